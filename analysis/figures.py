@@ -1,0 +1,66 @@
+"""All figures and tables of a sweep: `python -m analysis.figures [runs/<name>] [--out DIR]`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.entropy_scatter import draw_entropy_scatter
+from analysis.panels import save
+from analysis.reward_curves import draw_reward_curves
+from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
+from analysis.score_table import save_score_table, score_table
+from analysis.stats import lambdas_of, order_games
+
+BAD_INPUT, DISK = 2, 4
+FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws, says what is odd and where to look; 0, or 2 without runs, 4 if the disk refuses."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
+    parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
+    parser.add_argument("--out", type=Path, help="default: figures/ in the root")
+    options = parser.parse_args(arguments)
+    try:
+        root = options.root or newest_root()
+        runs, problems = read_runs(root)
+        print(summary(root, runs, problems))
+        written = make_figures(runs, options.out or root / "figures")
+    except NoRunsError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"error: can't read the runs or write the figures: {error}", file=sys.stderr)
+        return DISK
+    print("look at", *(f"  {path}" for path in written), sep="\n")
+    return 0
+
+
+def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
+    """Writes every figure and table into `out`; the paths."""
+    written: list[Path] = []
+    for name, draw in FIGURES.items():
+        figure = draw(runs)
+        if figure is None:
+            print(f"no {name}: no run has both attention and a score")
+        else:
+            written += save(figure, out / name)
+    return written + save_score_table(score_table(runs), out / "score_table")
+
+
+def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str:
+    """How much was read, then a line a problem."""
+    counts = {
+        "game": len(order_games(run.config.env for run in runs)),
+        "lambda": len(lambdas_of(runs)),
+        "seed": len({run.config.seed for run in runs}),
+        "run": len(runs),
+    }
+    told = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
+    finished = sum(not run.unfinished for run in runs)
+    return "\n".join([f"{root}: {told}, {finished} finished", *map(str, problems)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

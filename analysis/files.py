@@ -1,0 +1,75 @@
+"""Reading one file of a run that may have been killed, or may still be writing."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def read_table(path: Path, required: tuple[str, ...]) -> tuple[pd.DataFrame, bool]:
+    """A CSV of numbers without a torn last line, and whether there was one.
+
+    Raises ValueError for a missing file or column, or for anything but a number in the required
+    columns. Only `env_steps` may not be empty.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"no {path.name}") from None
+    whole, torn = _whole_lines(text)
+    if not whole.strip():
+        raise ValueError(f"{path.name} is empty")
+    try:
+        table = pd.read_csv(io.BytesIO(whole))
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name}: {error}") from None
+    missing = [name for name in required if name not in table]
+    if missing:
+        plural = "s" * (len(missing) > 1)
+        raise ValueError(f"{path.name} lacks the column{plural} {', '.join(missing)}")
+    for name in required:
+        table[name] = _numbers(table, name, path)
+    return table, torn
+
+
+def read_json(path: Path, required: tuple[str, ...]) -> dict[str, Any] | None:
+    """The object in a JSON file, None without a file. Raises ValueError for anything else."""
+    try:
+        values = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} can't be read ({error})") from None
+    missing = [key for key in required if not isinstance(values, dict) or key not in values]
+    if missing:
+        raise ValueError(f"{path.name} has no {', '.join(missing)}")
+    return values
+
+
+def column(table: pd.DataFrame, name: str) -> np.ndarray:
+    """One column as floats (rows,)."""
+    return np.asarray(table[name], dtype=float)
+
+
+def _whole_lines(text: bytes) -> tuple[bytes, bool]:
+    """The lines that end in a newline and have as many fields as the header; whether one went."""
+    whole, _, rest = text.rpartition(b"\n")
+    header, _, body = whole.partition(b"\n")
+    earlier, _, last = body.rpartition(b"\n")
+    if body.strip() and last.count(b",") < header.count(b","):
+        return header + b"\n" + earlier, True
+    return whole, bool(rest.strip())
+
+
+def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
+    numbers = np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=float)
+    empty = np.asarray(pd.isna(table[name]))
+    bad = np.isnan(numbers) & (~empty | (name == "env_steps"))
+    if bad.any():
+        row = int(bad.argmax())
+        value = table[name].to_list()[row]
+        raise ValueError(f"{path.name} line {row + 2}: {name} is {value!r}, not a number")
+    return numbers

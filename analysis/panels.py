@@ -1,0 +1,154 @@
+"""What the figures share: colours, the grid of games, numbers on axes, and writing to disk."""
+
+import math
+import os
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib import colors
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from analysis.runs import Run
+from analysis.stats import averaged, group
+from attn_ppo.config import plain
+
+RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
+INK, QUIET = "#222222", "#6b6b6b"
+COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
+LEGEND_INCHES = 1.4
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": "#9a9a9a",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "font.size": 9.5,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "pdf.fonttype": 42,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+}
+
+
+def lambda_colors(lambdas: Iterable[float]) -> dict[float, str]:
+    """A colour for each lambda, violet to red in ascending order, all dark enough on white."""
+    ordered = sorted(set(lambdas))
+    anchors = np.array([colors.to_rgb(color) for color in RAINBOW])
+    at = np.linspace(0, len(anchors) - 1, max(len(ordered), 2))[: len(ordered)]
+    rgb = np.stack([np.interp(at, range(len(anchors)), channel) for channel in anchors.T], axis=-1)
+    return {lambda_: colors.to_hex(c) for lambda_, c in zip(ordered, rgb, strict=True)}
+
+
+def lambda_label(lambda_: float) -> str:
+    """`λ = 0.0005`."""
+    return f"λ = {plain(lambda_)}"
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our look for what is drawn and saved inside, independent of the user's matplotlibrc."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        sns.set_style("whitegrid", rc=STYLE)
+        yield
+
+
+def grid(
+    games: Sequence[str], *, title: str, x_label: str, y_label: str
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with an empty panel for each game, 3 rows x 2 for six, sharing x."""
+    columns = COLUMNS.get(len(games), 3)
+    rows = math.ceil(len(games) / columns)
+    width, height = {1: 6.0, 2: 4.4}.get(columns, 3.7), {1: 3.7, 2: 3.0}.get(rows, 2.7)
+    size = (width * columns + LEGEND_INCHES, height * rows + 1.0)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=14)
+    cells = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for cell in cells[len(games) :]:
+        cell.remove()
+    panels = dict(zip(games, cells, strict=False))
+    for index, (game, panel) in enumerate(panels.items()):
+        panel.set_title(game, loc="left")
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_number(value, 10_000)))
+        panel.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        if index + columns >= len(games):  # also the panel above an empty cell
+            panel.tick_params(labelbottom=True)
+            panel.set_xlabel(x_label)
+    if rows == 1:
+        panels[games[0]].set_ylabel(y_label)
+    else:
+        figure.supylabel(y_label, fontsize=10, color=INK)
+    return figure, panels
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Small text below the panels, wrapped to the figure's width."""
+    characters = int(figure.get_figwidth() * 14)
+    wrapped = "\n".join(textwrap.wrap(text, characters))
+    figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=8.5, color=QUIET)
+
+
+def tick_number(value: float, plain_below: float = 1_000) -> str:
+    """A tick exactly: 750, 20k, 2.5M; numbers below `plain_below` without a letter."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= max(scale, plain_below):
+            return f"{value / scale:.6g}{letter}"
+    return f"{value:.6g}"
+
+
+def seeds_text(runs: Sequence[Run]) -> str:
+    """How many seeds the means are over: `5 seeds`, `2 to 5 seeds`."""
+    counts = {len(averaged(members)) for members in group(runs).values()}
+    few, many = min(counts), max(counts)
+    return f"{many} seed{'s' * (many > 1)}" if few == many else f"{few} to {many} seeds"
+
+
+def unfinished_text(runs: Sequence[Run], at_most: int = 3) -> str:
+    """The unfinished runs in a line, the first few by name; empty if all are finished."""
+    names = [f"{run.label}, {run.unfinished}" for run in runs if run.unfinished]
+    if len(names) > at_most:
+        names = [*names[: at_most - 1], f"and {len(names) - at_most + 1} more"]
+    return f"Unfinished: {'; '.join(names)}." if names else ""
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Writes `<stem>.png` and `<stem>.pdf`, each whole or not at all; the paths.
+
+    The same figure gives the same bytes: no dates inside.
+    """
+    written = []
+    with style():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it costs as much as drawing, and would be done twice
+    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        path = stem.with_suffix(f".{kind}")
+        with replacing(path) as temporary, style():
+            figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
+        written.append(path)
+    return written
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path to write to, moved to `path` at the end, removed after an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,204 @@
+"""Run folders as plain data: what is below a root, what can be used, what is wrong with the rest.
+
+A run is found by its config.yaml, which also says what was run; the path says nothing. Nothing that
+is wrong with one run keeps the others from being read: it comes back as a `Problem`.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.files import column, read_json, read_table
+from attn_ppo import config, schema
+from attn_ppo.config import RunConfig
+
+METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns that figures need
+EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
+FOREIGN = {"wandb", "figures"}  # W&B keeps a config.yaml of its own
+
+
+class NoRunsError(ValueError):
+    """There's nothing to draw; the message has at most three lines."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its files tell it; `evaluation` is None until the finished agent has played."""
+
+    folder: Path
+    config: RunConfig
+    metrics: pd.DataFrame
+    episodes: pd.DataFrame
+    evaluation: dict[str, Any] | None
+    status: dict[str, Any]
+
+    @property
+    def env_steps(self) -> int:
+        """Agent steps at the last update."""
+        return int(column(self.metrics, "env_steps")[-1])
+
+    @property
+    def unfinished(self) -> str | None:
+        """Why this isn't the whole run, None if it is."""
+        state = self.status.get("state")
+        whole = self.config.num_updates * self.config.ppo.batch_size
+        if state in (None, "done") and self.env_steps >= whole:
+            return None
+        # With a cause in brackets a caption would grow long: only the first line of it.
+        cause = str(self.status.get("cause") or "").partition("\n")[0]
+        text = f"{state or 'no status'}{f' ({schema.shorten(cause)})' if cause else ''}"
+        return f"{text} at {short_number(self.env_steps)} of {short_number(whole)} agent steps"
+
+    @property
+    def label(self) -> str:
+        """The run in a figure: its game, lambda and seed."""
+        return f"{self.config.env} λ = {config.plain(self.config.lambda_)} seed {self.config.seed}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to tell about a run; `kind` is skipped, unfinished or note."""
+
+    kind: str
+    folder: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.folder}: {' '.join(self.what.split())}"
+
+
+def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
+    """The usable runs below `root` by game, lambda and seed, and what is wrong with any of them.
+
+    Raises NoRunsError where no run can be used.
+    """
+    runs: dict[tuple[str, float, int], Run] = {}
+    problems: list[Problem] = []
+    for folder in find_folders(Path(root)):
+        try:
+            run, notes = read_run(folder)
+            key = (run.config.env, run.config.lambda_, run.config.seed)
+            if key in runs:
+                raise ValueError(f"same game, lambda and seed as {runs[key].folder}")
+        except (ValueError, OSError) as error:
+            problems.append(Problem("skipped", folder, str(error)))
+            continue
+        runs[key] = run
+        if run.unfinished:
+            problems.append(Problem("unfinished", folder, run.unfinished))
+        problems += [Problem("note", folder, note) for note in notes]
+    if not runs:
+        raise NoRunsError(_why_none(Path(root), problems))
+    return [runs[key] for key in sorted(runs)], problems
+
+
+def find_folders(root: Path) -> Iterator[Path]:
+    """Folders with a config.yaml at or below `root`, in order; not W&B's, hidden ones or ours."""
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if name not in FOREIGN and name[0] != ".")
+        if "config.yaml" in files:
+            below.clear()  # what lies inside a run isn't another one
+            yield Path(folder)
+
+
+def newest_root(runs: Path | str = "runs") -> Path:
+    """The folder in `runs` whose runs were written to last. Raises NoRunsError without any."""
+    newest = {
+        root: max((_last_written(run) for run in find_folders(root)), default=-inf)
+        for root in (sorted(Path(runs).iterdir()) if Path(runs).is_dir() else [])
+        if root.is_dir()
+    }
+    root = max(newest, key=newest.__getitem__, default=None)
+    if root is None or newest[root] == -inf:
+        raise NoRunsError(_why_none(Path(runs), []))
+    return root
+
+
+def read_run(folder: Path) -> tuple[Run, list[str]]:
+    """One run and notes on what is odd but bearable. Raises ValueError or OSError if unusable."""
+    notes: list[str] = []
+    settings = config.read(folder / "config.yaml")
+    metrics, torn = read_table(folder / "metrics.csv", METRICS)
+    if torn:
+        notes.append("the torn last line of metrics.csv is left out")
+    if metrics.empty:
+        raise ValueError("metrics.csv has no whole row yet")
+    if np.isnan(column(metrics, "episode_return")).all():
+        notes.append("no game has finished yet, so there's no score")
+    # A run that was resumed from an older checkpoint may have written some updates twice.
+    metrics = metrics.drop_duplicates("env_steps", keep="last")
+    metrics = metrics.sort_values("env_steps", ignore_index=True)
+    run = Run(
+        folder,
+        settings,
+        metrics,
+        _read_episodes(folder / "episodes.csv", notes),
+        _read_evaluation(folder / "evaluation.json", column(metrics, "env_steps")[-1], notes),
+        _read_status(folder / "status.json", notes),
+    )
+    return run, notes
+
+
+def short_number(number: float) -> str:
+    """A count in three digits: 950, 20k, 2.5M, 1.2G."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * scale:
+            return f"{number / scale:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def _read_episodes(path: Path, notes: list[str]) -> pd.DataFrame:
+    try:
+        return read_table(path, EPISODES)[0]
+    except (ValueError, OSError) as error:
+        if path.exists():
+            notes.append(f"{error}; taken as no games")
+        return pd.DataFrame({name: pd.Series(dtype=float) for name in EPISODES})
+
+
+def _read_evaluation(path: Path, env_steps: float, notes: list[str]) -> dict[str, Any] | None:
+    """The evaluation after `env_steps`, None if there's none or it can't be used."""
+    try:
+        evaluation = read_json(path, ("score_mean",)) or {}
+        for key in ("score_mean", "attention_entropy"):
+            number = evaluation.get(key)
+            if number is None and (key == "attention_entropy" or not evaluation):
+                continue  # a gate of none has no attention
+            if type(number) is bool or not isinstance(number, int | float) or not isfinite(number):
+                raise ValueError(f"{path.name}: {key} is {number!r}, not a number")
+        if evaluation.get("env_steps", env_steps) != env_steps:
+            raise ValueError(f"{path.name} is of the agent after {evaluation['env_steps']} steps")
+    except (ValueError, OSError) as error:
+        notes.append(f"{error}; taken as not evaluated")
+        return None
+    return evaluation or None
+
+
+def _read_status(path: Path, notes: list[str]) -> dict[str, Any]:
+    try:
+        return read_json(path, ("state",)) or {}
+    except (ValueError, OSError) as error:
+        notes.append(f"{error}; finished or not is told by the steps")
+        return {}
+
+
+def _last_written(folder: Path) -> float:
+    files = (folder / name for name in ("config.yaml", "metrics.csv", "status.json"))
+    return max(file.stat().st_mtime for file in files if file.exists())
+
+
+def _why_none(root: Path, problems: list[Problem]) -> str:
+    """Two or three lines: what was looked through, the first broken run, what a run is."""
+    if problems:
+        found = f"{len(problems)} found, none can be read"
+    else:
+        found = "none found" if root.is_dir() else "no such folder"
+    lines = [f"error: no runs to draw in {schema.shorten(root)}: {found}"]
+    lines += [str(problems[0])] if problems else []
+    return "\n".join([*lines, "allowed: a folder with <env>/lambda=<lambda>/seed=<seed>/ below it"])

@@ -1,0 +1,123 @@
+"""From runs to numbers: the seeds a mean is over, a group's curve, final score and entropy.
+
+Every SD has n - 1 in its denominator and is nan for fewer than two seeds.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.files import column
+from analysis.runs import Run
+
+STUDY_GAMES = ("BeamRider", "Breakout", "MsPacman", "Frostbite", "Enduro", "Seaquest")
+POINTS = 500  # of an interpolated curve, as in the study
+LAST_UPDATES = 10  # whose mean entropy stands in for an evaluation's
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Seeds on one grid: `env_steps` (P,), `scores` (seeds, P), `mean` and `sd` (P,)."""
+
+    env_steps: np.ndarray
+    scores: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def order_games(games: Iterable[str]) -> list[str]:
+    """The study's games in its order, then the others by name, each once."""
+    rank = {game: index for index, game in enumerate(STUDY_GAMES)}
+    return sorted(set(games), key=lambda game: (rank.get(game, len(rank)), game))
+
+
+def lambdas_of(runs: Iterable[Run]) -> list[float]:
+    """Each lambda once, ascending."""
+    return sorted({run.config.lambda_ for run in runs})
+
+
+def group(runs: Iterable[Run]) -> dict[tuple[str, float], list[Run]]:
+    """The runs of each game and lambda, games in their order, lambdas ascending, then seeds."""
+    groups: dict[tuple[str, float], list[Run]] = {}
+    runs = sorted(runs, key=lambda run: (run.config.lambda_, run.config.seed))
+    for game in order_games(run.config.env for run in runs):
+        for run in runs:
+            if run.config.env == game:
+                groups.setdefault((game, run.config.lambda_), []).append(run)
+    return groups
+
+
+def averaged(runs: Sequence[Run]) -> list[Run]:
+    """Whose mean stands for the group: its finished runs, or all while none is finished.
+
+    A seed that stopped early is left out: its last score is not a final one, and its few steps
+    would shorten the range that the seeds have in common.
+    """
+    return [run for run in runs if not run.unfinished] or list(runs)
+
+
+def mean_curve(runs: Sequence[Run], points: int = POINTS) -> Curve | None:
+    """Scores interpolated over the range common to the runs; None without such a range."""
+    ranges = [score_range(run) for run in runs]
+    common = [r for r in ranges if r is not None]
+    first, last = max((r[0] for r in common), default=0.0), min((r[1] for r in common), default=0.0)
+    if first >= last:
+        return None
+    env_steps = np.linspace(first, last, points)
+    scored = [run for run, r in zip(runs, ranges, strict=True) if r is not None]
+    scores = np.stack([interpolate(run, env_steps) for run in scored])
+    sd = scores.std(axis=0, ddof=1) if len(scored) > 1 else np.full(points, np.nan)
+    return Curve(env_steps, scores, scores.mean(axis=0), sd)
+
+
+def score_range(run: Run) -> tuple[float, float] | None:
+    """Agent steps at the first and last update with a score; None before a game has finished."""
+    env_steps, _ = scored_updates(run)
+    return (env_steps[0], env_steps[-1]) if len(env_steps) else None
+
+
+def interpolate(run: Run, env_steps: np.ndarray) -> np.ndarray:
+    """The mean score of the last 100 games at each of `env_steps` (P,), linear between updates."""
+    return np.interp(env_steps, *scored_updates(run))
+
+
+def scored_updates(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Agent steps and score of the updates that have a score, (U,) each."""
+    scores = column(run.metrics, "episode_return")
+    known = ~np.isnan(scores)
+    return column(run.metrics, "env_steps")[known], scores[known]
+
+
+def training_score(run: Run) -> float:
+    """Mean raw score of the last 100 training games, nan before one has finished."""
+    scores = scored_updates(run)[1]
+    return float(scores[-1]) if len(scores) else float("nan")
+
+
+def evaluation_score(run: Run) -> float:
+    """Mean raw score of the finished agent on fresh games, nan without an evaluation."""
+    return float(run.evaluation["score_mean"]) if run.evaluation else float("nan")
+
+
+def attention_entropy(run: Run) -> float:
+    """Nats, summed over maps: the evaluation's, else of the last updates; nan without attention."""
+    if run.config.attention.gate == "none":
+        return float("nan")
+    if is_evaluated(run) and run.evaluation:
+        return float(run.evaluation["attention_entropy"])
+    entropies = column(run.metrics, "attention_entropy")
+    return mean_sd(entropies[~np.isnan(entropies)][-LAST_UPDATES:])[0]
+
+
+def is_evaluated(run: Run) -> bool:
+    """Whether the evaluation has a score and an attention entropy."""
+    return run.evaluation is not None and run.evaluation.get("attention_entropy") is not None
+
+
+def mean_sd(values: Iterable[float]) -> tuple[float, float, int]:
+    """Mean and SD of the values that are not nan, and how many they are."""
+    numbers = np.array([value for value in values if not np.isnan(value)])
+    mean = float(numbers.mean()) if len(numbers) else float("nan")
+    sd = float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan")
+    return mean, sd, len(numbers)

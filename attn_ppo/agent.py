@@ -1,0 +1,61 @@
+"""What learns: the model, its optimiser and its dice, made from a seed or from a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator
+
+from attn_ppo.config import RunConfig
+from attn_ppo.model import ActorCritic
+from attn_ppo.schema import ConfigError
+
+
+@dataclass
+class Agent:
+    """Everything that an update changes."""
+
+    model: ActorCritic
+    optimizer: torch.optim.Optimizer
+    rng: Generator  # draws actions and minibatches, on the model's device
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it; `make_agent` takes it back."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.get_state(),
+        }
+
+
+def make_agent(
+    settings: RunConfig, num_actions: int, device: torch.device, saved: Mapping[str, Any]
+) -> Agent:
+    """A fresh agent of the run's seed, or the one that was saved."""
+    torch.backends.cudnn.deterministic = True
+    seeds = np.random.SeedSequence(settings.seed).generate_state(2, np.uint64)
+    init_seed, rng_seed = (int(seed) >> 1 for seed in seeds)
+    init_rng = Generator().manual_seed(init_seed)  # on the CPU: the same agent on every device
+    model = ActorCritic(num_actions, settings.attention, init_rng).to(device)
+    model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    learning_rate = settings.ppo.learning_rate
+    optimizer = torch.optim.Adam(model.parameters(), learning_rate, eps=1e-5, fused=True)
+    rng = Generator(device).manual_seed(rng_seed)
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        rng.set_state(saved["rng"])
+    return Agent(model, optimizer, rng)
+
+
+def device_for(settings: RunConfig) -> torch.device:
+    """The device asked for. Raises ConfigError where this machine doesn't have it."""
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device, count = torch.device(settings.device), torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        there = ", ".join(["auto", "cpu", *(f"cuda:{i}" for i in range(count))])
+        raise ConfigError("device", settings.device, f"what this machine has: {there}")
+    return device

@@ -1,0 +1,185 @@
+"""The settings of one run: frozen dataclasses hold names, types and ranges; conf/ holds the values.
+
+Nothing here imports torch: a wrong setting is told within a second.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from omegaconf import OmegaConf
+from yaml import YAMLError
+
+from attn_ppo.schema import ConfigError, Matches, Range, build, flatten
+
+Name = Matches(
+    r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
+    "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
+)
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Schulman et al. 2017; the values of conf/ppo/study.yaml are Stable-Baselines PPO2's."""
+
+    num_envs: Annotated[int, Range(1, 1024)]
+    num_steps: Annotated[int, Range(1, 65_536)]
+    num_epochs: Annotated[int, Range(1, 1_000)]
+    num_minibatches: Annotated[int, Range(1, 65_536)]
+    learning_rate: Annotated[float, Range(0, 1, above=True)]
+    anneal_learning_rate: bool
+    gamma: Annotated[float, Range(0, 1)]
+    gae_lambda: Annotated[float, Range(0, 1)]
+    clip_range: Annotated[float, Range(0, 10, above=True)]
+    anneal_clip_range: bool
+    clip_value_loss: bool
+    ent_coef: Annotated[float, Range(0, 10)]
+    vf_coef: Annotated[float, Range(0, 100)]
+    max_grad_norm: Annotated[float, Range(0, 1_000_000, above=True)]
+
+    @property
+    def batch_size(self) -> int:
+        """Samples an update, T * N."""
+        return self.num_envs * self.num_steps
+
+    @property
+    def minibatch_size(self) -> int:
+        """Samples a gradient step."""
+        return self.batch_size // self.num_minibatches
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention module; `gate=none` is the plain Nature CNN without one."""
+
+    gate: Literal["softmax", "sigmoid", "none"]
+    maps: Annotated[int, Range(1, 64)]
+    hidden: Annotated[int, Range(1, 65_536)]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the game is presented to the learner."""
+
+    sticky_actions: Annotated[float, Range(0, 1)]
+    noop_max: Annotated[int, Range(0, 1_000)]
+    life_loss_ends_episode: bool
+    press_fire: bool
+
+
+@dataclass(frozen=True)
+class Wandb:
+    """Where Weights & Biases mirrors the run. `auto` is online where that's possible."""
+
+    mode: Literal["auto", "online", "offline", "disabled"]
+    project: Annotated[str, Name]
+    entity: Annotated[str, Name] | None
+    tags: tuple[Annotated[str, Name], ...]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How often the run can be resumed from."""
+
+    every_updates: Annotated[int, Range(1, 1_000_000)]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the finished agent plays; 0 episodes: nothing."""
+
+    episodes: Annotated[int, Range(0, 256)]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run. `lambda_` is spelled `lambda` everywhere outside Python's grammar."""
+
+    env: Annotated[str, Name]
+    lambda_: Annotated[float, Range(0, 1_000)]
+    seed: Annotated[int, Range(0, 2**31 - 1)]
+    total_steps: Annotated[int, Range(1, 10**12)]
+    name: Annotated[str, Name]
+    device: Annotated[str, Matches(r"auto|cpu|cuda(:\d{1,3})?", "auto, cpu, cuda or cuda:N")]
+    ppo: PPO
+    attention: Attention
+    protocol: Protocol
+    wandb: Wandb
+    checkpoint: Checkpoint
+    evaluation: Evaluation
+
+    @property
+    def num_updates(self) -> int:
+        """Whole updates within `total_steps`."""
+        return self.total_steps // self.ppo.batch_size
+
+    @property
+    def trained_steps(self) -> int:
+        """Agent steps of those updates: `total_steps` rounded down."""
+        return self.num_updates * self.ppo.batch_size
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lives, relative to the working directory."""
+        lambda_text = f"lambda={plain(self.lambda_)}"
+        return Path("runs") / self.name / self.env / lambda_text / f"seed={self.seed}"
+
+    @property
+    def label(self) -> str:
+        """The run in a few words."""
+        return f"{self.env} lambda={plain(self.lambda_)} seed={self.seed}"
+
+
+def from_dict(values: Mapping[str, Any]) -> RunConfig:
+    """The checked settings. Raises ConfigError at the first that is missing, unknown or wrong."""
+    config = build(RunConfig, values)
+    ppo, batch = config.ppo, config.ppo.batch_size
+    if batch % ppo.num_minibatches or ppo.minibatch_size < 2:
+        allowed = "a divisor of num_envs * num_steps = {:,} that leaves at least 2 samples each"
+        raise ConfigError("ppo.num_minibatches", ppo.num_minibatches, allowed.format(batch))
+    if config.num_updates < 1:
+        allowed = f"at least one update of num_envs * num_steps = {batch:,} steps"
+        raise ConfigError("total_steps", config.total_steps, allowed)
+    if config.attention.gate == "none" and config.lambda_ > 0:
+        allowed = "0 with attention.gate=none, where there's no attention to regularise"
+        raise ConfigError("lambda", plain(config.lambda_), allowed)
+    return config
+
+
+def as_dict(config: RunConfig) -> dict[str, Any]:
+    """The settings as plain nested values, under the names of the command line."""
+    values = dataclasses.asdict(config)
+    values["wandb"]["tags"] = list(config.wandb.tags)
+    return {key.rstrip("_"): value for key, value in values.items()}
+
+
+def identity(config: RunConfig) -> dict[str, Any]:
+    """Dotted keys and values that decide what the run computes; where it is logged does not."""
+    flat = flatten(as_dict(config))
+    return {k: v for k, v in flat.items() if not k.startswith(("wandb.", "checkpoint."))}
+
+
+def read(path: Path | str) -> RunConfig:
+    """The settings in a run's config.yaml. Raises ConfigError where it can't be used."""
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except (OSError, ValueError, YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError("", path, f"a readable config.yaml of a run ({reason})") from None
+    if not isinstance(values, dict):
+        raise ConfigError("", path, "a config.yaml of a run, a mapping of keys to values")
+    return from_dict({str(key): value for key, value in values.items()})
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The text of config.yaml."""
+    return OmegaConf.to_yaml(OmegaConf.create(as_dict(config)))
+
+
+def plain(number: float) -> str:
+    """A number without exponent or trailing zeros: 0, 0.0005, 1.5."""
+    text = format(Decimal(repr(number)), "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"

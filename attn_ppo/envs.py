@@ -1,0 +1,272 @@
+"""Atari games, many at a time: a checked front for ale-py's C++ vector environment.
+
+games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode · the checks. No torch.
+"""
+
+import hashlib
+from functools import cache
+from typing import Any, NamedTuple
+
+import ale_py
+import gymnasium
+import numpy as np
+from ale_py import roms
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.vector import AutoresetMode
+
+from attn_ppo.config import Protocol
+from attn_ppo.schema import ConfigError, Range, nearest
+
+FRAMES_PER_STEP = 4
+FIRE = 1
+
+RANGES = {
+    "num_envs": Range(1, 4_096),
+    "seed": Range(0, 2**32 - 1),
+    "stream": Range(0, 2**32 - 1),
+    "max_frames": Range(1, 10**9),
+    "num_threads": Range(0, 4_096),
+    "protocol.noop_max": Range(0, 1_000),
+    "protocol.sticky_actions": Range(0, 1),
+}
+
+
+class Episode(NamedTuple):
+    """A finished whole game: raw score, and length in agent steps."""
+
+    env_index: int
+    episode_return: float
+    episode_length: int
+
+
+class Step(NamedTuple):
+    """What one action in each environment led to, with two kinds of ending.
+
+    A terminated episode is worth nothing from here on; a truncated one would have gone on, so the
+    learner bootstraps from `final_obs`. Both are set where the time limit falls on the step that
+    lost a life; `terminated` then decides. `obs` already shows the next game where one ended.
+    """
+
+    obs: np.ndarray  # (N, 4, 84, 84) uint8, newest frame last, a fresh buffer every step
+    rewards: np.ndarray  # (N,) float32, raw: clipping is the learner's
+    terminated: np.ndarray  # (N,) bool, game over, or a lost life where the protocol says so
+    truncated: np.ndarray  # (N,) bool, time limit
+    final_obs: np.ndarray | None  # as obs, but before the reset; to be read where truncated only
+    episodes: list[Episode]  # whole games that finished at this step
+
+
+def games() -> dict[str, str]:
+    """ALE's name of every single-player game -> the id of its ROM."""
+    # The two-player ROMs (combat, joust, maze_craze, warlords) would end the process without
+    # an exception; they aren't registered.
+    specs = [s for s in gymnasium.registry.values() if s.namespace == "ALE" and s.version == 5]
+    return {spec.name: spec.kwargs["game"] for spec in specs}
+
+
+def rom_md5(game: str) -> str:
+    """MD5 of the ROM file that is played, in hex. ValueError for an unknown game."""
+    return hashlib.md5(_rom_path(_check_game(game)).read_bytes()).hexdigest()
+
+
+class AtariEnvs:
+    """N independent copies of one game, stepped together by C++ threads.
+
+    Per step 4 frames, the last two max-pooled, 84x84 grey, 4 stacked, minimal action set.
+
+    Two things differ on purpose from the single-environment wrappers of the field. A reset presses
+    FIRE for one frame first and waits out the no-ops after it (0 to `noop_max` - 1 frames, FIRE
+    counted among them), where the wrappers wait first. And the first stack of a game is padded
+    with zeros, where they repeat the first frame.
+
+    FIRE is pressed only in games whose action 1 it is: at a reset and, if the game goes on, at the
+    first step after a lost life, there in place of the chosen action (`executed_actions` tells).
+    Stable-Baselines presses NOOP, FIRE and action 2 there, three steps that the learner never
+    sees, and starts a new stack; here it is one visible step and the stack goes on.
+    The learner keeps that step like any other, under the action that it sampled and that action's
+    log-probability. The game ignores the choice, as a sticky action ignores one: neither reward
+    nor next state depend on it, so it is a legal MDP and the expected policy gradient at that
+    state is zero, without bias. Storing FIRE instead would be off-policy data, leaving the step
+    out would break the (T, N) layout.
+
+    The time limit does not count the frames of the reset and is rounded up to a whole step. It is
+    kept here: the C++ one stops before it has drawn the last frame, so `final_obs` would be stale,
+    and it says nothing where a life is lost on that very step.
+    """
+
+    def __init__(
+        self,
+        game: str,
+        *,
+        num_envs: int,
+        seed: int,
+        protocol: Protocol,
+        max_frames: int = 108_000,
+        num_threads: int = 0,
+        stream: int = 0,
+    ):
+        """`stream` keeps the seeds of training and evaluation apart; 0 threads: one a core.
+
+        Raises ConfigError, a ValueError, before anything is constructed.
+        """
+        rom = _check_game(game)
+        _check_number("num_envs", num_envs)
+        _check_number("seed", seed)
+        _check_number("stream", stream)
+        _check_number("max_frames", max_frames)
+        _check_number("num_threads", num_threads)
+        _check_protocol(protocol)
+
+        self.num_envs = int(num_envs)
+        self.action_names = _action_names(rom)
+        self.num_actions = len(self.action_names)
+        self.executed_actions = np.zeros(self.num_envs, np.int64)
+        self._seeds = [_env_seed(seed, stream, index) for index in range(self.num_envs)]
+        self._max_steps = -(-int(max_frames) // FRAMES_PER_STEP)
+        self._life_loss_ends_episode = protocol.life_loss_ends_episode
+        # C++ would press it wherever it occurs; Backgammon and VideoCheckers have it as action 0.
+        self._press_fire = protocol.press_fire and self.action_names[1:2] == ("FIRE",)
+        self._env: AtariVectorEnv | None = AtariVectorEnv(
+            rom,
+            self.num_envs,
+            num_threads=int(num_threads),
+            # Never reached, see _max_steps.
+            max_num_frames_per_episode=(self._max_steps + 1) * FRAMES_PER_STEP,
+            repeat_action_probability=float(protocol.sticky_actions),
+            noop_max=int(protocol.noop_max),
+            use_fire_reset=self._press_fire,
+            life_loss_info=True,
+            reward_clipping=False,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+        )
+        self._begun: np.ndarray | None = None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The emulator seed of each environment."""
+        return list(self._seeds)
+
+    def reset(self) -> np.ndarray:
+        """The first observations, (N, 4, 84, 84) uint8, of new games from the very same seeds."""
+        obs, info = self._backend().reset(seed=np.array(self._seeds, np.int64))
+        self._begun = _first_frame(info)
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, np.int64)
+        self._fire_next = np.zeros(self.num_envs, np.bool_)
+        return obs
+
+    def step(self, actions: np.ndarray) -> Step:
+        """One step of every environment; games that ended are reset in the same step.
+
+        `actions` are (N,) integers from 0 to num_actions - 1, else ValueError and nothing moves.
+        """
+        env = self._backend()
+        if self._begun is None:
+            raise RuntimeError("step before the first reset")
+        pressed = self._check_actions(actions)
+        pressed[self._fire_next] = FIRE
+        self.executed_actions = pressed
+        obs, raw_rewards, ended, _, info = env.step(pressed)
+
+        begun = _first_frame(info)
+        game_over = begun != self._begun
+        lost_life = ended & ~game_over
+        self._returns += raw_rewards
+        self._lengths += 1
+        truncated = ~game_over & (self._lengths >= self._max_steps)
+        final_obs = None
+        if truncated.any():
+            final_obs = obs
+            obs, info = env.reset(options={"reset_mask": truncated})
+            begun = _first_frame(info)
+        self._begun = begun
+        self._fire_next = lost_life & ~truncated & self._press_fire
+        return Step(
+            obs=obs,
+            rewards=raw_rewards.astype(np.float32),
+            terminated=ended if self._life_loss_ends_episode else game_over,
+            truncated=truncated,
+            final_obs=final_obs,
+            episodes=self._finish_games(game_over | truncated),
+        )
+
+    def close(self) -> None:
+        """Ends the C++ threads; harmless twice."""
+        self._env = None  # its own close() leaves the threads running, only deletion joins them
+
+    def _backend(self) -> AtariVectorEnv:
+        if self._env is None:
+            raise RuntimeError("the environments are closed")
+        return self._env
+
+    def _check_actions(self, actions: np.ndarray) -> np.ndarray:
+        """A copy as int64. C++ would wait for ever on an action that it doesn't know."""
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
+            shown = f"{actions.dtype} of shape {actions.shape}"
+            raise ConfigError("actions", shown, f"integers of shape {(self.num_envs,)}")
+        wrong = actions[(actions < 0) | (actions >= self.num_actions)]
+        if wrong.size:
+            raise ConfigError("actions", wrong[0], f"from 0 to {self.num_actions - 1}")
+        return actions.astype(np.int64)
+
+    def _finish_games(self, finished: np.ndarray) -> list[Episode]:
+        """The games that `finished` (N,) marks; their counters start again."""
+        episodes = [
+            Episode(int(i), float(self._returns[i]), int(self._lengths[i]))
+            for i in np.flatnonzero(finished)
+        ]
+        self._returns[finished] = 0
+        self._lengths[finished] = 0
+        return episodes
+
+
+def _first_frame(info: dict[str, Any]) -> np.ndarray:
+    """(N,) the emulator's running frame number at which each present game began.
+
+    It moves exactly when a game ends. The drop of `episode_frame_number` alone would miss a game
+    over within the first steps when the reset draws more no-ops; `lives` are the new game's.
+    """
+    return info["frame_number"] - info["episode_frame_number"]
+
+
+def _env_seed(seed: int, stream: int, index: int) -> int:
+    """Below 2**31 - num_envs for any allowed num_envs, and the same whatever num_envs is."""
+    state = np.random.SeedSequence([int(seed), int(stream), index]).generate_state(1)
+    return int(state[0]) % (2**31 - 4_096)
+
+
+def _rom_path(rom: str) -> Any:
+    return roms.get_rom_path(rom)  # None only for a name that games() doesn't have
+
+
+@cache
+def _action_names(rom: str) -> tuple[str, ...]:
+    """The minimal action set, known before the vector environment exists."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.loadROM(_rom_path(rom))
+    return tuple(action.name for action in ale.getMinimalActionSet())
+
+
+def _check_game(game: str) -> str:
+    """The ROM id of a game."""
+    known = games()
+    if not isinstance(game, str) or game not in known:
+        allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(known)}"
+        raise ConfigError("env", game, allowed, nearest(str(game), known))
+    return known[game]
+
+
+def _check_protocol(protocol: Protocol) -> None:
+    _check_number("protocol.noop_max", protocol.noop_max)
+    _check_number("protocol.sticky_actions", protocol.sticky_actions, whole=False)
+    for key in ("life_loss_ends_episode", "press_fire"):
+        if not isinstance(getattr(protocol, key), bool):
+            raise ConfigError(f"protocol.{key}", getattr(protocol, key), "true or false")
+
+
+def _check_number(key: str, value: Any, *, whole: bool = True) -> None:
+    """Numbers within RANGES[key]; nan is in no range."""
+    kinds: Any = (int, np.integer) if whole else (int, float, np.number)
+    if isinstance(value, bool) or not isinstance(value, kinds) or value not in RANGES[key]:
+        raise ConfigError(key, value, f"a {'whole ' if whole else ''}number {RANGES[key]}")

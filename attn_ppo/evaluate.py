@@ -1,0 +1,128 @@
+"""The finished agent on fresh whole games: raw scores, and how widely it looks.
+
+`python -m attn_ppo.evaluate RUN_FOLDER [EPISODES]` does it for any run folder with a checkpoint.
+"""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from attn_ppo import checkpoint, config
+from attn_ppo.config import RunConfig
+from attn_ppo.envs import AtariEnvs
+from attn_ppo.model import ActorCritic, sample
+from attn_ppo.regularizers import map_entropies
+from attn_ppo.run_dir import ExitCode, RunError, write_atomically
+from attn_ppo.schema import ConfigError
+
+
+@torch.no_grad()
+def evaluate(model: ActorCritic, settings: RunConfig, *, episodes: int) -> dict[str, Any]:
+    """One whole game in each of `episodes` environments, actions sampled from the policy.
+
+    No training wrapper is left but the protocol's own: lives don't end a game, rewards are raw.
+    One game each, rather than the first that finish, or short games would count too often. The
+    attention entropy is the mean over all steps of all games, in nats; `effective_cells_per_map`
+    is its exponential, the number of cells that evenly spread attention of that entropy covers.
+    """
+    device = next(model.parameters()).device
+    # Training starts its environments at an update below num_updates: these seeds are new to it.
+    envs = AtariEnvs(settings.env, num_envs=episodes, seed=settings.seed,
+                     protocol=settings.protocol, stream=settings.num_updates)  # fmt: skip
+    rng = torch.Generator(device).manual_seed(settings.seed)
+    finished: dict[int, tuple[float, int]] = {}
+    entropy = torch.zeros(settings.attention.maps, dtype=torch.float64, device=device)
+    playing, steps = np.ones(episodes, dtype=bool), 0
+    obs = envs.reset()
+    with tqdm(total=episodes, desc="evaluating", unit="game", disable=None) as bar:
+        while playing.any():
+            output = model(torch.from_numpy(obs).to(device))
+            if output.attention.shape[1]:
+                entropy += map_entropies(output.attention)[
+                    torch.from_numpy(playing).to(device)
+                ].sum(0)
+            steps += int(playing.sum())
+            step = envs.step(sample(output.policy, rng).cpu().numpy())
+            obs = step.obs
+            for game in step.episodes:
+                if playing[game.env_index]:
+                    finished[game.env_index] = (game.episode_return, game.episode_length)
+                    playing[game.env_index] = False
+                    bar.update()
+    seeds = [int(seed) for seed in envs.seeds]
+    envs.close()
+    per_map = (entropy / steps).tolist() if model.attention is not None else []
+    scores = [finished[i][0] for i in range(episodes)]
+    return {
+        "episodes": episodes,
+        "score_mean": float(np.mean(scores)),
+        "score_std": float(np.std(scores, ddof=1)) if episodes > 1 else None,
+        "attention_entropy": sum(per_map) if per_map else None,
+        "attention_entropy_per_map": per_map,
+        "effective_cells_per_map": [math.exp(nats) for nats in per_map],
+        "scores": scores,
+        "lengths": [finished[i][1] for i in range(episodes)],
+        "seeds": seeds,
+    }
+
+
+def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
+    """A run's settings, its agent as last saved (on the CPU), and its agent steps so far."""
+    settings = config.read(folder / "config.yaml")
+    state = checkpoint.load(folder)
+    if state is None:
+        raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
+    num_actions = len(state["model"]["policy_head.bias"])
+    model = ActorCritic(num_actions, settings.attention, torch.Generator())
+    model.load_state_dict(state["model"])
+    return settings, model, state["update"] * settings.ppo.batch_size
+
+
+def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) -> None:
+    """evaluation.json, with how long the agent had been trained."""
+    text = json.dumps(result | {"env_steps": env_steps}, indent=2)
+    write_atomically(folder / "evaluation.json", text + "\n")
+
+
+def main(argv: list[str]) -> int:
+    """The command line; returns the exit code."""
+    usage = "python -m attn_ppo.evaluate RUN_FOLDER [EPISODES, a whole number from 1 to 256]"
+    try:
+        folder, *count = argv
+        settings, model, env_steps = load_agent(Path(folder))
+        episodes = int(count[0]) if count else max(settings.evaluation.episodes, 1)
+        if len(count) > 1 or not 1 <= episodes <= 256:
+            raise ValueError
+        result = evaluate(model, settings, episodes=episodes)
+        write_evaluation(Path(folder), result, env_steps=env_steps)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except ValueError:
+        print(f"error: {' '.join(argv)} is not allowed\nallowed: {usage}", file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    print(f"{settings.label}: {summary(result)}")
+    return ExitCode.DONE
+
+
+def summary(result: dict[str, Any]) -> str:
+    """An evaluation in a line."""
+    spread = "" if result["score_std"] is None else f" ± {result['score_std']:.1f}"
+    text = f"score {result['score_mean']:.1f}{spread} over {result['episodes']} games"
+    if result["attention_entropy"] is None:
+        return text
+    cells = ", ".join(f"{n:.1f}" for n in result["effective_cells_per_map"])
+    return f"{text}, attention entropy {result['attention_entropy']:.2f} nats ({cells} cells)"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,117 @@
+"""The algorithm: advantages, the loss, and the update. Schulman et al. 2016 and 2017."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from attn_ppo import config
+from attn_ppo.regularizers import attention_entropy
+from attn_ppo.rollout import Rollout
+
+
+class Minibatch(NamedTuple):
+    """M samples of a rollout; `log_probs` and `values` are those of the time of acting."""
+
+    obs: Tensor  # (M, ...) uint8
+    actions: Tensor  # (M,) int64
+    log_probs: Tensor  # (M,)
+    values: Tensor  # (M,)
+    advantages: Tensor  # (M,), not yet normalised
+    returns: Tensor  # (M,)
+
+
+def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
+    """Generalised advantage estimates, (T, N). Schulman et al. 2016, eq. 16.
+
+    Two kinds of ending, two masks: `terminated` stops the bootstrap, `done` stops the trace.
+    """
+    r = rollout
+    deltas = r.rewards + gamma * r.next_values * ~r.terminated - r.values
+    decay = gamma * gae_lambda * ~r.done
+    advantages, trace = torch.empty_like(deltas), torch.zeros_like(deltas[0])
+    for t in reversed(range(len(deltas))):
+        trace = deltas[t] + decay[t] * trace
+        advantages[t] = trace
+    return advantages
+
+
+def ppo_loss(
+    model: nn.Module, batch: Minibatch, ppo: config.PPO, *, lambda_: float, clip_range: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of one minibatch and its parts, all scalars on the device."""
+    policy, value, attention = model(batch.obs)
+    log_ratio = policy.gather(-1, batch.actions[:, None]).squeeze(-1) - batch.log_probs
+    ratio = log_ratio.exp()
+    advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+    clipped = ratio.clamp(1 - clip_range, 1 + clip_range)
+    policy_loss = -torch.minimum(advantages * ratio, advantages * clipped).mean()
+    value_clip = clip_range if ppo.clip_value_loss else None
+    value_loss = clipped_value_loss(value, batch.values, batch.returns, value_clip)
+    policy_entropy = -(policy.exp() * policy).sum(-1).mean()
+    spread = attention_entropy(attention).mean()
+
+    loss = policy_loss + ppo.vf_coef * value_loss - ppo.ent_coef * policy_entropy + lambda_ * spread
+
+    with torch.no_grad():
+        metrics = {
+            "policy_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "policy_entropy": policy_entropy.detach(),
+            "attention_entropy": spread.detach(),
+            "approx_kl": (ratio - 1 - log_ratio).mean(),  # Schulman's k3, joschu.net/blog/kl-approx
+            "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
+        }
+    return loss, metrics
+
+
+def clipped_value_loss(
+    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: float | None
+) -> Tensor:
+    """Half the mean squared error, where clipped the worse of it and that of a value within
+    `clip_range` of the old one (OpenAI Baselines PPO2)."""
+    error = (value - returns).square()
+    if clip_range is not None:
+        near_old = old_value + (value - old_value).clamp(-clip_range, clip_range)
+        error = torch.maximum(error, (near_old - returns).square())
+    return error.mean() / 2
+
+
+def update(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rollout: Rollout,
+    ppo: config.PPO,
+    *,
+    lambda_: float,
+    clip_range: float,
+    rng: Generator,
+) -> dict[str, Tensor]:
+    """Some epochs of gradient steps on one rollout; metrics are means over all minibatches."""
+    advantages = gae(rollout, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda)
+    returns = advantages + rollout.values
+    history = []
+    for batch in _minibatches(rollout, advantages, returns, ppo, rng):
+        loss, metrics = ppo_loss(model, batch, ppo, lambda_=lambda_, clip_range=clip_range)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
+        optimizer.step()
+        history.append(metrics)
+    means = {key: torch.stack([m[key] for m in history]).mean() for key in history[0]}
+    residual = (returns - rollout.values).var()
+    return means | {"explained_variance": 1 - residual / returns.var()}
+
+
+def _minibatches(
+    rollout: Rollout, advantages: Tensor, returns: Tensor, ppo: config.PPO, rng: Generator
+) -> Iterator[Minibatch]:
+    """All samples once an epoch, shuffled anew each time over steps and environments."""
+    r = rollout
+    fields = [r.obs, r.actions, r.log_probs, r.values, advantages, returns]
+    samples = Minibatch(*(field.flatten(0, 1) for field in fields))
+    for _ in range(ppo.num_epochs):
+        order = torch.randperm(len(samples.actions), generator=rng, device=rng.device)
+        for chosen in order.split(ppo.minibatch_size):
+            yield Minibatch(*(field[chosen] for field in samples))

@@ -1,0 +1,145 @@
+"""The life of one run, from its settings to its evaluation: `run`, read top to bottom."""
+
+import math
+import platform
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from attn_ppo import __version__, checkpoint, config, sinks
+from attn_ppo.agent import make_agent
+from attn_ppo.config import RunConfig
+from attn_ppo.envs import AtariEnvs, rom_md5
+from attn_ppo.evaluate import evaluate, summary, write_evaluation
+from attn_ppo.model import ActorCritic
+from attn_ppo.ppo import update
+from attn_ppo.rollout import collect
+from attn_ppo.rows import Rows
+from attn_ppo.run_dir import ExitCode, RunDir, RunError
+from attn_ppo.terminal import Terminal
+
+
+def run(settings: RunConfig, run_dir: RunDir, device: torch.device) -> None:
+    """Trains from scratch or from the folder's checkpoint, evaluates, and leaves the run done.
+
+    Raises RunError where it ends early: stopped by a signal (saved first), or not finite.
+    """
+    ppo, total = settings.ppo, settings.num_updates
+    saved = checkpoint.load(run_dir.folder) or {}
+    start = saved.get("update", 0)
+    run_dir.cut_back(saved.get("sizes", {}))
+    torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
+    # Games in progress aren't in a checkpoint: a resumed run begins new ones, of new seeds.
+    envs = AtariEnvs(settings.env, num_envs=ppo.num_envs, seed=settings.seed,
+                     protocol=settings.protocol, stream=start)  # fmt: skip
+    agent = make_agent(settings, envs.num_actions, device, saved)
+    obs = envs.reset()
+
+    terminal = Terminal(settings.label, settings.trained_steps, start * ppo.batch_size)
+    opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
+    with closing(terminal), opening as wandb, _stop_signals() as signals:
+        facts = _facts(settings, device) | {"wandb_id": wandb.run_id, "wandb_mode": wandb.mode}
+        run_dir.write_status("running", cause=None, exit_code=None, **facts)
+        rows = Rows(settings, run_dir, [terminal, wandb], saved)
+        for number in range(start + 1, total + 1):
+            left = 1 - (number - 1) / total
+            learning_rate = ppo.learning_rate * (left if ppo.anneal_learning_rate else 1)
+            clip_range = ppo.clip_range * (left if ppo.anneal_clip_range else 1)
+            agent.optimizer.param_groups[0]["lr"] = learning_rate
+
+            rollout, obs, episodes = collect(agent.model, envs, obs, ppo.num_steps, agent.rng)
+            metrics = update(
+                agent.model, agent.optimizer, rollout, ppo,
+                lambda_=settings.lambda_, clip_range=clip_range, rng=agent.rng,
+            )  # fmt: skip
+            row = rows.write(number, episodes, metrics, learning_rate)
+            _check_finite(row)
+
+            if signals or number == total or number % settings.checkpoint.every_updates == 0:
+                progress = {"update": number, "threads": torch.get_num_threads()}
+                state = agent.state() | rows.state() | progress | {"wandb_id": wandb.run_id}
+                checkpoint.save(run_dir.folder, state)
+                run_dir.write_status("running", env_steps=row["env_steps"])
+            if signals:
+                name, steps = signal.Signals(signals[0]).name, row["env_steps"]
+                raise RunError(ExitCode.PREEMPTED, f"{name}: saved at {steps:,} steps")
+        envs.close()
+        terminal.close()
+        _evaluate(settings, run_dir, agent.model, wandb)
+
+
+def _evaluate(settings: RunConfig, run_dir: RunDir, model: ActorCritic, wandb: sinks.Wandb) -> None:
+    """Lets the finished agent play, and marks the run done."""
+    env_steps = settings.trained_steps
+    facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
+    if settings.evaluation.episodes:
+        result = evaluate(model, settings, episodes=settings.evaluation.episodes)
+        write_evaluation(run_dir.folder, result, env_steps=env_steps)
+        print(f"{settings.label}: {summary(result)}", flush=True)
+        keys = ("score_mean", "score_std", "attention_entropy", "episodes")
+        wandb.finish({f"evaluation/{key}": result[key] for key in keys})
+        facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
+    run_dir.write_status("done", **facts)
+
+
+def _check_finite(row: Mapping[str, float]) -> None:
+    for key in ("policy_loss", "value_loss", "attention_entropy", "grad_norm"):
+        if not math.isfinite(row[key]):
+            reason = f"{key} is {row[key]} at update {row['update']}"
+            raise RunError(ExitCode.NOT_FINITE, reason)
+
+
+def _facts(settings: RunConfig, device: torch.device) -> dict[str, Any]:
+    """What this process runs on, for status.json."""
+    packages = ("torch", "ale-py", "gymnasium", "numpy")
+    versions = {"attn_ppo": __version__, "python": platform.python_version()}
+    versions |= {name: version(name) for name in packages}
+    return {"versions": versions, "rom_md5": rom_md5(settings.env), "device": str(device),
+            "threads": torch.get_num_threads(), "total_steps": settings.total_steps}  # fmt: skip
+
+
+@contextmanager
+def _open_wandb(
+    settings: RunConfig, run_dir: RunDir, run_id: str | None, terminal: Terminal
+) -> Iterator[sinks.Wandb]:
+    """The run on W&B, grouped by sweep, ended with the run's own exit code."""
+    logging = settings.wandb
+    tags = [*logging.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"]
+    sink = sinks.Wandb(
+        mode=logging.mode, project=logging.project, entity=logging.entity, tags=tags,
+        name=settings.label, group=settings.name, config=config.as_dict(settings),
+        run_dir=run_dir.folder, run_id=run_id, say=terminal.message,
+    )  # fmt: skip
+    code = ExitCode.RUN_FAILED
+    try:
+        yield sink
+        code = ExitCode.DONE
+    except RunError as error:
+        code = error.code
+        raise
+    finally:
+        sink.finish(exit_code=int(code))
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that receives the signals asking the run to stop; a second one quits at once."""
+    received: list[int] = []
+
+    def receive(number: int, _: Any) -> None:
+        if received:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        received.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = {number: signal.signal(number, receive) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,192 @@
+"""A run's folder: who holds it, what state the run is in, and its rows of numbers.
+
+metrics.csv and episodes.csv are the record of a run. They only grow, except that a resumed run
+cuts them back to where its checkpoint was made.
+"""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import IO, Any
+
+from attn_ppo import config
+from attn_ppo.config import RunConfig
+from attn_ppo.schema import ConfigError
+
+METRICS = (
+    "update", "env_steps", "frames", "episode_return", "episode_length", "attention_entropy",
+    "policy_entropy", "policy_loss", "value_loss", "approx_kl", "clip_fraction",
+    "explained_variance", "grad_norm", "learning_rate", "env_steps_per_second", "elapsed_seconds",
+)  # fmt: skip
+EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
+
+
+class ExitCode(IntEnum):
+    """What a process of ours ends with."""
+
+    DONE = 0
+    RUN_FAILED = 1
+    BAD_INPUT = 2
+    NOT_FINITE = 3
+    DISK = 4
+    BUSY = 5
+    NO_CHECKPOINT = 6
+    HUNG = 7
+    PREEMPTED = 75
+
+
+class RunError(Exception):
+    """Why a run can't go on, told without a traceback, and the exit code that says so."""
+
+    def __init__(self, code: ExitCode, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+class RunDir:
+    """An open run folder, locked against every other process until it is closed."""
+
+    def __init__(self, settings: RunConfig, *, root: Path | None = None):
+        """Creates the folder where there is none.
+
+        Raises ConfigError where it holds a run of other settings, RunError where another process
+        has it or it can't be written.
+        """
+        self.folder = root or settings.folder
+        check_identity(self.folder, settings)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 held until close()
+            self._take_lock()
+            write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
+            self._files = {name: _open_table(self.folder / name, columns) for name, columns
+                           in (("metrics.csv", METRICS), ("episodes.csv", EPISODES))}  # fmt: skip
+        except OSError as error:
+            raise RunError(ExitCode.DISK, f"can't write {self.folder}: {error.strerror}") from None
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "another process"
+            self._lock.close()
+            raise RunError(ExitCode.BUSY, f"{self.folder} is being run by {holder}") from None
+        self._lock.truncate(0)
+        self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}")
+        self._lock.flush()
+
+    def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Rows for metrics.csv or episodes.csv, on their way to the disk when this returns."""
+        file, columns = self._files[table]
+        csv.writer(file, lineterminator="\n").writerows([row[c] for c in columns] for row in rows)
+        file.flush()
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each table, all of them safely on the disk: what a checkpoint remembers."""
+        for file, _ in self._files.values():
+            os.fsync(file.fileno())
+        return {name: file.tell() for name, (file, _) in self._files.items()}
+
+    def cut_back(self, sizes: Mapping[str, int]) -> None:
+        """Forgets the rows written after `sizes` were taken; without any, all rows."""
+        for name, (file, columns) in self._files.items():
+            file.truncate(sizes.get(name, len(_header(columns))))
+            file.seek(0, os.SEEK_END)
+
+    def write_status(self, state: str, **facts: Any) -> None:
+        """Merges into status.json; `state` is one of running, done, failed, preempted."""
+        mark_status(self.folder, state, pid=os.getpid(), host=socket.gethostname(), **facts)
+
+    def close(self) -> None:
+        """Lets go of the folder."""
+        for file, _ in self._files.values():
+            file.close()
+        self._lock.close()
+
+
+def check_identity(folder: Path, settings: RunConfig) -> None:
+    """Raises ConfigError, naming the differing keys, where `folder` is a run of other settings."""
+    if not (folder / "config.yaml").exists():
+        return
+    theirs, ours = config.identity(config.read(folder / "config.yaml")), config.identity(settings)
+    differing = [key for key in ours if ours[key] != theirs.get(key)]
+    if differing:
+        there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
+        asked = " ".join(f"{key}={ours[key]}" for key in differing)
+        raise ConfigError("", asked, f"{there} as {folder} began; or give this run its own name=")
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """What status.json says; {} where it isn't there or can't be read."""
+    try:
+        status = json.loads((folder / "status.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def read_last_row(folder: Path) -> dict[str, float]:
+    """The newest row of metrics.csv; {} where there is none yet."""
+    try:
+        with open(folder / "metrics.csv", "rb") as file:
+            header = file.readline()
+            file.seek(max(len(header), file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().decode().split("\n")[:-1]  # what follows the last \n isn't whole
+        cells = [float(cell) for cell in lines[-1].split(",")]
+        return dict(zip(header.decode().strip().split(","), cells, strict=True))
+    except (OSError, ValueError, IndexError):
+        return {}
+
+
+def mark_status(folder: Path, state: str, **facts: Any) -> None:
+    """Merges facts into a run's status.json, atomically, with the time as heartbeat."""
+    heartbeat = datetime.now(UTC).isoformat(timespec="seconds")
+    status = read_status(folder) | facts | {"state": state, "heartbeat": heartbeat}
+    write_atomically(folder / "status.json", json.dumps(status, indent=2) + "\n")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """The whole file or none of it, on the disk when this returns, whatever happens meanwhile."""
+    data = content.encode() if isinstance(content, str) else content
+    pending = path.with_name(f".{path.name}.pending")  # one name: a kill leaves at most one behind
+    try:
+        with open(pending, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(pending, path)
+    except BaseException:
+        pending.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames within a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _open_table(path: Path, columns: tuple[str, ...]) -> tuple[IO[str], tuple[str, ...]]:
+    file = open(path, "a", newline="")  # noqa: SIM115 held until close()
+    if file.tell() == 0:
+        file.write(_header(columns))
+        file.flush()
+    return file, columns
+
+
+def _header(columns: tuple[str, ...]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(columns)
+    return buffer.getvalue()

@@ -1,0 +1,158 @@
+"""Settings as frozen dataclasses: what a field may hold, and what to say of a value it may not.
+
+A section is a dataclass whose fields are annotated with what they take. A field `lambda_` is the
+key `lambda`, which Python's grammar keeps for itself.
+"""
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+class ConfigError(ValueError):
+    """Bad input, told in at most three lines: key and value, what is allowed, the nearest name."""
+
+    def __init__(self, key: str, value: Any, allowed: str, nearest: str | None = None):
+        setting = f"{key}={shorten(value)}" if key else shorten(value)
+        lines = [f"error: {setting} is not allowed", f"allowed: {allowed}"]
+        super().__init__("\n".join(lines + ([f"nearest: {nearest}"] if nearest else [])))
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`; `above` leaves out `low` itself. Never nan or infinite."""
+
+    low: float
+    high: float
+    above: bool = False
+
+    def __contains__(self, number: float) -> bool:
+        return (self.low < number if self.above else self.low <= number) and number <= self.high
+
+    def __str__(self) -> str:
+        return f"{'above' if self.above else 'from'} {self.low:,.15g} to {self.high:,.15g}"
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Text of one shape, described for people."""
+
+    pattern: str
+    description: str
+
+
+def build(cls: type, values: Any, prefix: str = "") -> Any:
+    """`cls` from a mapping of its fields' names to raw values, checked field by field."""
+    if not isinstance(values, Mapping):
+        keys = ", ".join(known_keys(cls, prefix))
+        raise ConfigError(prefix.rstrip("."), values, f"a section with the keys {keys}")
+    hints = {
+        name.rstrip("_"): hint for name, hint in get_type_hints(cls, include_extras=True).items()
+    }
+    for key in values:
+        if key not in hints:
+            raise ConfigError(
+                prefix + str(key),
+                values[key],
+                f"no such key; there are {', '.join(hints)}",
+                nearest(str(key), hints),
+            )
+    fields: dict[str, Any] = {}
+    for name, hint in hints.items():
+        if name not in values:
+            raise ConfigError(prefix + name, "(missing)", "a value for each key")
+        key = prefix + name
+        field = f"{name}_" if name == "lambda" else name
+        nested = _is_section(hint)
+        fields[field] = (
+            build(hint, values[name], f"{key}.") if nested else _check(key, values[name], hint)
+        )
+    return cls(**fields)
+
+
+def known_keys(cls: type, prefix: str = "") -> list[str]:
+    """Every key that can be set, dotted."""
+    keys: list[str] = []
+    for name, hint in get_type_hints(cls).items():
+        key = prefix + name.rstrip("_")
+        keys += known_keys(hint, f"{key}.") if _is_section(hint) else [key]
+    return keys
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat.update({f"{prefix}{key}": value} if inner is None else inner)
+    return flat
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that a mistyped word most likely meant, if any comes close."""
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    starts = [name for name in by_lower if word and name.startswith(word.lower())]
+    return by_lower[(close or starts)[0]] if close or starts else None
+
+
+def shorten(value: Any) -> str:
+    """A value for one line of a message: printable, at most 80 characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _is_section(hint: Any) -> bool:
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
+def _check(key: str, value: Any, hint: Any) -> Any:
+    """`value` as what its annotation says it is, or ConfigError."""
+    if type(None) in get_args(hint):
+        inner = next(arg for arg in get_args(hint) if arg is not type(None))
+        return None if value is None else _check(key, value, inner)
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(key, value, "true or false")
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if value in choices:
+            return value
+        raise ConfigError(key, value, ", ".join(choices), nearest(str(value), choices))
+    if get_origin(hint) is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(_check(key, item, get_args(hint)[0]) for item in value)
+        raise ConfigError(key, value, "a list such as [first,second]")
+    kind, limits = get_args(hint)
+    return _text(key, value, limits) if kind is str else _number(key, value, kind, limits)
+
+
+def _text(key: str, value: Any, limits: Matches) -> str:
+    if isinstance(value, bool | list | dict) or value is None:
+        raise ConfigError(key, value, limits.description)
+    if not re.fullmatch(limits.pattern, str(value)):
+        raise ConfigError(key, value, limits.description)
+    return str(value)
+
+
+def _number(key: str, value: Any, kind: type, limits: Range) -> int | float:
+    """Whole numbers may be written 1e7 or 10_000_000."""
+    allowed = f"a {'whole ' if kind is int else ''}number {limits}"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ConfigError(key, value, allowed)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise ConfigError(key, value, allowed) from None
+    if not math.isfinite(number) or number not in limits:
+        raise ConfigError(key, value, allowed)
+    if kind is float:
+        return number + 0.0  # -0.0 becomes 0.0: one identity, one folder
+    if number != int(number):
+        raise ConfigError(key, value, allowed)
+    return int(value) if isinstance(value, int) else int(number)

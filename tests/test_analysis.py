@@ -1,0 +1,150 @@
+"""The score table and the command that makes everything, from run folders written as text."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from test_analysis_runs import SECOND, write_run, write_sweep
+
+from analysis import figures, panels, score_table
+from analysis.runs import read_runs
+
+FILES = [
+    "entropy_scatter.pdf",
+    "entropy_scatter.png",
+    "reward_curves.pdf",
+    "reward_curves.png",
+    "score_table.csv",
+    "score_table.md",
+]
+
+
+def test_the_table_holds_means_and_the_study_s_numbers(tmp_path):
+    write_run(tmp_path, seed=0, evaluation=(30, 0.5))
+    write_run(tmp_path, seed=1, rows=SECOND, evaluation=(10, 1.5))
+    write_run(tmp_path, seed=2, rows=SECOND, state="running")
+    write_run(tmp_path, lambda_="0.003", rows=SECOND)
+    write_run(tmp_path, lambda_="0.004", sticky="0.25")
+    write_run(tmp_path, lambda_="0.0005", sticky="0.25")
+    table = score_table.score_table(read_runs(tmp_path)[0])
+    assert table["lambda"].tolist() == [0, 0.0005, 0.003, 0.004]
+    first, sticky, third, other = table.to_dict("records")
+    assert (first["seeds"], first["unfinished"]) == (2, 1)
+    # the SD of two is their distance over sqrt 2: 20, 12 and 1 over 1.41421
+    assert first["evaluation_score_mean"] == 20
+    assert first["evaluation_score_sd"] == pytest.approx(14.14214)
+    assert first["training_score_mean"] == 14
+    assert first["training_score_sd"] == pytest.approx(8.48528)
+    assert first["attention_entropy_mean"] == 1
+    assert first["attention_entropy_sd"] == pytest.approx(0.70711, abs=1e-5)
+    assert (first["env_steps_min"], first["env_steps_max"]) == (40, 40)
+    assert (first["study_score_mean"], first["study_score_sd"]) == (131, 52)
+    assert (third["training_score_mean"], third["study_score_mean"]) == (8, 84)
+    assert np.isnan([third["evaluation_score_mean"], third["training_score_sd"]]).all()
+    assert np.isnan([sticky["study_score_mean"], other["study_score_mean"]]).all()
+    assert score_table.to_markdown(table).splitlines()[2:5] == [
+        "| Breakout | 0 | 2* | 20.0 ± 14.1 | 14.0 ± 8.5 | 1.00 ± 0.71 | 40 | 131 ± 52 |",
+        "| Breakout | 0.0005 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - |",
+        "| Breakout | 0.003 | 1 | - | 8.00 ± - | 4.25 ± - | 40 | 84 ± 15 |",
+    ]
+
+
+def test_the_study_s_table_is_whole():
+    table = score_table.read_study()
+    assert len(table) == 36  # 6 games x 6 lambdas
+    assert table[0] == ("BeamRider", 0, 540, 30)
+    assert table[-1] == ("Seaquest", 0.005, 954, 108)
+
+
+def test_the_csv_is_empty_where_there_is_nothing(tmp_path):
+    write_run(tmp_path, "Pong")
+    table = score_table.score_table(read_runs(tmp_path)[0])
+    csv, markdown = score_table.save_score_table(table, tmp_path / "table")
+    # entropy (7 + 4 + 3 + 1) / 4 = 3.75
+    assert csv.read_text().splitlines()[1] == "Pong,0,1,0,,,0,20,,1,3.75,,1,40,40,,"
+    assert "| Pong | 0 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - |" in markdown.read_text()
+
+
+def test_figures_are_written_whole_and_the_same_each_time(tmp_path, capsys):
+    write_sweep(tmp_path / "sweep", ["Pong"], ["0", "0.0005"], seeds=2)
+    assert figures.main([str(tmp_path / "sweep")]) == 0
+    out = tmp_path / "sweep" / "figures"
+    assert sorted(os.listdir(out)) == FILES
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1] == "look at"
+    assert printed[2].strip() == str(out / "reward_curves.png")
+    again = tmp_path / "again"
+    assert figures.main([str(tmp_path / "sweep"), "--out", str(again)]) == 0
+    for file in FILES:
+        assert (out / file).read_bytes() == (again / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("games", [["Pong"], ["Seaquest", "Enduro", "Frostbite", *"ABC"]])
+def test_one_game_and_six_are_drawn(tmp_path, games):
+    runs = write_sweep(tmp_path, games, ["0"], seeds=1)
+    figures.make_figures(runs, tmp_path)
+    for name in ("reward_curves", "entropy_scatter"):
+        image = imread(tmp_path / f"{name}.png")[..., :3]
+        assert min(image.shape[:2]) > 500
+        assert 0.005 < (image < 0.9).any(axis=-1).mean() < 0.5  # neither blank nor full
+        assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_problems_are_printed(tmp_path, capsys):
+    write_run(tmp_path, seed=0)
+    unfinished = write_run(tmp_path, seed=1, state="preempted")
+    broken = write_run(tmp_path, seed=2)
+    (broken / "metrics.csv").unlink()
+    assert figures.main([str(tmp_path)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:3] == [
+        f"{tmp_path}: 1 game, 1 lambda, 2 seeds, 2 runs, 1 finished",
+        f"unfinished {unfinished}: preempted at 40 of 40 agent steps",
+        f"skipped {broken}: no metrics.csv",
+    ]
+
+
+def test_no_runs_is_bad_input_in_three_lines(tmp_path):
+    (tmp_path / "runs" / "empty").mkdir(parents=True)
+    broken = write_run(tmp_path / "runs" / "broken")
+    (broken / "config.yaml").write_text("env: [")
+    (tmp_path / "elsewhere").mkdir()
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    for cwd, root in (
+        ("", ["runs/empty"]),
+        ("", ["nowhere"]),
+        ("", ["runs/broken"]),
+        ("elsewhere", []),
+    ):
+        command = [sys.executable, "-m", "analysis.figures", *root]
+        done = subprocess.run(command, cwd=tmp_path / cwd, env=here, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: no runs to draw in ")
+        assert len(done.stderr.splitlines()) <= 3
+        assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "runs" / "empty" / "figures").exists()
+
+
+def test_figures_that_cannot_be_written_are_told(tmp_path, capsys):
+    write_run(tmp_path / "sweep")
+    (tmp_path / "file").write_text("")
+    assert figures.main([str(tmp_path / "sweep"), "--out", str(tmp_path / "file")]) == 4
+    assert "error: can't" in capsys.readouterr().err
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "a.png").write_text("old")
+
+    def fail():
+        with panels.replacing(tmp_path / "a.png") as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert (tmp_path / "a.png").read_text() == "old"

@@ -1,0 +1,88 @@
+"""Imports point one way, and each outside library has its own place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Each file of attn_ppo and which others of it that file may import.
+ARROWS = {
+    "__init__": set(),
+    "schema": set(),
+    "config": {"schema"},
+    "envs": {"config", "schema"},
+    "attention": set(),
+    "regularizers": set(),
+    "run_dir": {"config", "schema"},
+    "terminal": set(),
+    "sinks": set(),
+    "checkpoint": {"run_dir"},
+    "command_line": {"config", "envs", "schema"},
+    "sweep": {"config", "schema", "command_line", "run_dir", "terminal"},
+    "model": {"config", "attention"},
+    "rollout": {"envs", "model"},
+    "ppo": {"config", "regularizers", "rollout"},
+    "evaluate": {"config", "schema", "envs", "model", "regularizers", "checkpoint", "run_dir"},
+    "agent": {"config", "schema", "model"},
+    "rows": {"config", "envs", "run_dir"},
+    "run": {"config", "agent", "envs", "model", "rollout", "ppo", "evaluate", "checkpoint",
+            "rows", "run_dir", "sinks", "terminal"},
+    "train": {"config", "schema", "command_line", "sweep", "agent", "run", "run_dir"},
+}  # fmt: skip
+ANALYSIS = {"config", "schema", "run_dir", "checkpoint", "evaluate", "interpret"}
+OWNERS = {
+    "hydra": {"command_line", "sweep"},
+    "omegaconf": {"command_line", "sweep", "config"},
+    "wandb": {"sinks"},
+    "ale_py": {"envs"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(names: set[str]) -> set[str]:
+    return {n.split(".")[1] for n in names if n.startswith("attn_ppo.")} & set(ARROWS)
+
+
+def test_every_file_has_its_arrows():
+    assert {path.stem for path in (ROOT / "attn_ppo").glob("*.py")} == set(ARROWS)
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_arrows(name):
+    found = ours(imports(ROOT / "attn_ppo" / f"{name}.py"))
+    assert found - {name} <= ARROWS[name]
+    assert not any(n.startswith("analysis") for n in imports(ROOT / "attn_ppo" / f"{name}.py"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "analysis").glob("*.py")), ids=lambda p: p.stem)
+def test_analysis_reads_what_runs_left(path):
+    names = imports(path)
+    assert ours(names) <= ANALYSIS
+    assert not {n.split(".")[0] for n in names} & {"hydra", "omegaconf", "ale_py"}
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_libraries_stay_in_their_rooms(library):
+    users = {path.stem for path in (ROOT / "attn_ppo").glob("*.py")
+             if any(n.split(".")[0] == library for n in imports(path))}  # fmt: skip
+    assert users == OWNERS[library]
+
+
+def test_arrows_have_no_cycle():
+    order = ["__init__"]
+    while len(order) < len(ARROWS):
+        ready = [n for n in ARROWS if n not in order and ARROWS[n] <= set(order)]
+        assert ready, "a cycle"
+        order += ready

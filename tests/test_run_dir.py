@@ -1,0 +1,164 @@
+"""The run folder: one process at a time, one run a folder, rows that survive."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from attn_ppo import checkpoint
+from attn_ppo.run_dir import (
+    EPISODES,
+    METRICS,
+    ExitCode,
+    RunDir,
+    RunError,
+    mark_status,
+    read_last_row,
+    read_status,
+)
+from attn_ppo.schema import ConfigError
+
+
+def metrics_row(update: int) -> dict[str, float]:
+    return dict.fromkeys(METRICS, 0.5) | {"update": update, "env_steps": 1024 * update}
+
+
+def test_tables_have_the_contracts_columns(in_empty_folder, settings_of):
+    run_dir = RunDir(settings_of("env=Pong"))
+    run_dir.append("metrics.csv", [metrics_row(1)])
+    run_dir.append(
+        "episodes.csv",
+        [{"env_steps": 8, "env_index": 3, "episode_return": -21.0, "episode_length": 764}],
+    )
+    run_dir.close()
+    folder = in_empty_folder / "runs/default/Pong/lambda=0/seed=0"
+    assert (folder / "metrics.csv").read_text().split("\n")[0] == (
+        "update,env_steps,frames,episode_return,episode_length,attention_entropy,policy_entropy,"
+        "policy_loss,value_loss,approx_kl,clip_fraction,explained_variance,grad_norm,"
+        "learning_rate,env_steps_per_second,elapsed_seconds"
+    )
+    assert (folder / "episodes.csv").read_text() == (
+        "env_steps,env_index,episode_return,episode_length\n8,3,-21.0,764\n"
+    )
+    assert EPISODES == ("env_steps", "env_index", "episode_return", "episode_length")
+    assert read_last_row(folder)["env_steps"] == 1024
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_rows_after_a_checkpoint_are_cut_back(settings_of):
+    run_dir = RunDir(settings_of())
+    run_dir.append("metrics.csv", [metrics_row(1), metrics_row(2)])
+    sizes = run_dir.sizes()
+    before = (run_dir.folder / "metrics.csv").read_bytes()
+    run_dir.append("metrics.csv", [metrics_row(3)])
+    run_dir.close()
+    again = RunDir(settings_of())
+    again.cut_back(sizes)
+    assert (run_dir.folder / "metrics.csv").read_bytes() == before
+    again.append("metrics.csv", [metrics_row(3)])
+    assert read_last_row(again.folder)["update"] == 3
+    again.cut_back({})
+    assert read_last_row(again.folder) == {}
+    assert (again.folder / "metrics.csv").read_text().count("\n") == 1
+
+
+def test_a_torn_last_row_is_not_read(tmp_path):
+    (tmp_path / "metrics.csv").write_text("update,env_steps\n1,1024\n2,20")
+    assert read_last_row(tmp_path) == {"update": 1, "env_steps": 1024}
+    assert read_last_row(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_folder_keeps_its_settings(settings_of):
+    RunDir(settings_of("ppo.gamma=0.9", "seed=0")).close()
+    with pytest.raises(ConfigError) as told:
+        RunDir(settings_of("ppo.gamma=0.95", "total_steps=2048"))
+    assert "ppo.gamma=0.95" in str(told.value)
+    assert "ppo.gamma=0.9 " in str(told.value) or "ppo.gamma=0.9," in str(told.value)
+    assert "total_steps=10000000" in str(told.value)
+    assert "name=" in str(told.value)
+    # Where a run is logged and how often it is saved don't make it another run.
+    RunDir(
+        settings_of("ppo.gamma=0.9", "wandb.mode=disabled", "checkpoint.every_updates=7")
+    ).close()
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_one_process_at_a_time(settings_of):
+    run_dir = RunDir(settings_of())
+    code = (
+        "from attn_ppo.train import main; import sys;"
+        "sys.exit(main(['wandb.mode=disabled', 'total_steps=10000000']))"
+    )
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert other.returncode == ExitCode.BUSY == 5
+    assert "is being run by pid" in other.stderr
+    run_dir.close()
+    RunDir(settings_of()).close()
+
+
+def test_status_is_merged(tmp_path):
+    mark_status(tmp_path, "running", pid=7)
+    mark_status(tmp_path, "failed", cause="it broke", exit_code=1)
+    status = read_status(tmp_path)
+    assert {**status, "heartbeat": "-"} == {
+        "pid": 7,
+        "state": "failed",
+        "cause": "it broke",
+        "exit_code": 1,
+        "heartbeat": "-",
+    }
+    (tmp_path / "status.json").write_text("{")
+    assert read_status(tmp_path) == {}
+    assert json.dumps(read_status(tmp_path / "nowhere")) == "{}"
+
+
+def test_unwritable_place(in_empty_folder, settings_of):
+    (in_empty_folder / "runs").write_text("a file, not a folder")
+    with pytest.raises(RunError) as told:
+        RunDir(settings_of())
+    assert told.value.code == ExitCode.DISK
+
+
+def update_in(folder: Path) -> int | None:
+    return (checkpoint.load(folder) or {}).get("update")
+
+
+def state(number: int) -> dict:
+    return {"update": number, "weights": torch.full((1000,), float(number))}
+
+
+def test_checkpoints_keep_two_generations(tmp_path):
+    assert checkpoint.load(tmp_path) is None
+    for number in (1, 2, 3):
+        checkpoint.save(tmp_path, state(number))
+    assert update_in(tmp_path) == 3
+    plain = torch.load(tmp_path / "checkpoint.prev.pt", weights_only=True)
+    assert plain["update"] == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.prev.pt", "checkpoint.pt"]
+
+
+def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path, capsys):
+    checkpoint.save(tmp_path, state(1))
+    checkpoint.save(tmp_path, state(2))
+    newest = tmp_path / "checkpoint.pt"
+    whole = newest.read_bytes()
+    for place in range(0, len(whole), len(whole) // 40):
+        newest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert update_in(tmp_path) == 1
+        newest.write_bytes(whole[:place])
+        assert update_in(tmp_path) == 1
+    assert "damaged" in capsys.readouterr().out
+    (tmp_path / "checkpoint.prev.pt").write_bytes(b"")
+    with pytest.raises(RunError) as told:
+        checkpoint.load(tmp_path)
+    assert told.value.code == ExitCode.NO_CHECKPOINT == 6
+
+
+def test_a_kill_between_the_renames_loses_nothing(tmp_path):
+    checkpoint.save(tmp_path, state(1))
+    (tmp_path / "checkpoint.pt").rename(tmp_path / "checkpoint.prev.pt")
+    assert update_in(tmp_path) == 1

@@ -1,0 +1,197 @@
+"""A stand-in for a W&B server on loopback: takes a run's config, rows and summary, keeps them.
+
+It answers the calls that an online `init`, `log` and `finish` of wandb 0.31 make (GraphQL and
+file_stream) and nothing else. `die()` cuts every connection, `hang()` takes requests and never
+answers: two ways in which a real server disappears from under a run.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import socket
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+KEY = "local-" + "k" * 40  # the form wandb asks of a key for a server of one's own
+SERVER_INFO = {"cliVersionInfo": {"max_cli_version": "9"}, "features": []}
+ACCOUNT = {"id": "a", "entity": "tester", "username": "tester", "teams": {"edges": []}}
+
+
+@dataclass
+class ServedRun:
+    """What the server knows of one run."""
+
+    name: str
+    project: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)  # groupName, displayName, tags ...
+    config: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
+
+    def setting(self, key: str) -> Any:
+        """One root value of the run's config."""
+        return self.config[key]["value"]
+
+
+class WandbServer:
+    """Serve on a free port of 127.0.0.1 from construction until `close()` or `die()`.
+
+    `accept_key=False` answers every GraphQL call with 401, as a server does to a wrong key.
+    """
+
+    def __init__(self, *, accept_key: bool = True) -> None:
+        self.runs: dict[str, ServedRun] = {}
+        self.calls: list[str] = []
+        self.accept_key = accept_key
+        self._alive = True
+        self._answering = threading.Event()
+        self._answering.set()
+        self._http = _Listener(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __enter__(self) -> WandbServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hang(self) -> None:
+        """From now on take requests and answer none."""
+        self._answering.clear()
+
+    def die(self) -> None:
+        """Refuse new connections and cut the open ones."""
+        self._alive = False
+        self._answering.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._http.cut_connections()
+
+    def close(self) -> None:
+        """Stop serving; safe to call again."""
+        if self._alive:
+            self.die()
+
+    def reply(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Status and JSON for one request."""
+        self._answering.wait()
+        if path.endswith("/graphql"):
+            call = json.loads(body)
+            operation = re.search(r"(?:query|mutation)\s+(\w+)", call["query"])
+            self.calls.append(operation.group(1) if operation else "?")
+            if not self.accept_key:
+                return 401, {"errors": [{"message": "user is not logged in"}]}
+            return 200, {"data": self._graphql(call["query"], call.get("variables") or {})}
+        if path.endswith("/file_stream"):
+            self.calls.append("file_stream")
+            self._stream(path.split("/")[-2], json.loads(body))
+        return 200, {}
+
+    def _graphql(self, query: str, values: dict[str, Any]) -> dict[str, Any]:
+        if "upsertBucket" in query:
+            return {"upsertBucket": self._upsert(values)}
+        if "historyTail" in query:  # a resume asks what is there already
+            return {"model": self._resume_point(values)}
+        if "createRunFiles" in query:
+            return {"createRunFiles": {"runID": "", "uploadHeaders": [], "files": []}}
+        return {"serverInfo": SERVER_INFO, "viewer": ACCOUNT}
+
+    def _upsert(self, values: dict[str, Any]) -> dict[str, Any]:
+        inserted = values["name"] not in self.runs
+        run = self.runs.setdefault(values["name"], ServedRun(values["name"]))
+        run.fields |= {key: value for key, value in values.items() if value}
+        run.project = values.get("project") or run.project
+        run.config = json.loads(values.get("config") or "null") or run.config
+        return {"inserted": inserted, "bucket": self._bucket(run)}
+
+    def _resume_point(self, values: dict[str, Any]) -> dict[str, Any] | None:
+        run = self.runs.get(values["name"])
+        if run is None:
+            return None
+        tail = json.dumps([json.dumps(row) for row in run.rows[-1:]])
+        counts = {"historyLineCount": len(run.rows), "eventsLineCount": 0, "logLineCount": 0}
+        rest = {"historyTail": tail, "eventsTail": "[]", "summaryMetrics": json.dumps(run.summary)}
+        times = {"wandbConfig": json.dumps({"t": 1}), "tags": run.fields.get("tags")}
+        return {"bucket": self._bucket(run) | counts | rest | times}
+
+    def _bucket(self, run: ServedRun) -> dict[str, Any]:
+        project = {"id": "p", "name": run.project, "entity": {"id": "e", "name": "tester"}}
+        return {
+            "id": base64.b64encode(f"Run:{run.name}".encode()).decode(),
+            "name": run.name,
+            "displayName": run.fields.get("displayName", run.name),
+            "config": json.dumps(run.config),
+            "historyLineCount": len(run.rows),
+            "project": project,
+        }
+
+    def _stream(self, name: str, sent: dict[str, Any]) -> None:
+        run = self.runs.setdefault(name, ServedRun(name))
+        for file, part in (sent.get("files") or {}).items():
+            lines = [json.loads(line) for line in part["content"] if file.endswith((".json", "l"))]
+            if file == "wandb-history.jsonl":
+                run.rows[part["offset"] :] = lines
+            elif file == "wandb-summary.json":
+                run.summary = lines[-1]
+        if sent.get("complete"):
+            run.exit_code = sent["exitcode"]
+
+
+class _Listener(ThreadingHTTPServer):
+    """An HTTP server that remembers its connections, so that a death can cut them."""
+
+    daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        self._connections: list[socket.socket] = []
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def cut_connections(self) -> None:
+        for connection in self._connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client had closed it
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: broken connections are what some tests are about."""
+
+
+def _handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.reply("/", b"")  # or wait, where the server hangs
+            self._answer(404, {})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            self._answer(*server.reply(self.path, body))
+
+        def _answer(self, status: int, reply: dict[str, Any]) -> None:
+            content = json.dumps(reply).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
