@@ -25,6 +25,7 @@ from attn_ppo.config import RunConfig
 from attn_ppo.schema import ConfigError
 
 _LEAVES = schema.known_keys(config.RunConfig)
+_REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
 _INFO_FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 
 
@@ -49,9 +50,14 @@ def parse(argv: Sequence[str]) -> CommandLine:
     parser = get_args_parser()
     parser.error = _refuse_flag
     args = parser.parse_intermixed_args(argv)
-    if any(getattr(args, flag) for flag in _INFO_FLAGS):
-        return CommandLine(bool(args.multirun), args.overrides)
+    refused = [flag for flag in _REFUSED_FLAGS if getattr(args, flag)]
+    shown = [flag for flag in _INFO_FLAGS if getattr(args, flag)]
+    if refused or (shown and args.multirun):
+        flags = ["--" + flag.replace("_", "-") for flag in refused or shown]
+        raise ConfigError("", " ".join(flags), _FLAGS + "; -m goes with none of these")
     overrides = [_parse_override(text) for text in args.overrides]
+    if shown:
+        return CommandLine(False, args.overrides)
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return _expand(overrides, is_sweep=bool(args.multirun))
 
@@ -102,6 +108,7 @@ def _config(point: tuple[str, ...]) -> RunConfig:
 
 
 _GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
+_FLAGS = "key=value, -m, --help, --cfg job, --info, --hydra-help"
 _memo: dict[Any, Any] = {}
 
 
@@ -188,4 +195,4 @@ def _error(override: Override, allowed: str) -> ConfigError:
 
 
 def _refuse_flag(message: str) -> NoReturn:
-    raise ConfigError("", message.removeprefix("unrecognized arguments: "), "key=value, -m, --help")
+    raise ConfigError("", message.removeprefix("unrecognized arguments: "), _FLAGS)

@@ -146,6 +146,16 @@ def test_wrong_input_is_told_in_three_lines(override, in_empty_folder, monkeypat
     assert list(in_empty_folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "argv", [["-m", "--cfg", "job"], ["--config-dir", "x"], ["-cn", "x"], ["--cfg", "jb"]]
+)
+def test_flags_that_make_no_sense_here(argv, capsys):
+    from attn_ppo.train import main
+
+    assert main(argv) == 2
+    assert len(capsys.readouterr().err.splitlines()) <= 3
+
+
 def test_lambda_without_attention_is_refused():
     parse(["attention.gate=none"])
     with pytest.raises(ConfigError, match=r"attention\.gate=none"):

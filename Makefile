@@ -1,0 +1,40 @@
+# Every target makes its own .venv/ first, where there is none yet.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+RUNS ?=
+
+.PHONY: help setup demo figures test test-fast lint clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: $(READY)  ## a working .venv/ with all that is pinned in constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is too old; Python 3.11 or newer: make PYTHON=python3.12 setup" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the figures
+	$(BIN)/python -m attn_ppo.train -m experiment=smoke name=demo
+	$(BIN)/python -m analysis.figures runs/demo
+
+figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
+	$(BIN)/python -m analysis.figures $(RUNS)
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(READY)  ## without the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(READY)  ## ruff and pyright, both clean
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+clean:  ## removes .venv/ and caches, never runs/
+	rm -rf .venv .pytest_cache .ruff_cache

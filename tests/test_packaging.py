@@ -1,0 +1,54 @@
+"""The package works from a wheel and from any working directory, not only where it is written."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(*arguments: str, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess:
+    """Python in a folder of its own, with `path` before what is installed."""
+    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The unpacked wheel, as an installer would lay it out."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    site = folder / "site"
+    zipfile.ZipFile(next(folder.glob("*.whl"))).extractall(site)
+    return site
+
+
+def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
+    names = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
+    assert {"attn_ppo/conf/config.yaml", "attn_ppo/conf/experiment/paper.yaml",
+            "attn_ppo/train.py", "analysis/study_results.csv"} <= names  # fmt: skip
+    assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
+
+
+def test_a_wheel_reads_its_own_conf(wheel, tmp_path):
+    code = "from attn_ppo.command_line import conf_dir; print(conf_dir())"
+    done = python("-c", code, cwd=tmp_path, path=wheel)
+    assert done.stdout.strip() == str(wheel / "attn_ppo" / "conf")
+
+
+@pytest.mark.parametrize("installed", ["editable", "wheel"])
+def test_the_command_line_works_anywhere(installed, wheel, tmp_path):
+    path = wheel if installed == "wheel" else None
+    done = python("-m", "attn_ppo.train", "--cfg", "job", "env=Pong", cwd=tmp_path, path=path)
+    assert done.returncode == 0, done.stderr
+    assert "env: Pong" in done.stdout
+    done = python("-m", "attn_ppo.train", "env=Pnog", cwd=tmp_path, path=path)
+    assert done.returncode == 2
+    assert "nearest: Pong" in done.stderr
+    assert list(tmp_path.iterdir()) == []
