@@ -80,9 +80,9 @@ def draw_game(panel: Axes, groups: dict[float, list[Run]], colors: dict[float, s
             dot.set(gid=f"run {lambda_} {run.config.seed}", clip_on=False)
         used = [position(run) for run in averaged(members)]
         means.append([mean_sd(values)[0] for values in zip(*used, strict=True)])
-        if len(used) > 1:  # one seed's mean would hide its dot
-            cross = panel.scatter(*means[-1], **CROSS, color=colors[lambda_])
-            cross.set(gid=f"mean {lambda_}", clip_on=False)
+        cross = panel.scatter(*means[-1], **CROSS, color=colors[lambda_])
+        cross.set(gid=f"mean {lambda_}", clip_on=False)
+        if len(used) > 1:  # a single run's dot stays visible below its cross
             cross.set_path_effects([Stroke(linewidth=4.2, foreground="white"), Normal()])
     if len(means) > 1:
         panel.plot(*zip(*means, strict=True), color="#bdbdbd", lw=1, zorder=2, gid="path")
@@ -121,8 +121,7 @@ def legend_handles(colors: dict[float, str], shown: Sequence[Run]) -> list[Line2
     if not all(is_evaluated(run) for run in shown):
         label = "a run,\nnot evaluated"
         kinds.append(Line2D([], [], **mark, marker="o", ms=5, mfc="white", label=label))
-    if any(len(averaged(members)) > 1 for members in group(shown).values()):
-        kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
+    kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
     gap = Line2D([], [], ls="", label="")
     return [*handles, gap, *kinds]
 

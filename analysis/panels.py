@@ -62,7 +62,8 @@ def style() -> Iterator[None]:
     """Our look for what is drawn and saved inside, independent of the user's matplotlibrc."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        sns.set_style("whitegrid", rc=STYLE)
+        sns.set_style("whitegrid")
+        mpl.rcParams.update(STYLE)
         yield
 
 

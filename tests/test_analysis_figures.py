@@ -66,7 +66,7 @@ def test_no_score_yet_is_no_curve_and_no_dot(tmp_path):
     assert set(marks(draw_reward_curves(runs), "Breakout")) == {"seed 0.0 1", "mean 0.0"}
     scatter = draw_entropy_scatter(runs)
     assert scatter is not None
-    assert set(marks(scatter, "Breakout")) == {"run 0.0 1"}
+    assert set(marks(scatter, "Breakout")) == {"run 0.0 1", "mean 0.0"}
     assert "no game finished: 1 run." in footnote(scatter)
     assert draw_reward_curves(runs[:1]).axes  # an empty panel, but no failure
     assert draw_entropy_scatter(runs[:1]) is None
@@ -137,7 +137,7 @@ def test_the_scatter_has_a_dot_a_run_and_a_cross_a_lambda(tmp_path):
     figure = draw_entropy_scatter(read_runs(tmp_path)[0])
     assert figure is not None
     drawn = marks(figure, "Breakout")
-    assert set(drawn) == {"run 0.0 0", "run 0.0 1", "mean 0.0", "run 0.005 0", "path"}
+    assert set(drawn) == {"run 0.0 0", "run 0.0 1", "mean 0.0", "run 0.005 0", "mean 0.005", "path"}
     assert at(drawn["run 0.0 0"]) == [0.5, 30]
     # not evaluated: entropy (7 + 5 + 3 + 2) / 4 = 4.25 of the last updates, last score 8, hollow
     assert at(drawn["run 0.0 1"]) == [4.25, 8]
