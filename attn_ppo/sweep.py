@@ -79,6 +79,9 @@ def run_one(cfg: DictConfig) -> int:
     assert isinstance(values, dict)
     settings = config.from_dict({str(key): value for key, value in values.items()})
     folder = settings.folder
+    signal.signal(signal.SIGINT, _note_interrupt)  # in the launcher's process, wherever that is
+    if _interrupted:
+        return ExitCode.PREEMPTED
     if read_status(folder).get("state") == "done":
         return ExitCode.DONE
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,14 +139,28 @@ def _share_threads(jobs_at_once: int | None, runs: int) -> None:
 
 
 def _launch(overrides: Sequence[str]) -> None:
-    """Hydra's multirun of `run_one`. An interrupt reaches the runs too; they get time to save."""
+    """Hydra's multirun of `run_one`."""
+    before = signal.signal(signal.SIGINT, _note_interrupt)
     try:
         _hydra_main(["--multirun", *overrides])
-    except KeyboardInterrupt:
-        print("interrupted: the runs save and stop", file=sys.stderr)
-        time.sleep(10)
     except SystemExit as error:
         print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_interrupted = False
+
+
+def _note_interrupt(*_: Any) -> None:
+    """Ctrl-C reaches the runs too: they save and end, and no further one is started.
+
+    Had it raised KeyboardInterrupt, joblib would kill the runs before they had saved.
+    """
+    global _interrupted
+    if _interrupted:
+        raise KeyboardInterrupt
+    _interrupted = True
 
 
 def _hydra_main(argv: Sequence[str]) -> None:
@@ -157,6 +174,7 @@ class _Watch:
     def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
         self._configs, self._interval = configs, interval
         self._ends = {c.folder: self._end(c) for c in configs}
+        self._ended = 0
         self._began, self._first = time.monotonic(), self._steps()
         total = sum(c.trained_steps for c in configs)
         self._terminal = Terminal(f"{len(configs)} runs", total, self._first)
@@ -177,13 +195,14 @@ class _Watch:
         self._look()
 
     def _look(self) -> None:
-        for number, settings in enumerate(self._configs, 1):
+        for settings in self._configs:
             end = self._end(settings)
             if end and end != self._ends[settings.folder]:
                 self._ends[settings.folder] = end
+                self._ended += 1
                 score, entropy, state = _outcome(settings)
                 self._terminal.message(
-                    f"[{number}/{len(self._configs)}] {settings.label}: {state}, "
+                    f"[{self._ended}/{len(self._configs)}] {settings.label}: {state}, "
                     f"score {score}, attention entropy {entropy}"
                 )
         steps, seconds = self._steps(), time.monotonic() - self._began

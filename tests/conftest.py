@@ -1,16 +1,15 @@
 """What all tests share."""
 
+import os
+
+# Small tensors, here and in the runs that tests start: a second thread only costs, and far more so
+# on a busy machine. Before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import pytest
-import torch
 
 from attn_ppo import command_line
 from attn_ppo.config import RunConfig
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Small tensors: a second thread only costs, and much more so on a busy machine."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

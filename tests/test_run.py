@@ -187,6 +187,24 @@ def test_killed_runs_are_named_in_the_table():
 
 
 @pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize("engine", ["local", "serial"])
+def test_an_interrupted_sweep_saves_its_runs_and_starts_no_more(engine):
+    overrides = ["-m", "lambda=0.005,0.1", "seed=0,1,2", f"engine={engine}"]
+    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, *overrides]
+    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: rows(RUN / "metrics.csv"))
+    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+    out, _ = sweep.communicate(timeout=90)
+    assert sweep.returncode == 75
+    states = [line.split()[5].rstrip(":") for line in out.rstrip().split("\n")[-6:]]
+    assert "preempted" in states
+    assert states.count("not") >= 3  # not started
+    assert set(states) == {"preempted", "not"}
+    saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]
+    assert len(rows(RUN / "metrics.csv")) == saved
+
+
+@pytest.mark.usefixtures("in_empty_folder")
 def test_evaluating_any_run_folder():
     assert train("lambda=0.005", "total_steps=64", "evaluation.episodes=0").returncode == 0
     assert not (RUN / "evaluation.json").exists()
