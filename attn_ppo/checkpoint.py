@@ -4,6 +4,7 @@ A file is what torch.save writes, which torch.load(weights_only=True) opens as i
 the SHA-256 of all that precedes it: torch itself would not notice a flipped bit.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -52,6 +53,8 @@ def load(folder: Path) -> dict[str, Any] | None:
         if hashlib.sha256(data).digest() == digest:
             if damaged:
                 print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
+                with contextlib.suppress(OSError):  # or the next save would make it the previous
+                    os.replace(damaged[0], folder / "checkpoint.damaged.pt")
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         damaged.append(path)
     if damaged:

@@ -7,7 +7,7 @@ run at a time, and with folders left behind.
 import copy
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,12 +31,13 @@ _INFO_FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The runs asked for; none where Hydra only has to show something (--help, --cfg, ...)."""
+    """The runs asked for: one, or a sweep; none where Hydra only has to show something."""
 
     is_sweep: bool
     overrides: list[str]
-    configs: list[RunConfig] = field(default_factory=list)
-    jobs_at_once: int | None = None
+    configs: list[RunConfig]
+    jobs_at_once: int | None = None  # -1: one a core; None: the launcher doesn't say
+    only_shows: bool = False  # --help, --cfg, ...
 
 
 def conf_dir() -> Path:
@@ -57,7 +58,7 @@ def parse(argv: Sequence[str]) -> CommandLine:
         raise ConfigError("", " ".join(flags), _FLAGS + "; -m goes with none of these")
     overrides = [_parse_override(text) for text in args.overrides]
     if shown:
-        return CommandLine(False, args.overrides)
+        return CommandLine(False, args.overrides, [], only_shows=True)
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return _expand(overrides, is_sweep=bool(args.multirun))
 
@@ -81,10 +82,19 @@ def _expand(overrides: list[Override], *, is_sweep: bool) -> CommandLine:
             f"a sweep over {', '.join(params)}: add -m",
         )
     texts = [f"{key}={value}" for key, value in params.items()]
-    grid = BasicSweeper.split_arguments([*map(_parse_override, texts), *overrides], None)[0]
-    configs = [_config(tuple(point)) for point in grid]
+    try:
+        grid = BasicSweeper.split_arguments([*map(_parse_override, texts), *overrides], None)[0]
+    except HydraException as error:
+        raise _error(swept or overrides[0], f"a list of values ({error})") from None
+    if swept and not grid:
+        raise _error(swept, "at least one value")
     at_once = hydra["launcher"].get("n_jobs")
+    if at_once is not None and (not isinstance(at_once, int) or at_once == 0):
+        raise ConfigError(
+            "hydra.launcher.n_jobs", at_once, "a whole number above 0, or -1: all cores"
+        )
     texts = [o.input_line or "" for o in overrides]
+    configs = [_config(tuple(point)) for point in grid]
     return CommandLine(is_sweep, texts, configs, jobs_at_once=at_once)
 
 
@@ -139,7 +149,7 @@ def _parse_override(text: str) -> Override:
         allowed = f"key=value; keys can't be {verb}" if verb else "key=value"
         bare = key.lstrip("+~").split("@")[0]
         raise ConfigError("", text, allowed, schema.nearest(bare, _all_keys()))
-    if not key.startswith("hydra") and key not in _all_keys():
+    if not key.startswith(("hydra.", "hydra/")) and key not in _all_keys():
         siblings = [k for k in _LEAVES if k.startswith(key.split(".")[0] + ".")]
         allowed = "one of the keys " + ", ".join(siblings or _summary_of_keys())
         raise ConfigError(key, value, allowed, schema.nearest(key, _all_keys()))
@@ -160,10 +170,13 @@ def _options(override: Override) -> tuple[str, list[str]]:
     """A group's name and the options chosen of it, all of them known."""
     group = override.key_or_group
     known = config_groups()[group]
-    chosen = (
-        override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
-    )
-    names = [str(name) for name in chosen]
+    try:
+        swept = override.is_sweep_override()
+        names = [
+            str(n) for n in (override.sweep_string_iterator() if swept else [override.value()])
+        ]
+    except HydraException as error:
+        raise _error(override, f"{', '.join(known)} ({error})") from None
     for name in names:
         if name not in known and not (group == "experiment" and name in ("None", "null")):
             raise ConfigError(group, name, ", ".join(known), schema.nearest(name, known))

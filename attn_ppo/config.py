@@ -103,7 +103,7 @@ class RunConfig:
     seed: Annotated[int, Range(0, 2**31 - 1)]
     total_steps: Annotated[int, Range(1, 10**12)]
     name: Annotated[str, Name]
-    device: Annotated[str, Matches(r"auto|cpu|cuda(:\d{1,3})?", "auto, cpu, cuda or cuda:N")]
+    device: Annotated[str, Matches(r"auto|cpu|cuda(:(0|[1-9]\d?))?", "auto, cpu, cuda or cuda:N")]
     ppo: PPO
     attention: Attention
     protocol: Protocol
@@ -171,7 +171,11 @@ def read(path: Path | str) -> RunConfig:
         raise ConfigError("", path, f"a readable config.yaml of a run ({reason})") from None
     if not isinstance(values, dict):
         raise ConfigError("", path, "a config.yaml of a run, a mapping of keys to values")
-    return from_dict({str(key): value for key, value in values.items()})
+    try:
+        return from_dict({str(key): value for key, value in values.items()})
+    except ConfigError as error:
+        reason = str(error).partition("\n")[0].removeprefix("error: ")
+        raise ConfigError("", path, f"a config.yaml of this version ({reason})") from None
 
 
 def to_yaml(config: RunConfig) -> str:

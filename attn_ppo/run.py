@@ -2,7 +2,6 @@
 
 import math
 import platform
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
@@ -20,28 +19,32 @@ from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 from attn_ppo.rows import Rows
 from attn_ppo.run_dir import ExitCode, RunDir, RunError
+from attn_ppo.schema import ConfigError
+from attn_ppo.signals import StopRequest
 from attn_ppo.terminal import Terminal
 
 
-def run(settings: RunConfig, run_dir: RunDir, device: torch.device) -> None:
+def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRequest) -> None:
     """Trains from scratch or from the folder's checkpoint, evaluates, and leaves the run done.
 
-    Raises RunError where it ends early: stopped by a signal (saved first), or not finite.
+    Raises RunError where it ends early: asked to stop (saved first), or not finite.
     """
     ppo, total = settings.ppo, settings.num_updates
     saved = checkpoint.load(run_dir.folder) or {}
+    _check_device(saved, device)
     start = saved.get("update", 0)
     run_dir.cut_back(saved.get("sizes", {}))
     torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
     # Games in progress aren't in a checkpoint: a resumed run begins new ones, of new seeds.
     envs = AtariEnvs(settings.env, num_envs=ppo.num_envs, seed=settings.seed,
-                     protocol=settings.protocol, stream=start)  # fmt: skip
+                     protocol=settings.protocol, stream=start,
+                     num_threads=torch.get_num_threads())  # fmt: skip
     agent = make_agent(settings, envs.num_actions, device, saved)
     obs = envs.reset()
 
     terminal = Terminal(settings.label, settings.trained_steps, start * ppo.batch_size)
     opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
-    with closing(terminal), opening as wandb, _stop_signals() as signals:
+    with closing(terminal), opening as wandb:
         facts = _facts(settings, device) | {"wandb_id": wandb.run_id, "wandb_mode": wandb.mode}
         run_dir.write_status("running", cause=None, exit_code=None, **facts)
         rows = Rows(settings, run_dir, [terminal, wandb], saved)
@@ -59,31 +62,48 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device) -> None:
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)
 
-            if signals or number == total or number % settings.checkpoint.every_updates == 0:
-                progress = {"update": number, "threads": torch.get_num_threads()}
+            if stop or number == total or number % settings.checkpoint.every_updates == 0:
+                progress = {
+                    "update": number,
+                    "threads": torch.get_num_threads(),
+                    "device": str(device),
+                }
                 state = agent.state() | rows.state() | progress | {"wandb_id": wandb.run_id}
                 checkpoint.save(run_dir.folder, state)
                 run_dir.write_status("running", env_steps=row["env_steps"])
-            if signals:
-                name, steps = signal.Signals(signals[0]).name, row["env_steps"]
-                raise RunError(ExitCode.PREEMPTED, f"{name}: saved at {steps:,} steps")
+            if stop:
+                raise stop.error(f"at {row['env_steps']:,} steps")
         envs.close()
         terminal.close()
-        _evaluate(settings, run_dir, agent.model, wandb)
+        stop.stop_at_once()
+        _evaluate(settings, run_dir, agent.model, wandb, terminal)
 
 
-def _evaluate(settings: RunConfig, run_dir: RunDir, model: ActorCritic, wandb: sinks.Wandb) -> None:
+def _evaluate(
+    settings: RunConfig,
+    run_dir: RunDir,
+    model: ActorCritic,
+    wandb: sinks.Wandb,
+    terminal: Terminal,
+) -> None:
     """Lets the finished agent play, and marks the run done."""
     env_steps = settings.trained_steps
     facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
     if settings.evaluation.episodes:
         result = evaluate(model, settings, episodes=settings.evaluation.episodes)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
-        print(f"{settings.label}: {summary(result)}", flush=True)
+        terminal.message(f"{settings.label}: {summary(result)}")
         keys = ("score_mean", "score_std", "attention_entropy", "episodes")
         wandb.finish({f"evaluation/{key}": result[key] for key in keys})
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     run_dir.write_status("done", **facts)
+
+
+def _check_device(saved: Mapping[str, Any], device: torch.device) -> None:
+    """Random numbers of one kind of device can't be continued on another."""
+    began_on = torch.device(saved.get("device", device)).type
+    if began_on != device.type:
+        raise ConfigError("device", device.type, f"{began_on}, on which this run began")
 
 
 def _check_finite(row: Mapping[str, float]) -> None:
@@ -123,23 +143,3 @@ def _open_wandb(
         raise
     finally:
         sink.finish(exit_code=int(code))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that receives the signals asking the run to stop; a second one quits at once."""
-    received: list[int] = []
-
-    def receive(number: int, _: Any) -> None:
-        if received:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        received.append(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    before = {number: signal.signal(number, receive) for number in numbers}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,6 +4,7 @@ metrics.csv and episodes.csv are the record of a run. They only grow, except tha
 cuts them back to where its checkpoint was made.
 """
 
+import contextlib
 import csv
 import fcntl
 import io
@@ -53,13 +54,13 @@ class RunError(Exception):
 class RunDir:
     """An open run folder, locked against every other process until it is closed."""
 
-    def __init__(self, settings: RunConfig, *, root: Path | None = None):
+    def __init__(self, settings: RunConfig):
         """Creates the folder where there is none.
 
         Raises ConfigError where it holds a run of other settings, RunError where another process
         has it or it can't be written.
         """
-        self.folder = root or settings.folder
+        self.folder = settings.folder
         check_identity(self.folder, settings)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ class RunDir:
     def cut_back(self, sizes: Mapping[str, int]) -> None:
         """Forgets the rows written after `sizes` were taken; without any, all rows."""
         for name, (file, columns) in self._files.items():
-            file.truncate(sizes.get(name, len(_header(columns))))
+            file.truncate(min(sizes.get(name, len(_header(columns))), file.tell()))
             file.seek(0, os.SEEK_END)
 
     def write_status(self, state: str, **facts: Any) -> None:
@@ -107,9 +108,9 @@ class RunDir:
 
     def close(self) -> None:
         """Lets go of the folder."""
-        for file, _ in self._files.values():
-            file.close()
-        self._lock.close()
+        for file in (*(table for table, _ in self._files.values()), self._lock):
+            with contextlib.suppress(OSError):  # what a full disk didn't take was told before
+                file.close()
 
 
 def check_identity(folder: Path, settings: RunConfig) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -26,6 +26,7 @@ from attn_ppo.command_line import CommandLine, conf_dir
 from attn_ppo.config import RunConfig
 from attn_ppo.run_dir import ExitCode, check_identity, mark_status, read_last_row, read_status
 from attn_ppo.schema import ConfigError
+from attn_ppo.signals import INTERRUPTS, pass_on
 from attn_ppo.terminal import Terminal
 
 FINAL = ("done", "failed", "preempted")
@@ -37,13 +38,11 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
     for settings in configs:
         other = seen.setdefault(settings.folder, settings)
         if other is not settings:
-            ours, theirs = (
-                schema.flatten(config.as_dict(settings)),
-                schema.flatten(config.as_dict(other)),
-            )
-            keys = [key for key in ours if ours[key] != theirs[key]]
-            raise ConfigError("name", settings.name, f"a name for each value of {', '.join(keys)}: "
-                              f"two runs would share {settings.folder}")  # fmt: skip
+            ours, theirs = (schema.flatten(config.as_dict(c)) for c in (settings, other))
+            keys = ", ".join(key for key in ours if ours[key] != theirs[key])
+            allowed = f"a name for each value of {keys}" if keys else "each run once"
+            allowed += f": two would share {settings.folder}"
+            raise ConfigError("name", settings.name, allowed)
         check_identity(settings.folder, settings)
 
 
@@ -51,7 +50,8 @@ def run_all(asked: CommandLine) -> int:
     """Runs what isn't done yet, with the launcher of the command line; returns the exit code."""
     configs = asked.configs
     todo = [c for c in configs if read_status(c.folder).get("state") != "done"]
-    print(f"{len(configs)} runs in runs/{configs[0].name}: {len(configs) - len(todo)} done already")
+    names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
+    print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
     if todo:
         _share_threads(asked.jobs_at_once, len(todo))
         with _Watch(todo):
@@ -60,11 +60,8 @@ def run_all(asked: CommandLine) -> int:
     states = [read_status(c.folder).get("state") for c in configs]
     if all(state == "done" for state in states):
         return ExitCode.DONE
-    return (
-        ExitCode.PREEMPTED
-        if "failed" not in states and "preempted" in states
-        else ExitCode.RUN_FAILED
-    )
+    stopped = _interrupted or "preempted" in states
+    return ExitCode.PREEMPTED if stopped and "failed" not in states else ExitCode.RUN_FAILED
 
 
 def show(argv: Sequence[str]) -> int:
@@ -74,24 +71,35 @@ def show(argv: Sequence[str]) -> int:
 
 
 def run_one(cfg: DictConfig) -> int:
-    """One job of the sweep, wherever the launcher put it: a process that we only wait for."""
+    """One job of the sweep, wherever the launcher put it: a run in a process of its own."""
     values = OmegaConf.to_container(cfg)
     assert isinstance(values, dict)
     settings = config.from_dict({str(key): value for key, value in values.items()})
     folder = settings.folder
-    signal.signal(signal.SIGINT, _note_interrupt)  # in the launcher's process, wherever that is
-    if _interrupted:
-        return ExitCode.PREEMPTED
-    if read_status(folder).get("state") == "done":
+    _note_interrupts()  # in the launcher's process, wherever that is
+    before = read_status(folder)
+    if before.get("state") == "done" or _interrupted:
         return ExitCode.DONE
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "attn_ppo.train", *HydraConfig.get().overrides.task]
     with open(folder / "output.log", "ab") as log:
         code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    if code < 0:
-        name = signal.Signals(-code).name
-        mark_status(folder, "failed", cause=f"killed by {name}", exit_code=code)
+    if code not in (ExitCode.DONE, ExitCode.BUSY):
+        _mark_sudden_end(folder, code, before)
     return code
+
+
+def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any]) -> None:
+    """Marks a run whose process ended without saying why: killed, or before it had its folder."""
+    status = read_status(folder)
+    if status.get("state") in FINAL and status.get("heartbeat") != before.get("heartbeat"):
+        return
+    number = signal.Signals(-code) if code < 0 else None
+    lines = (folder / "output.log").read_text(errors="replace").split("\n")
+    error = next((line for line in reversed(lines) if line.startswith("error: ")), "")
+    cause = f"killed by {number.name}" if number else error.removeprefix("error: ")
+    state = "preempted" if number in INTERRUPTS else "failed"
+    mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)
 
 
 def table(configs: Sequence[RunConfig]) -> str:
@@ -106,23 +114,26 @@ def table(configs: Sequence[RunConfig]) -> str:
 
 def _outcome(settings: RunConfig) -> tuple[str, str, str]:
     """Score, attention entropy (nats) and state; of the evaluation where it was made."""
-    status = read_status(settings.folder)
-    result = read_last_row(settings.folder) | _evaluation(settings.folder)
+    status, result = read_status(settings.folder), read_last_row(settings.folder)
+    result |= _evaluation(settings.folder, result.get("env_steps"))
     score, entropy = (result.get(key) for key in ("episode_return", "attention_entropy"))
     state = str(status.get("state", "not started"))
     cause = f": {schema.shorten(status['cause'])}" if status.get("cause") else ""
     return _number(score, 1), _number(entropy, 2), state + cause
 
 
-def _evaluation(folder: Path) -> dict[str, Any]:
+def _evaluation(folder: Path, env_steps: float | None) -> dict[str, Any]:
+    """Score and attention entropy of evaluation.json, if it is of the agent as it now is."""
     try:
         result = json.loads((folder / "evaluation.json").read_text())
-    except (OSError, ValueError):
+        if result["env_steps"] != env_steps:
+            return {}
+        return {
+            "episode_return": result["score_mean"],
+            "attention_entropy": result["attention_entropy"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {
-        "episode_return": result["score_mean"],
-        "attention_entropy": result["attention_entropy"],
-    }
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -130,37 +141,51 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _share_threads(jobs_at_once: int | None, runs: int) -> None:
-    """Divides the cores among the runs that this machine executes at once."""
+    """Divides the cores among the runs that this machine executes at once.
+
+    Both names, or joblib sets the other one for its workers, and torch takes the smaller.
+    """
     if jobs_at_once is None:
         return
     cores = len(os.sched_getaffinity(0))
     at_once = min(cores if jobs_at_once < 0 else jobs_at_once, runs)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // max(1, at_once))))
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // at_once)))
+    os.environ["OMP_NUM_THREADS"] = threads
+    os.environ.setdefault("MKL_NUM_THREADS", threads)
 
 
 def _launch(overrides: Sequence[str]) -> None:
     """Hydra's multirun of `run_one`."""
-    before = signal.signal(signal.SIGINT, _note_interrupt)
+    _note_interrupts()
     try:
         _hydra_main(["--multirun", *overrides])
     except SystemExit as error:
         print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 _interrupted = False
 
 
-def _note_interrupt(*_: Any) -> None:
-    """Ctrl-C reaches the runs too: they save and end, and no further one is started.
+def _note_interrupts() -> None:
+    """Lets the runs save and end when the sweep is interrupted, and starts no further one.
 
-    Had it raised KeyboardInterrupt, joblib would kill the runs before they had saved.
+    As KeyboardInterrupt it would make joblib kill the runs before they had saved. Ctrl-C reaches
+    them as it does us; other signals are passed on, through the launcher's workers where it has
+    any. A second one ends the sweep at once.
     """
-    global _interrupted
-    if _interrupted:
-        raise KeyboardInterrupt
-    _interrupted = True
+
+    def note(number: int, _: Any) -> None:
+        global _interrupted
+        if _interrupted:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        _interrupted = True
+        if number != signal.SIGINT:
+            pass_on(number)
+
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN and not _interrupted:
+            signal.signal(number, note)
 
 
 def _hydra_main(argv: Sequence[str]) -> None:

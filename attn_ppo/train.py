@@ -5,6 +5,7 @@ a run is in run.py, which imports it.
 """
 
 import contextlib
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,18 +14,32 @@ from attn_ppo import command_line, sweep
 from attn_ppo.config import RunConfig
 from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status
 from attn_ppo.schema import ConfigError
+from attn_ppo.signals import StopRequest, stop_request
+
+DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EFBIG,
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Does what the command line says; returns the exit code."""
     try:
         asked = command_line.parse(argv)
+        if asked.only_shows:
+            return sweep.show(argv)
         sweep.check_folders(asked.configs)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
-    if not asked.configs:  # --help, --cfg job, ...
-        return sweep.show(argv)
+    except OSError as error:
+        print(f"error: can't read {error.filename}: {error.strerror}", file=sys.stderr)
+        return ExitCode.DISK
     if asked.is_sweep:
         return sweep.run_all(asked)
     return train(asked.configs[0])
@@ -36,6 +51,11 @@ def train(settings: RunConfig) -> int:
     if read_status(folder).get("state") == "done":
         print(f"{folder} is done already")
         return ExitCode.DONE
+    with stop_request() as stop:
+        return _train(settings, stop)
+
+
+def _train(settings: RunConfig, stop: StopRequest) -> int:
     from attn_ppo.agent import device_for  # torch only now, see above
     from attn_ppo.run import run
 
@@ -43,28 +63,32 @@ def train(settings: RunConfig) -> int:
     try:
         device = device_for(settings)
         run_dir = RunDir(settings)
-        run(settings, run_dir, device)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _ended(run_dir, error.code, str(error))
+        run(settings, run_dir, device, stop)
     except Exception as error:
-        traceback.print_exc()
-        return _ended(run_dir, ExitCode.RUN_FAILED, f"{type(error).__name__}: {error}")
+        return _ended(run_dir, error)
     finally:
         if run_dir:
             run_dir.close()
     return ExitCode.DONE
 
 
-def _ended(run_dir: RunDir | None, code: int, cause: str) -> int:
-    """Leaves in status.json why the run ended; not where the folder isn't ours."""
+def _ended(run_dir: RunDir | None, error: Exception) -> int:
+    """Leaves in status.json, where the folder is ours, why the run ended, and tells it."""
+    code, told = ExitCode.RUN_FAILED, f"error: {type(error).__name__}: {error}"
+    if isinstance(error, ConfigError):
+        code, told = ExitCode.BAD_INPUT, str(error)
+    elif isinstance(error, RunError):
+        code, told = error.code, f"error: {error}"
+    elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        code, told = ExitCode.DISK, f"error: can't write {error.filename or ''}: {error.strerror}"
     if run_dir:
         state = "preempted" if code == ExitCode.PREEMPTED else "failed"
+        cause = told.partition("\n")[0].removeprefix("error: ")
         with contextlib.suppress(OSError):  # a full disk is the cause already told
             run_dir.write_status(state, cause=cause, exit_code=int(code))
+    if code == ExitCode.RUN_FAILED:
+        traceback.print_exception(error)
+    print(told, file=sys.stderr)
     return code
 
 

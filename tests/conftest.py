@@ -14,7 +14,7 @@ from attn_ppo.config import RunConfig
 
 @pytest.fixture
 def in_empty_folder(tmp_path, monkeypatch):
-    """The working directory is an empty folder, W&B is off."""
+    """The working directory is an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -127,6 +127,11 @@ WRONG = {
     "hydra.foo=1": ["hydra.foo"],
     "seed=0)": ["seed=0)"],
     "seed=1'": ["seed=1'"],
+    "hydra=1": ["hydra=1"],
+    "protocol=glob(*)": ["protocol=glob(*)", "baselines, machado"],
+    "hydra.launcher.n_jobs=0": ["hydra.launcher.n_jobs=0"],
+    "device=cuda:200": ["device=cuda:200"],
+    "device=cuda:007": ["device=cuda:007"],
 }
 
 
@@ -154,6 +159,17 @@ def test_flags_that_make_no_sense_here(argv, capsys):
 
     assert main(argv) == 2
     assert len(capsys.readouterr().err.splitlines()) <= 3
+
+
+@pytest.mark.parametrize(
+    "swept", ["lambda=interval(0,1)", "protocol=glob(*)", "seed=range(3,3)", "lambda=0,0.0"]
+)
+def test_sweeps_that_make_no_sense(swept, in_empty_folder, capsys):
+    from attn_ppo.train import main
+
+    assert main(["-m", swept]) == 2
+    assert 2 <= len(capsys.readouterr().err.splitlines()) <= 3
+    assert list(in_empty_folder.iterdir()) == []
 
 
 def test_lambda_without_attention_is_refused():
@@ -212,6 +228,7 @@ def test_a_broken_config_yaml_is_told(text, tmp_path):
     with pytest.raises(ConfigError) as told:
         config.read(path)
     assert len(str(told.value).splitlines()) <= 3
+    assert "config.yaml" in str(told.value)
 
 
 @pytest.mark.parametrize(("number", "text"), [(0.0, "0"), (0.0005, "0.0005"), (1e-7, "0.0000001"),

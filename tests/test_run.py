@@ -1,8 +1,6 @@
-"""Whole runs and sweeps of a real game, from the command line to the files that they leave."""
+"""Whole runs of a real game, from the command line to the files that they leave."""
 
-import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,24 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from starting import COMMAND, RUN, SMALL, rows, train, wait_for
 
 from attn_ppo import evaluate as evaluation
-from attn_ppo.agent import device_for, make_agent
-from attn_ppo.envs import AtariEnvs
-from attn_ppo.rollout import collect
-
-SMALL = ["ppo.num_envs=2", "ppo.num_steps=16", "evaluation.episodes=2", "wandb.mode=disabled"]
-RUN = Path("runs/default/Breakout/lambda=0.005/seed=0")
-
-
-def train(*overrides: str, **kwargs) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, *overrides]
-    return subprocess.run(command, capture_output=True, text=True, **kwargs)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with open(path) as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -67,7 +50,7 @@ def test_a_run_leaves_its_files_and_runs_once():
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_killed_run_goes_on_where_it_was_saved():
-    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, "lambda=0.005", "total_steps=1600",
+    command = [*COMMAND, "lambda=0.005", "total_steps=1600",
                "checkpoint.every_updates=5", "evaluation.episodes=0"]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: (RUN / "checkpoint.pt").exists())
@@ -75,6 +58,7 @@ def test_a_killed_run_goes_on_where_it_was_saved():
     process.kill()
     process.wait()
     saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]
+    assert saved < 50
     kept = (RUN / "metrics.csv").read_text().split("\n")[: saved + 1]
     done = train(
         "lambda=0.005", "total_steps=1600", "checkpoint.every_updates=5", "evaluation.episodes=0"
@@ -83,13 +67,15 @@ def test_a_killed_run_goes_on_where_it_was_saved():
     lines = (RUN / "metrics.csv").read_text().split("\n")
     assert lines[: saved + 1] == kept
     assert [row["update"] for row in rows(RUN / "metrics.csv")] == [str(n) for n in range(1, 51)]
+    rates = [float(row["learning_rate"]) for row in rows(RUN / "metrics.csv")]
+    assert rates == pytest.approx([2.5e-4 * (1 - n / 50) for n in range(50)])
     elapsed = [float(row["elapsed_seconds"]) for row in rows(RUN / "metrics.csv")]
     assert elapsed == sorted(elapsed)
 
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_signal_saves_and_says_run_me_again():
-    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, "lambda=0.005"]
+    command = [*COMMAND, "lambda=0.005"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: (RUN / "metrics.csv").exists() and rows(RUN / "metrics.csv"))
     process.send_signal(signal.SIGTERM)
@@ -136,72 +122,41 @@ def test_not_finite_stops_the_run():
     assert (status["state"], status["exit_code"]) == ("failed", 3)
 
 
-SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", "evaluation.episodes=0"]
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_signal_during_start_up_is_no_failure():
+    command = [*COMMAND, "lambda=0.005"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.5)  # before the first update, in all likelihood while torch is imported
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 75, told
+    assert "Traceback" not in told
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
-    bad = Path("runs/default/Pong/lambda=0/seed=0")
-    bad.mkdir(parents=True)
-    (bad / "checkpoint.pt").write_text("damaged")
-    done = train(*SWEEP)
-    assert done.returncode == 1, done.stdout + done.stderr
-    table = done.stdout.rstrip().split("\n")[-4:]
-    assert [line.split()[:3] for line in table] == [
-        ["Breakout", "0", "0"],
-        ["Breakout", "0.005", "0"],
-        ["Pong", "0", "0"],
-        ["Pong", "0.005", "0"],
-    ]
-    assert [line.split()[5].rstrip(":") for line in table] == ["done", "done", "failed", "done"]
-    assert "damaged" in table[2]
-    assert done.stderr.count("done, score") == 3  # a line as each run ends
-    (bad / "checkpoint.pt").unlink()
-    done = train(*SWEEP)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 runs in runs/default: 3 done already" in done.stdout
-    start = time.monotonic()
-    done = train(*SWEEP)
-    assert done.returncode == 0
-    assert "4 done already" in done.stdout
-    assert time.monotonic() - start < 30
-
-
-def test_runs_that_would_share_a_folder_are_refused(in_empty_folder):
-    done = train("-m", "ppo.gamma=0.9,0.99")
-    assert done.returncode == 2
-    assert "ppo.gamma" in done.stderr
-    assert "name=" in done.stderr
-    assert list(in_empty_folder.iterdir()) == []
+def test_a_signal_during_the_evaluation_ends_it():
+    command = [*COMMAND, "lambda=0.005", "total_steps=64",
+               "evaluation.episodes=30"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(rows(RUN / "metrics.csv")) == 2)
+    wait_for(lambda: (RUN / "checkpoint.pt").exists())
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 75, told
+    assert not (RUN / "evaluation.json").exists()
+    assert train("lambda=0.005", "total_steps=64").returncode == 2  # other evaluation.episodes
+    status = json.loads((RUN / "status.json").read_text())
+    assert status["state"] == "preempted"
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-def test_killed_runs_are_named_in_the_table():
-    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, "-m", "lambda=0.005"]
-    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    wait_for(lambda: (RUN / "metrics.csv").exists() and rows(RUN / "metrics.csv"))
-    os.kill(json.loads((RUN / "status.json").read_text())["pid"], signal.SIGKILL)
-    out, _ = sweep.communicate(timeout=60)
-    assert sweep.returncode == 1
-    assert "failed: killed by SIGKILL" in out
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-@pytest.mark.parametrize("engine", ["local", "serial"])
-def test_an_interrupted_sweep_saves_its_runs_and_starts_no_more(engine):
-    overrides = ["-m", "lambda=0.005,0.1", "seed=0,1,2", f"engine={engine}"]
-    command = [sys.executable, "-m", "attn_ppo.train", *SMALL, *overrides]
-    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for(lambda: rows(RUN / "metrics.csv"))
-    os.killpg(sweep.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
-    out, _ = sweep.communicate(timeout=90)
-    assert sweep.returncode == 75
-    states = [line.split()[5].rstrip(":") for line in out.rstrip().split("\n")[-6:]]
-    assert "preempted" in states
-    assert states.count("not") >= 3  # not started
-    assert set(states) == {"preempted", "not"}
-    saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]
-    assert len(rows(RUN / "metrics.csv")) == saved
+def test_a_full_disk_is_told_in_a_line():
+    RUN.mkdir(parents=True)
+    (RUN / "metrics.csv").symlink_to("/dev/full")
+    done = train("lambda=0.005", "total_steps=320")
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -216,82 +171,3 @@ def test_evaluating_any_run_folder():
     assert evaluation.main(["nowhere"]) == 2
     assert evaluation.main([str(RUN), "0"]) == 2
     assert evaluation.main([]) == 2
-
-
-def test_evaluation_plays_whole_games_of_its_own_seeds(settings_of):
-    settings = settings_of("env=Breakout", *SMALL)
-    agent = make_agent(settings, 4, device_for(settings_of("device=cpu")), {})
-    result = evaluation.evaluate(agent.model, settings, episodes=2)
-    training = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, stream=0)
-    assert not set(result["seeds"]) & set(training.seeds)
-    # five lives: longer than any single life, and raw rewards are not clipped
-    assert all(length > 50 for length in result["lengths"])
-    assert result["effective_cells_per_map"] == pytest.approx([48.9, 48.9], abs=0.3)
-
-
-def test_a_rollout_holds_what_happened(settings_of):
-    """Against the same games played by hand: alignment of observation, action and consequence."""
-    settings = settings_of("env=Breakout", *SMALL)
-    agent = make_agent(settings, 4, torch.device("cpu"), {})
-    envs, twin = (
-        AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol) for _ in "ab"
-    )
-    rollout, last, episodes = collect(agent.model, envs, envs.reset(), 300, agent.rng)
-    obs, clipped, ends = twin.reset(), set(), 0
-    for t in range(300):
-        assert (rollout.obs[t].numpy() == obs).all()
-        step = twin.step(rollout.actions[t].numpy())
-        obs = step.obs
-        expected = [min(max(r, -1), 1) for r in step.rewards]
-        assert rollout.rewards[t].tolist() == expected
-        assert (rollout.terminated[t].numpy() == step.terminated).all()
-        assert (rollout.done[t].numpy() == (step.terminated | step.truncated)).all()
-        assert len(episodes[t]) == len(step.episodes)
-        clipped |= set(expected)
-        ends += int(step.terminated.sum())
-    assert (last == obs).all()
-    assert clipped >= {0, 1}
-    assert ends > 4
-    with torch.no_grad():
-        output = agent.model(rollout.obs[7])
-        torch.testing.assert_close(rollout.values[7], output.value)
-        torch.testing.assert_close(rollout.next_values[6], output.value)
-        chosen = output.policy.gather(1, rollout.actions[7][:, None])[:, 0]
-        torch.testing.assert_close(rollout.log_probs[7], chosen)
-        torch.testing.assert_close(
-            rollout.next_values[-1], agent.model(torch.from_numpy(last)).value
-        )
-
-
-def test_a_time_limit_bootstraps_from_what_was_cut_off(settings_of):
-    settings = settings_of("env=Pong", *SMALL)
-    agent = make_agent(settings, 6, torch.device("cpu"), {})
-
-    def envs() -> AtariEnvs:
-        return AtariEnvs("Pong", num_envs=2, seed=0, protocol=settings.protocol, max_frames=40)
-
-    ours, twin = envs(), envs()
-    rollout, _, _ = collect(agent.model, ours, ours.reset(), 12, agent.rng)
-    twin.reset()
-    steps = [twin.step(rollout.actions[t].numpy()) for t in range(12)]
-    cut = [t for t, step in enumerate(steps) if step.truncated.any()]
-    assert cut == [9]  # 40 frames are 10 steps
-    assert rollout.done[9].all()
-    assert not rollout.terminated.any()
-    with torch.no_grad():
-        value = agent.model(torch.from_numpy(steps[9].final_obs)).value
-        fresh = agent.model(torch.from_numpy(steps[9].obs)).value
-    torch.testing.assert_close(rollout.next_values[9], value)
-    assert (value - fresh).abs().min() > 1e-5
-
-
-def wait_for(condition, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except (OSError, ValueError):
-            pass
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from wandb_server import KEY, WandbServer
 
 from attn_ppo import sinks
-from tests.wandb_server import KEY, WandbServer
 
 ROOT = Path(__file__).parents[1]
 CONFIG = {"env": "Breakout", "lambda": 0.0005, "seed": 0, "ppo": {"gamma": 0.99}}

@@ -1,0 +1,102 @@
+"""What the agent sees, does and learns from, step by step, on real games."""
+
+import numpy as np
+import pytest
+import torch
+from starting import SMALL
+
+from attn_ppo import checkpoint
+from attn_ppo import evaluate as evaluation
+from attn_ppo.agent import Agent, device_for, make_agent
+from attn_ppo.envs import AtariEnvs
+from attn_ppo.ppo import update
+from attn_ppo.rollout import collect
+
+
+def test_evaluation_plays_whole_games_of_its_own_seeds(settings_of):
+    settings = settings_of("env=Breakout", *SMALL)
+    agent = make_agent(settings, 4, device_for(settings_of("device=cpu")), {})
+    result = evaluation.evaluate(agent.model, settings, episodes=2)
+    training = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, stream=0)
+    assert not set(result["seeds"]) & set(training.seeds)
+    # five lives: longer than any single life, and raw rewards are not clipped
+    assert all(length > 50 for length in result["lengths"])
+    assert result["effective_cells_per_map"] == pytest.approx([48.9, 48.9], abs=0.3)
+
+
+def test_a_rollout_holds_what_happened(settings_of):
+    """Against the same games played by hand: alignment of observation, action and consequence."""
+    settings = settings_of("env=Breakout", *SMALL)
+    agent = make_agent(settings, 4, torch.device("cpu"), {})
+    envs, twin = (
+        AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol) for _ in "ab"
+    )
+    rollout, last, episodes = collect(agent.model, envs, envs.reset(), 300, agent.rng)
+    obs, clipped, ends = twin.reset(), set(), 0
+    for t in range(300):
+        assert (rollout.obs[t].numpy() == obs).all()
+        step = twin.step(rollout.actions[t].numpy())
+        obs = step.obs
+        expected = [min(max(r, -1), 1) for r in step.rewards]
+        assert rollout.rewards[t].tolist() == expected
+        assert (rollout.terminated[t].numpy() == step.terminated).all()
+        assert (rollout.done[t].numpy() == (step.terminated | step.truncated)).all()
+        assert len(episodes[t]) == len(step.episodes)
+        clipped |= set(expected)
+        ends += int(step.terminated.sum())
+    assert (last == obs).all()
+    assert clipped >= {0, 1}
+    assert ends > 4
+    with torch.no_grad():
+        output = agent.model(rollout.obs[7])
+        torch.testing.assert_close(rollout.values[7], output.value)
+        torch.testing.assert_close(rollout.next_values[6], output.value)
+        chosen = output.policy.gather(1, rollout.actions[7][:, None])[:, 0]
+        torch.testing.assert_close(rollout.log_probs[7], chosen)
+        torch.testing.assert_close(
+            rollout.next_values[-1], agent.model(torch.from_numpy(last)).value
+        )
+
+
+def test_a_time_limit_bootstraps_from_what_was_cut_off(settings_of):
+    settings = settings_of("env=Pong", *SMALL)
+    agent = make_agent(settings, 6, torch.device("cpu"), {})
+
+    def envs() -> AtariEnvs:
+        return AtariEnvs("Pong", num_envs=2, seed=0, protocol=settings.protocol, max_frames=40)
+
+    ours, twin = envs(), envs()
+    rollout, _, _ = collect(agent.model, ours, ours.reset(), 12, agent.rng)
+    twin.reset()
+    steps = [twin.step(rollout.actions[t].numpy()) for t in range(12)]
+    cut = [t for t, step in enumerate(steps) if step.truncated.any()]
+    assert cut == [9]  # 40 frames are 10 steps
+    assert rollout.done[9].all()
+    assert not rollout.terminated.any()
+    with torch.no_grad():
+        value = agent.model(torch.from_numpy(steps[9].final_obs)).value
+        fresh = agent.model(torch.from_numpy(steps[9].obs)).value
+    torch.testing.assert_close(rollout.next_values[9], value)
+    assert (value - fresh).abs().min() > 1e-5
+
+
+def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
+    settings = settings_of("env=Breakout", "lambda=0.005", *SMALL)
+    device = torch.device("cpu")
+
+    def learn(agent: Agent, games: AtariEnvs, obs: np.ndarray) -> np.ndarray:
+        rollout, obs, _ = collect(agent.model, games, obs, 16, agent.rng)
+        update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005, clip_range=0.2,
+               rng=agent.rng)  # fmt: skip
+        return obs
+
+    ours = make_agent(settings, 4, device, {})
+    envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol)
+    learn(ours, envs, envs.reset())
+    checkpoint.save(tmp_path, ours.state())
+    theirs = make_agent(settings, 4, device, checkpoint.load(tmp_path) or {})
+    for agent in (ours, theirs):  # the same games for both
+        learn(agent, envs, envs.reset())
+    for name, tensor in ours.model.state_dict().items():
+        assert torch.equal(tensor, theirs.model.state_dict()[name]), name
+    assert torch.equal(ours.rng.get_state(), theirs.rng.get_state())
