@@ -457,9 +457,12 @@ def test_no_secret_host_or_code_in_any_file(start, server, tmp_path: Path, monke
         sink.finish()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 4
+    private_words = [secret, KEY, str(ROOT)]
+    if len(socket.gethostname()) > 5:  # two letters are in any binary file by chance
+        private_words.append(socket.gethostname())
     for path in written:
         content = path.read_bytes()
-        for private in (secret, KEY, socket.gethostname(), str(ROOT)):
+        for private in private_words:
             assert private.encode() not in content, (path, private)
     sent = json.dumps([run.fields | run.config for run in server.runs.values()])
     for private in (secret, KEY, socket.gethostname(), str(ROOT), "test_sinks"):
