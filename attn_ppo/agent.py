@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Generator
 
+from attn_ppo import backends
+from attn_ppo.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.model import ActorCritic
 from attn_ppo.schema import ConfigError
@@ -20,6 +22,7 @@ class Agent:
     model: ActorCritic
     optimizer: torch.optim.Optimizer
     rng: Generator  # draws actions and minibatches, on the model's device
+    backend: Backend
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it; `make_agent` takes it back."""
@@ -27,19 +30,27 @@ class Agent:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": self.rng.get_state(),
+            "backend": self.backend.name,
         }
 
 
 def make_agent(
     settings: RunConfig, num_actions: int, device: torch.device, saved: Mapping[str, Any]
 ) -> Agent:
-    """A fresh agent of the run's seed, or the one that was saved."""
+    """A fresh agent of the run's seed, or the one that was saved.
+
+    Raises ConfigError where its backend can't be had.
+    """
+    backend = backends.choose(settings, device, saved.get("backend"))
     torch.backends.cudnn.deterministic = True
     seeds = np.random.SeedSequence(settings.seed).generate_state(2, np.uint64)
     init_seed, rng_seed = (int(seed) >> 1 for seed in seeds)
     init_rng = Generator().manual_seed(init_seed)  # on the CPU: the same agent on every device
-    model = ActorCritic(num_actions, settings.attention, init_rng).to(device)
-    model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    bf16 = settings.compute.precision == "bf16"
+    model = ActorCritic(num_actions, settings.attention, init_rng, layers=backend.layers, bf16=bf16)
+    model.to(device)
+    if backend.name != "kernels":  # oneDNN's and cuDNN's faster order; the kernels have their own
+        model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     learning_rate = settings.ppo.learning_rate
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, eps=1e-5, fused=True)
     rng = Generator(device).manual_seed(rng_seed)
@@ -47,7 +58,7 @@ def make_agent(
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         rng.set_state(saved["rng"])
-    return Agent(model, optimizer, rng)
+    return Agent(model, optimizer, rng, backend)
 
 
 def device_for(settings: RunConfig) -> torch.device:

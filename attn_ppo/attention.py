@@ -10,7 +10,7 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class Attention(nn.Module):
-    """Scores every cell from its own features and gates the scores into K maps.
+    """`score` turns each cell's own features into K scores, `gate` the scores into K maps.
 
     The two 1x1 convolutions of Nikulin et al. 2019, after Yang et al. 2018's region-sensitive
     module; initialised like the encoder's, orthogonal with gain sqrt 2.
@@ -24,10 +24,6 @@ class Attention(nn.Module):
             orthogonal(nn.Conv2d(hidden, maps, 1), math.sqrt(2), rng),
         )
         self.gate = GATES[gate]
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H, W) features -> (B, K, H, W) weights >= 0."""
-        return self.gate(self.score(features))
 
 
 def spatial_softmax(scores: Tensor) -> Tensor:

@@ -20,6 +20,9 @@ Name = Matches(
     "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
 )
 
+# What runs were computed by before there was a choice: their config.yaml doesn't say.
+EARLIER = {"compute": {"backend": "torch", "precision": "fp32"}}
+
 
 @dataclass(frozen=True)
 class PPO:
@@ -71,6 +74,14 @@ class Protocol:
 
 
 @dataclass(frozen=True)
+class Compute:
+    """By what the network is computed (backends.py), and how precisely its large layers are."""
+
+    backend: Literal["auto", "kernels", "torch", "compile"]
+    precision: Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
 class Wandb:
     """Where Weights & Biases mirrors the run. `auto` is online where that's possible."""
 
@@ -107,6 +118,7 @@ class RunConfig:
     ppo: PPO
     attention: Attention
     protocol: Protocol
+    compute: Compute
     wandb: Wandb
     checkpoint: Checkpoint
     evaluation: Evaluation
@@ -146,6 +158,9 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
     if config.attention.gate == "none" and config.lambda_ > 0:
         allowed = "0 with attention.gate=none, where there's no attention to regularise"
         raise ConfigError("lambda", plain(config.lambda_), allowed)
+    if config.compute.backend == "kernels" and config.compute.precision != "fp32":
+        raise ConfigError("compute.precision", config.compute.precision,
+                          "fp32 with compute.backend=kernels")  # fmt: skip
     return config
 
 
@@ -172,7 +187,7 @@ def read(path: Path | str) -> RunConfig:
     if not isinstance(values, dict):
         raise ConfigError("", path, "a config.yaml of a run, a mapping of keys to values")
     try:
-        return from_dict({str(key): value for key, value in values.items()})
+        return from_dict(EARLIER | {str(key): value for key, value in values.items()})
     except ConfigError as error:
         reason = str(error).partition("\n")[0].removeprefix("error: ")
         raise ConfigError("", path, f"a config.yaml of this version ({reason})") from None

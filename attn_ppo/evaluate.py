@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from attn_ppo import checkpoint, config
+from attn_ppo.backends import choose
 from attn_ppo.config import RunConfig
 from attn_ppo.envs import AtariEnvs
 from attn_ppo.model import ActorCritic, sample
@@ -49,7 +50,8 @@ def evaluate(model: ActorCritic, settings: RunConfig, *, episodes: int) -> dict[
                     torch.from_numpy(playing).to(device)
                 ].sum(0)
             steps += int(playing.sum())
-            step = envs.step(sample(output.policy, rng).cpu().numpy())
+            noise = torch.empty_like(output.policy).exponential_(generator=rng)
+            step = envs.step(sample(output.policy, noise).cpu().numpy())
             obs = step.obs
             for game in step.episodes:
                 if playing[game.env_index]:
@@ -80,7 +82,11 @@ def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
     if state is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
     num_actions = len(state["model"]["policy_head.bias"])
-    model = ActorCritic(num_actions, settings.attention, torch.Generator())
+    backend = choose(settings, torch.device("cpu"), state.get("backend", "torch"))
+    model = ActorCritic(
+        num_actions, settings.attention, torch.Generator(),
+        layers=backend.layers, bf16=settings.compute.precision == "bf16",
+    )  # fmt: skip
     model.load_state_dict(state["model"])
     return settings, model, state["update"] * settings.ppo.batch_size
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config
+from attn_ppo import config, layers
 from attn_ppo.attention import Attention, orthogonal
+from attn_ppo.layers import Layers
 
 
 class Output(NamedTuple):
@@ -22,11 +23,21 @@ class ActorCritic(nn.Module):
     """The network of Nikulin et al. 2019: Nature CNN encoder, attention, two heads.
 
     With `gate=none` it is the plain Nature CNN of Mnih et al. 2015: neither the attention nor
-    the normalisation of its input.
+    the normalisation of its input. `layers` computes the large layers, in bfloat16 where `bf16`;
+    the heads are always float32, or the value would take no more than a dozen different values.
     """
 
-    def __init__(self, num_actions: int, settings: config.Attention, rng: Generator):
+    def __init__(
+        self,
+        num_actions: int,
+        settings: config.Attention,
+        rng: Generator,
+        *,
+        layers: Layers = layers,
+        bf16: bool = False,
+    ):
         super().__init__()
+        self.layers, self.bf16 = layers, bf16
         gain = math.sqrt(2)
         # A flat Sequential: relevance is traced back through it layer by layer.
         self.encoder = nn.Sequential(
@@ -45,26 +56,29 @@ class ActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Output:
         """(B, 4, 84, 84) uint8, newest frame last -> Output."""
-        features = self.encoder(obs.float() / 255)
+        low = torch.autocast(obs.device.type, torch.bfloat16, enabled=self.bf16)
+        with low:
+            features = self.layers.encode(self.encoder, obs)
+        features = features.float()
         if self.attention is None:
             attention = features.new_zeros(len(obs), 0, *features.shape[2:])
+            features = features.flatten(1)
         else:
-            features = normalize_channels(features)
-            attention = self.attention(features)
-            features = features * attention.sum(1, keepdim=True)
-        hidden = self.body(features.flatten(1))
+            features = self.layers.normalize_channels(features)
+            with low:
+                scores = self.layers.score(self.attention.score, features)
+            attention = self.attention.gate(scores.float())
+            features = self.layers.attend(features, attention)
+        with low:
+            hidden = self.body(features)
+        hidden = hidden.float()
         policy = self.policy_head(hidden).log_softmax(-1)
         return Output(policy, self.value_head(hidden).squeeze(-1), attention)
 
 
-def normalize_channels(features: Tensor) -> Tensor:
-    """(B, C, H, W) with each cell's C features scaled to L2 norm one; dead cells stay zero.
+def sample(policy: Tensor, noise: Tensor) -> Tensor:
+    """One action a row: (B, A) log-probabilities -> (B,) int64, each as likely as its probability.
 
-    The floor is on the squared norm, 1e-12, as in the study's TensorFlow.
+    `noise` (B, A) are exponential variates of rate one: the first of A races of these rates.
     """
-    return features * torch.rsqrt(features.square().sum(1, keepdim=True).clamp_min(1e-12))
-
-
-def sample(policy: Tensor, rng: Generator) -> Tensor:
-    """One action a row: (B, A) log-probabilities -> (B,) int64."""
-    return torch.multinomial(policy.exp(), 1, generator=rng).squeeze(-1)
+    return (policy - noise.log()).argmax(-1)

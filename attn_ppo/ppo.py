@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from attn_ppo import config
+from attn_ppo.backends import Prepare, unprepared
 from attn_ppo.regularizers import attention_entropy
 from attn_ppo.rollout import Rollout
 
@@ -38,7 +39,7 @@ def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
 
 
 def ppo_loss(
-    model: nn.Module, batch: Minibatch, ppo: config.PPO, *, lambda_: float, clip_range: float
+    model: nn.Module, batch: Minibatch, ppo: config.PPO, *, lambda_: float, clip_range: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one minibatch and its parts, all scalars on the device."""
     policy, value, attention = model(batch.obs)
@@ -67,7 +68,7 @@ def ppo_loss(
 
 
 def clipped_value_loss(
-    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: float | None
+    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: Tensor | None
 ) -> Tensor:
     """Half the mean squared error, where clipped the worse of it and that of a value within
     `clip_range` of the old one (OpenAI Baselines PPO2)."""
@@ -87,13 +88,15 @@ def update(
     lambda_: float,
     clip_range: float,
     rng: Generator,
+    prepare: Prepare = unprepared,
 ) -> dict[str, Tensor]:
     """Some epochs of gradient steps on one rollout; metrics are means over all minibatches."""
+    loss_of, clip = prepare(ppo_loss), torch.tensor(clip_range, device=rng.device)
     advantages = gae(rollout, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda)
     returns = advantages + rollout.values
     history = []
     for batch in _minibatches(rollout, advantages, returns, ppo, rng):
-        loss, metrics = ppo_loss(model, batch, ppo, lambda_=lambda_, clip_range=clip_range)
+        loss, metrics = loss_of(model, batch, ppo, lambda_=lambda_, clip_range=clip)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)

@@ -11,6 +11,7 @@ import torch
 
 from attn_ppo import __version__, checkpoint, config, sinks
 from attn_ppo.agent import make_agent
+from attn_ppo.backends import kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.envs import AtariEnvs, rom_md5
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
@@ -46,7 +47,11 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
     with closing(terminal), opening as wandb:
         facts = _facts(settings, device) | {"wandb_id": wandb.run_id, "wandb_mode": wandb.mode}
+        facts |= {"backend": agent.backend.name}
         run_dir.write_status("running", cause=None, exit_code=None, **facts)
+        if settings.compute.backend == "auto" and agent.backend.name == "torch":
+            missing = kernels_missing(settings, device)
+            terminal.message(f"computing with PyTorch's own operators: {missing}")
         rows = Rows(settings, run_dir, [terminal, wandb], saved)
         for number in range(start + 1, total + 1):
             left = 1 - (number - 1) / total
@@ -54,10 +59,13 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             clip_range = ppo.clip_range * (left if ppo.anneal_clip_range else 1)
             agent.optimizer.param_groups[0]["lr"] = learning_rate
 
-            rollout, obs, episodes = collect(agent.model, envs, obs, ppo.num_steps, agent.rng)
+            rollout, obs, episodes = collect(
+                agent.model, envs, obs, ppo.num_steps, agent.rng, prepare=agent.backend.prepare
+            )
             metrics = update(
                 agent.model, agent.optimizer, rollout, ppo,
                 lambda_=settings.lambda_, clip_range=clip_range, rng=agent.rng,
+                prepare=agent.backend.prepare,
             )  # fmt: skip
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)

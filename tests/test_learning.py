@@ -29,7 +29,7 @@ class Patience:
     round.
     """
 
-    num_envs = SETTINGS.num_envs
+    num_envs, num_actions = SETTINGS.num_envs, 2
 
     def __init__(self):
         self.state = np.zeros(self.num_envs, dtype=int)
@@ -58,7 +58,7 @@ class TinyActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Output:
         features = self.encoder(obs.float() / 255)
-        attention = self.attention(features)
+        attention = self.attention.gate(self.attention.score(features))
         hidden = (features * attention.sum(1, keepdim=True)).flatten(1) * 25
         policy = self.policy_head(hidden).log_softmax(-1)
         return Output(policy, self.value_head(hidden).squeeze(-1), attention)

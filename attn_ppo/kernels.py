@@ -1,0 +1,251 @@
+"""The network's layers on CPUs by our own kernels (kernels.cpp), in place of `layers`.
+
+fp32 only. Built once with the machine's C++ compiler, kept in the user's cache. The numbers are
+those of `layers` up to rounding; what they gain is measured in bench/.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+SOURCE = Path(__file__).with_name("kernels.cpp")
+FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
+SIGNATURES = {  # numbers, then pointers
+    "convolve": (0, 5),
+    "convolve_backward": (0, 9),
+    "read_out": (4, 4),
+    "normalize": (2, 3),
+    "normalize_backward": (2, 4),
+    "gate": (3, 3),
+    "gate_backward": (3, 5),
+}
+ACTIVATIONS = {nn.ReLU: 1, nn.ELU: 2}
+
+
+class KernelsUnavailable(Exception):
+    """This machine can't build them; the message says why, in one line."""
+
+
+class _Conv(ctypes.Structure):
+    names = ("images", "channels", "height", "width", "filters", "kernel", "stride", "bytes",
+             "activation")  # fmt: skip
+    _fields_ = [(name, ctypes.c_long) for name in names]
+
+
+class _Readout(ctypes.Structure):
+    _fields_ = [
+        ("maps", ctypes.c_long),
+        ("weight", ctypes.c_void_p),
+        ("dscores", ctypes.c_void_p),
+        ("dweight", ctypes.c_void_p),
+    ]
+
+
+def encode(encoder: nn.Sequential, obs: Tensor) -> Tensor:
+    """Convolutions and activations in turn: (B, 4, 84, 84) uint8 -> (B, C, H, W) features."""
+    x, modules = obs, list(encoder)
+    for layer, activation in zip(modules[::2], modules[1::2], strict=True):
+        assert isinstance(layer, nn.Conv2d)
+        kind = ACTIVATIONS[type(activation)]
+        x = _Convolution.apply(x, layer.weight, layer.bias, layer.stride[0], kind)
+    return x
+
+
+def normalize_channels(features: Tensor) -> Tensor:
+    """(B, C, H, W) with each cell's C features scaled to L2 norm one; dead cells stay zero."""
+    return _Normalize.apply(features)
+
+
+def score(layers: nn.Sequential, features: Tensor) -> Tensor:
+    """Two 1x1 convolutions with an ELU between: (B, C, H, W) -> (B, K, H, W) scores."""
+    first, _, second = layers
+    return _Score.apply(features, first.weight, first.bias, second.weight, second.bias)
+
+
+def attend(features: Tensor, attention: Tensor) -> Tensor:
+    """The features times the sum of the maps: (B, C, H, W), (B, K, H, W) -> (B, C * H * W)."""
+    return _Gate.apply(features, attention.sum(1))
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, kind: int
+    ) -> Tensor:
+        x, weight = _dense(x), weight.contiguous()
+        conv, y = _conv(x, weight, stride, kind)
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, weight, bias, y)))
+        ctx.conv = conv
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, weight, y = ctx.saved_tensors
+        dy = _dense(dy)
+        dx, dweight, dbias = _convolve_backward(ctx.conv, None, x, weight, y, dy)
+        return dx, dweight, dbias, None, None
+
+
+class _Score(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+        x, w1, w2 = _dense(x), w1.contiguous(), w2.contiguous()
+        conv, hidden = _conv(x, w1, 1, ACTIVATIONS[nn.ELU])
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, w1, b1, hidden)))
+        (images, width, *cells), maps = hidden.shape, len(w2)
+        scores = x.new_empty(images, maps, *cells)
+        library().read_out(
+            images, cells[0] * cells[1], width, maps, *map(_pointer, (hidden, w2, b2, scores))
+        )
+        ctx.conv = conv
+        ctx.save_for_backward(x, w1, w2, hidden)
+        return scores
+
+    @staticmethod
+    def backward(ctx: Any, dscores: Tensor) -> Any:
+        x, w1, w2, hidden = ctx.saved_tensors
+        dscores, dw2 = dscores.contiguous(), torch.empty_like(w2)
+        readout = _Readout(len(w2), *map(_pointer, (w2, dscores, dw2)))
+        dx, dw1, db1 = _convolve_backward(ctx.conv, readout, x, w1, hidden, None)
+        return dx, dw1, db1, dw2, dscores.sum((0, 2, 3))
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = _dense(x)
+        (images, channels, height, width), y = x.shape, torch.empty_like(x)
+        inverse = x.new_empty(images * height * width)
+        library().normalize(len(inverse), channels, *map(_pointer, (x, y, inverse)))
+        ctx.save_for_backward(y, inverse)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        y, inverse = ctx.saved_tensors
+        dy, dx = _dense(dy), torch.empty_like(y)
+        library().normalize_backward(len(inverse), y.shape[1], *map(_pointer, (y, inverse, dy, dx)))
+        return dx
+
+
+class _Gate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        x, weight = _dense(x), weight.contiguous()
+        images, channels, height, width = x.shape
+        y = x.new_empty(images, channels * height * width)
+        library().gate(images, height * width, channels, *map(_pointer, (x, weight, y)))
+        ctx.save_for_backward(x, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        images, channels, height, width = x.shape
+        dy, dx, dweight = dy.contiguous(), torch.empty_like(x), torch.empty_like(weight)
+        tensors = (x, weight, dy, dx, dweight)
+        library().gate_backward(images, height * width, channels, *map(_pointer, tensors))
+        return dx, dweight
+
+
+def _conv(x: Tensor, weight: Tensor, stride: int, kind: int) -> tuple[_Conv, Tensor]:
+    """What the kernel is told of a convolution, and room for its output, channels last."""
+    (images, channels, height, width), (filters, _, kernel, _) = x.shape, weight.shape
+    is_bytes = x.dtype == torch.uint8
+    conv = _Conv(images, channels, height, width, filters, kernel, stride, is_bytes, kind)
+    rows, cols = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+    y = torch.empty(
+        images, filters, rows, cols, dtype=torch.float32, memory_format=torch.channels_last
+    )
+    return conv, y
+
+
+def _convolve_backward(
+    conv: _Conv, readout: _Readout | None, x: Tensor, weight: Tensor, y: Tensor, dy: Tensor | None
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """The gradients of input (none for bytes), weights and bias."""
+    dx = None if conv.bytes else torch.empty_like(x)
+    dweight, dbias = torch.empty_like(weight), weight.new_empty(len(weight))
+    library().convolve_backward(
+        ctypes.byref(conv), readout and ctypes.byref(readout),
+        *map(_pointer, (x, weight, y, dy, dx, dweight, dbias)),
+    )  # fmt: skip
+    return dx, dweight, dbias
+
+
+def _dense(x: Tensor) -> Tensor:
+    """As the kernels read it: bytes (B, C, H, W) contiguous, floats channels last."""
+    if x.dtype == torch.uint8:
+        return x.contiguous()
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The kernels, built for this machine. Raises KernelsUnavailable."""
+    compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
+    if compiler is None:
+        raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
+    identity = [SOURCE.read_text(), *FLAGS, _processor(), compiler]
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
+    try:
+        built = _folder() / f"kernels-{digest}.so"
+        if not built.exists():
+            _build(compiler, built)
+        loaded = ctypes.CDLL(str(built))
+    except OSError as error:
+        raise KernelsUnavailable(f"the built kernels can't be used: {error}") from None
+    loaded.block.restype = ctypes.c_long
+    for name, (numbers, pointers) in SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.argtypes = [ctypes.c_long] * numbers + [ctypes.c_void_p] * pointers
+        function.restype = None
+    return loaded
+
+
+def _build(compiler: str, built: Path) -> None:
+    """Compiles, without threads where the compiler knows no OpenMP. All or nothing is left."""
+    with tempfile.TemporaryDirectory(dir=built.parent) as folder:
+        fresh = Path(folder) / "kernels.so"
+        for extra in (["-march=native", "-fopenmp"], ["-march=native"], []):
+            command = [compiler, *FLAGS, *extra, str(SOURCE), "-o", str(fresh)]
+            result = subprocess.run(command, capture_output=True, text=True)
+            if result.returncode == 0:
+                os.replace(fresh, built)
+                return
+    reason = (result.stderr.strip() or f"exit code {result.returncode}").splitlines()[0]
+    raise KernelsUnavailable(f"{compiler} can't build the kernels: {reason}")
+
+
+def _folder() -> Path:
+    """Where built kernels are kept, for this user alone."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(cache_home) / "attn_ppo"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _processor() -> str:
+    """What `-march=native` depends on: machines of a cluster may share one home."""
+    lines = [platform.machine(), platform.processor()]
+    with contextlib.suppress(OSError):
+        wanted = ("model name", "flags", "Features")
+        text = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
+        lines += [line for line in text.splitlines() if line.startswith(wanted)]
+    return "\n".join(lines)
