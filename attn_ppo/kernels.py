@@ -22,9 +22,10 @@ from torch import Tensor, nn
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
 SIGNATURES = {  # numbers, then pointers
+    "transform": (0, 3),
     "convolve": (0, 5),
     "convolve_backward": (0, 9),
-    "read_out": (4, 4),
+    "read_out": (3, 4),
     "normalize": (2, 3),
     "normalize_backward": (2, 4),
     "gate": (3, 3),
@@ -85,7 +86,8 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         x, weight = _dense(x), weight.contiguous()
         conv, y = _conv(x, weight, stride, kind)
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, weight, bias, y)))
+        u = _transformed(conv, weight)
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, u, bias, y)))
         ctx.conv = conv
         ctx.save_for_backward(x, weight, y)
         return y
@@ -102,13 +104,15 @@ class _Score(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
         x, w1, w2 = _dense(x), w1.contiguous(), w2.contiguous()
-        conv, hidden = _conv(x, w1, 1, ACTIVATIONS[nn.ELU])
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, w1, b1, hidden)))
-        (images, width, *cells), maps = hidden.shape, len(w2)
-        scores = x.new_empty(images, maps, *cells)
-        library().read_out(
-            images, cells[0] * cells[1], width, maps, *map(_pointer, (hidden, w2, b2, scores))
-        )
+        (images, channels, *cells), (width, maps) = x.shape, (len(w1), len(w2))
+        pixels = images * cells[0] * cells[1]
+        # every cell an image of its own: then any number of them can be worked on at once
+        conv = _Conv(pixels, channels, 1, 1, width, 1, 1, False, ACTIVATIONS[nn.ELU])
+        hidden = x.new_empty(pixels, width)
+        u = _transformed(conv, w1)
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, u, b1, hidden)))
+        scores = _empty(images, maps, *cells)
+        library().read_out(pixels, width, maps, *map(_pointer, (hidden, w2, b2, scores)))
         ctx.conv = conv
         ctx.save_for_backward(x, w1, w2, hidden)
         return scores
@@ -116,7 +120,7 @@ class _Score(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dscores: Tensor) -> Any:
         x, w1, w2, hidden = ctx.saved_tensors
-        dscores, dw2 = dscores.contiguous(), torch.empty_like(w2)
+        dscores, dw2 = _dense(dscores), torch.empty_like(w2)
         readout = _Readout(len(w2), *map(_pointer, (w2, dscores, dw2)))
         dx, dw1, db1 = _convolve_backward(ctx.conv, readout, x, w1, hidden, None)
         return dx, dw1, db1, dw2, dscores.sum((0, 2, 3))
@@ -166,10 +170,26 @@ def _conv(x: Tensor, weight: Tensor, stride: int, kind: int) -> tuple[_Conv, Ten
     is_bytes = x.dtype == torch.uint8
     conv = _Conv(images, channels, height, width, filters, kernel, stride, is_bytes, kind)
     rows, cols = (height - kernel) // stride + 1, (width - kernel) // stride + 1
-    y = torch.empty(
-        images, filters, rows, cols, dtype=torch.float32, memory_format=torch.channels_last
-    )
-    return conv, y
+    return conv, _empty(images, filters, rows, cols)
+
+
+def _empty(*shape: int) -> Tensor:
+    """Room for images, channels last."""
+    return torch.empty(shape, dtype=torch.float32, memory_format=torch.channels_last)
+
+
+def _transformed(conv: _Conv, weight: Tensor) -> Tensor:
+    """The weights as `convolve` wants them; kept with the tensor until that changes.
+
+    A rollout acts 128 times with the same weights. Every change in place counts `_version` up.
+    """
+    kept = getattr(weight, "_transformed", None)
+    if kept is None or kept[0] != weight._version:
+        points = 1 if conv.kernel == conv.stride else 16
+        u = weight.new_empty(points * conv.channels * conv.stride**2 * conv.filters)
+        library().transform(ctypes.byref(conv), _pointer(weight), _pointer(u))
+        kept = weight._transformed = (weight._version, u)  # pyright: ignore
+    return kept[1]
 
 
 def _convolve_backward(
