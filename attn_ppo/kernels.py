@@ -12,12 +12,15 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
@@ -77,6 +80,28 @@ def score(layers: nn.Sequential, features: Tensor) -> Tensor:
 def attend(features: Tensor, attention: Tensor) -> Tensor:
     """The features times the sum of the maps: (B, C, H, W), (B, K, H, W) -> (B, C * H * W)."""
     return _Gate.apply(features, attention.sum(1))
+
+
+def remembering(function: Function, /) -> Function:
+    """The function of a model whose weights stay as they are: what is made of them is kept.
+
+    A rollout acts 128 times with the same weights. Nothing less explicit would do: fused
+    optimisers change weights without counting their `_version` up.
+    """
+    mine: dict[int, Tensor] = {}
+
+    def call(*args: Any) -> Any:
+        global _kept
+        _kept = mine
+        try:
+            return function(*args)
+        finally:
+            _kept = None
+
+    return cast(Function, call)
+
+
+_kept: dict[int, Tensor] | None = None
 
 
 class _Convolution(torch.autograd.Function):
@@ -179,17 +204,15 @@ def _empty(*shape: int) -> Tensor:
 
 
 def _transformed(conv: _Conv, weight: Tensor) -> Tensor:
-    """The weights as `convolve` wants them; kept with the tensor until that changes.
-
-    A rollout acts 128 times with the same weights. Every change in place counts `_version` up.
-    """
-    kept = getattr(weight, "_transformed", None)
-    if kept is None or kept[0] != weight._version:
-        points = 1 if conv.kernel == conv.stride else 16
-        u = weight.new_empty(points * conv.channels * conv.stride**2 * conv.filters)
-        library().transform(ctypes.byref(conv), _pointer(weight), _pointer(u))
-        kept = weight._transformed = (weight._version, u)  # pyright: ignore
-    return kept[1]
+    """The weights as `convolve` wants them."""
+    if _kept is not None and weight.data_ptr() in _kept:
+        return _kept[weight.data_ptr()]
+    points = 1 if conv.kernel == conv.stride else 16
+    u = weight.new_empty(points * conv.channels * conv.stride**2 * conv.filters)
+    library().transform(ctypes.byref(conv), _pointer(weight), _pointer(u))
+    if _kept is not None:
+        _kept[weight.data_ptr()] = u
+    return u
 
 
 def _convolve_backward(
