@@ -39,18 +39,17 @@ _COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 class Backend(NamedTuple):
-    """The network's large layers, and what is done to the functions that act and learn by it."""
+    """The network's large layers, and what is done to the functions around them."""
 
     name: str
     layers: Layers
-    for_acting: Prepare
-    for_learning: Prepare
+    prepare: Prepare
 
 
 BACKENDS = {
-    "torch": Backend("torch", layers, unprepared, unprepared),
-    "kernels": Backend("kernels", kernels, kernels.remembering, unprepared),
-    "compile": Backend("compile", layers, compiled, compiled),
+    "torch": Backend("torch", layers, unprepared),
+    "kernels": Backend("kernels", kernels, unprepared),
+    "compile": Backend("compile", layers, compiled),
 }
 
 

@@ -1,21 +1,19 @@
 // The network's layers for CPUs, fp32: convolution, normalisation, attention's read-out and gate,
 // forward and backward, each with its activation fused in. kernels.py builds and calls them.
 //
-// Convolutions are Toom-Cook's (Winograd 1980; Lavin & Gray 2016), the points 0, 1, -1, infinity in
-// both directions. A kernel with stride s is first one of stride 1 over blocks of s x s pixels,
-// which become s * s times the channels; that leaves 2x2 kernels (8x8 stride 4, 4x4 stride 2),
-// 3x3 and 1x1. 4x4 patches of the input are lifted to 16 products of matrices, which are dropped to
-// 3x3 or 2x2 outputs: 16 multiplications for what takes 36 otherwise. Gradients go the same way
-// back, through the transposes. What is left is `product`, whose inner loop, `tile`, does nearly
-// all of the arithmetic. A 1x1 kernel is that product alone.
+// One loop does nearly all of the arithmetic: `tile` adds up ROWS x BLOCK sums in registers, one
+// broadcast load and COLS multiply-adds a row. Its operands are addressed through a table of
+// offsets, so the same loop serves the convolution (offsets of the taps of a window), the
+// gradient of its weights (offsets of the windows) and that of its input (offsets of the filters),
+// without a patch ever being copied. Images are shared out evenly over the threads and partial
+// sums added in the order of the threads: the same thread count gives the same bits.
 //
-// Images are shared out evenly over the threads, and partial sums added in the order of the
-// threads: the same number of threads gives the same bits.
 // Images are (height, width, channels) floats, the observations (channels, height, width) bytes.
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 #ifdef _OPENMP
 #include <omp.h>
 #else
@@ -89,388 +87,206 @@ static inline vec slope(vec y, long activation) {  // of the activation, from it
     return one;
 }
 
-struct Matrix {  // element (i, k) is data[i * row + k * step]
-    const float *data;
-    long row, step;
-};
-
-// (ROWS, BLOCK) of `out` += `a` times `b`, whose k-th BLOCK begins at b[k * b_step]; of the rows
-// the first `valid` are kept. Not unrolled: gcc then keeps every sum in a register.
-template <bool ADD>
-static inline __attribute__((always_inline)) void tile(Matrix a, long count, const float *b,
-                                                       long b_step, float *out, long out_row,
-                                                       long valid) {
+// out[r] += sum of rows[r][offsets[i]] * b[i] over i < count, with b[i] the i-th BLOCK of b.
+// A forward pass starts from the bias instead of `out`, and ends in the activation.
+// Not unrolled: gcc then keeps every sum in a register.
+template <bool FORWARD>
+static inline __attribute__((always_inline)) void tile(const float *const *rows, float *const *out,
+                                           const int32_t *offsets, long count, const float *b,
+                                           const float *bias = nullptr, long activation = NONE) {
     vec sums[ROWS][COLS];
     const float *row[ROWS];
     for (int r = 0; r < ROWS; r++) {
-        long inside = r < valid ? r : 0;
-        row[r] = a.data + inside * a.row;
-        for (int c = 0; c < COLS; c++)
-            sums[r][c] = ADD ? at(out + inside * out_row + c * LANES) : vec{};
+        row[r] = rows[r];
+        for (int c = 0; c < COLS; c++) sums[r][c] = at((FORWARD ? bias : out[r]) + c * LANES);
     }
 #pragma GCC unroll 1
-    for (long k = 0; k < count; k++, b += b_step) {
+    for (long i = 0; i < count; i++, b += BLOCK) {
+        long offset = offsets[i];
         vec bs[COLS];
         for (int c = 0; c < COLS; c++) bs[c] = at(b + c * LANES);
         for (int r = 0; r < ROWS; r++)
-            for (int c = 0; c < COLS; c++) sums[r][c] += row[r][k * a.step] * bs[c];
+            for (int c = 0; c < COLS; c++) sums[r][c] += row[r][offset] * bs[c];
     }
     for (int r = 0; r < ROWS; r++)
-        if (r < valid)
-            for (int c = 0; c < COLS; c++) at(out + r * out_row + c * LANES) = sums[r][c];
+        for (int c = 0; c < COLS; c++)
+            at(out[r] + c * LANES) = FORWARD ? activate(sums[r][c], activation) : sums[r][c];
 }
 
-// out (rows, cols) = or, if ADD, += a (rows, count) times b (count, cols). The i-th BLOCK of
-// columns of b begins at b[i * b_block].
-template <bool ADD>
-static void product(long rows, long count, long cols, Matrix a, const float *b, long b_block,
-                    long b_step, float *out) {
-    for (long j = 0; j < cols; j += BLOCK, b += b_block)
-        for (long i = 0; i < rows; i += ROWS) {
-            const float *from = a.data + i * a.row;
-            float *to = out + i * cols + j;
-            long valid = rows - i < ROWS ? rows - i : long(ROWS);
-            if (a.step == 1)  // known steps are better code
-                tile<ADD>({from, a.row, 1}, count, b, b_step, to, cols, valid);
-            else
-                tile<ADD>({from, 1, a.step}, count, b, b_step, to, cols, valid);
-        }
-}
+struct Plan {  // where things lie
+    long windows, taps, size, group;  // per image, except the images that are worked on at once
+    std::vector<int32_t> tap;         // k -> offset within a window
+    std::vector<int32_t> window;      // window of the group -> offset
+    std::vector<long> weight;         // k -> offset within a filter's (channels, kernel, kernel)
 
-// The four transforms in one direction, on elements `s` apart; T is float or vec. R is the size
-// of the kernel over blocks, M that of the output: M + R - 1 = 4, or 1 if R = 1.
-template <class T> static inline void lift(T *d, int s) {
-    T a = d[0] - d[2 * s], b = d[s] + d[2 * s], c = d[2 * s] - d[s], e = d[s] - d[3 * s];
-    d[0] = a, d[s] = b, d[2 * s] = c, d[3 * s] = e;
-}
-template <class T> static inline void lift_transposed(T *v, int s) {
-    T a = v[0], b = v[s] - v[2 * s] + v[3 * s], c = v[s] + v[2 * s] - v[0], e = -v[3 * s];
-    v[0] = a, v[s] = b, v[2 * s] = c, v[3 * s] = e;
-}
-template <int R, class T> static inline void drop(T *m, int s) {
-    T sum = m[s] + m[2 * s], difference = m[s] - m[2 * s], last = m[3 * s];
-    m[0] = m[0] + sum;
-    m[s] = R == 2 ? difference : difference - last;
-    if (R == 2) m[2 * s] = sum - last;
-}
-template <int R, class T> static inline void drop_transposed(T *y, int s) {
-    T a = y[0], b = y[s], c = R == 2 ? y[2 * s] : y[s] - y[s];
-    y[s] = a + b + c, y[2 * s] = a - b + c, y[3 * s] = R == 2 ? -c : -b;
-}
-template <int R> static inline void weigh(float *g, int s) {
-    float a = g[0], b = g[s], c = R == 3 ? g[2 * s] : 0;
-    g[s] = (a + b + c) / 2, g[2 * s] = (a - b + c) / 2, g[3 * s] = R == 3 ? c : b;
-}
-template <int R> static inline void weigh_transposed(float *u, int s) {
-    float half = (u[s] + u[2 * s]) / 2, other = (u[s] - u[2 * s]) / 2, last = u[3 * s];
-    u[0] += half, u[s] = R == 3 ? other : other + last;
-    if (R == 3) u[2 * s] = half + last;
-}
-
-template <int R> struct Layer {
-    enum { M = R == 1 ? 1 : 5 - R, D = M + R - 1, POINTS = D * D };
-    const Conv &c;
-    long F, depth;                  // filters, channels of a block
-    long rows, cols, down, across;  // outputs and patches in both directions
-    long patches, wide, size;       // of an image: patches, blocks in a padded row, floats
-    long group, room;               // images worked on at once; floats of their padded blocks
-
-    explicit Layer(const Conv &conv) : c(conv) {
-        F = c.filters, depth = c.channels * c.stride * c.stride;
-        rows = (c.height - c.kernel) / c.stride + 1, cols = (c.width - c.kernel) / c.stride + 1;
-        down = (rows + M - 1) / M, across = (cols + M - 1) / M, patches = down * across;
-        wide = across * M + R - 1, size = c.channels * c.height * c.width;
-        group = (47 + patches) / patches;  // enough rows for `product`, little enough for the cache
-        room = (down * M + R - 1) * wide * depth;
-    }
-
-    // The channel of a pixel of a block is the depth of the block's.
-    long deep(long channel, long y, long x) const {
-        return c.bytes ? (channel * c.stride + y) * c.stride + x
-                       : (y * c.stride + x) * c.channels + channel;
-    }
-
-    // An image to its blocks, (down * M + R - 1, wide, depth), and back.
-    void to_blocks(const void *images, long n, float *blocks) const {
-        long s = c.stride, run = s * c.channels, high = c.height / s * s, across = c.width / s;
-        const uint8_t *bytes = (const uint8_t *)images + n * size;
-        const float *floats = (const float *)images + n * size;
-        for (long y = 0; y < high && !c.bytes; y++)
-            for (long x = 0; x < across; x++)
-                memcpy(blocks + (y / s * wide + x) * depth + y % s * run,
-                       floats + (y * c.width + x * s) * c.channels, run * 4);
-        for (long i = 0; i < c.channels * high && c.bytes; i++) {
-            long channel = i / high, y = i % high;
-            float row[4096];
-            for (long x = 0; x < c.width; x++) row[x] = bytes[(channel * c.height + y) * c.width + x];
-            float *to = blocks + y / s * wide * depth + (channel * s + y % s) * s;
-            for (long x = 0; x < across; x++) {
-                if (s == 4) memcpy(to + x * depth, row + x * 4, 16);  // known sizes are inlined
-                else memcpy(to + x * depth, row + x * s, s * 4);
-            }
-        }
-    }
-    void from_blocks(const float *blocks, float *image) const {
-        long s = c.stride, run = s * c.channels;
-        memset(image, 0, size * 4);
-        for (long y = 0; y < c.height / s * s; y++)
-            for (long x = 0; x + s <= c.width; x += s)
-                memcpy(image + (y * c.width + x) * c.channels,
-                       blocks + (y / s * wide + x / s) * depth + y % s * run, run * 4);
-    }
-
-    // Blocks of one image to rows of the lifted (POINTS, total, depth), and back, added up.
-    void lift_all(const float *blocks, float *lifted, long total) const {
-        for (long t = 0; t < patches; t++)
-            for (long k = 0; k < depth; k += LANES) {
-                const float *corner = blocks + (t / across * M * wide + t % across * M) * depth + k;
-                vec d[16];
-                for (int i = 0; i < 16; i++) d[i] = at(corner + (i / 4 * wide + i % 4) * depth);
-                for (int i = 0; i < 4; i++) lift(d + 4 * i, 1);
-                for (int i = 0; i < 4; i++) lift(d + i, 4);
-                for (int i = 0; i < 16; i++) at(lifted + (i * total + t) * depth + k) = d[i];
-            }
-    }
-    void add_lifted(const float *lifted, long total, float *blocks) const {
-        for (long t = 0; t < patches; t++)
-            for (long k = 0; k < depth; k += LANES) {
-                float *corner = blocks + (t / across * M * wide + t % across * M) * depth + k;
-                vec d[16];
-                for (int i = 0; i < 16; i++) d[i] = at(lifted + (i * total + t) * depth + k);
-                for (int i = 0; i < 4; i++) lift_transposed(d + 4 * i, 1);
-                for (int i = 0; i < 4; i++) lift_transposed(d + i, 4);
-                for (int i = 0; i < 16; i++) at(corner + (i / 4 * wide + i % 4) * depth) += d[i];
-            }
-    }
-
-    // Products of one image, rows of (POINTS, total, F), to its activated outputs.
-    void drop_all(const float *products, long total, const float *bias, float *y) const {
-        for (long t = 0; t < patches; t++) {
-            const long top = t / across * M, left = t % across * M;
-            for (long f = 0; f < F; f += LANES) {
-                vec m[16];
-                for (int i = 0; i < POINTS; i++) m[i] = at(products + (i * total + t) * F + f);
-                if (R > 1) {
-                    for (int i = 0; i < 4; i++) drop<R>(m + 4 * i, 1);
-                    for (int i = 0; i < M; i++) drop<R>(m + i, 4);
+    explicit Plan(const Conv &c) {
+        long rows = (c.height - c.kernel) / c.stride + 1, cols = (c.width - c.kernel) / c.stride + 1;
+        long channel = c.bytes ? c.height * c.width : 1, pixel = c.bytes ? 1 : c.channels;
+        windows = rows * cols, taps = c.channels * c.kernel * c.kernel;
+        size = c.channels * c.height * c.width;
+        group = c.bytes ? 1 : (143 + windows) / windows;  // its share of everything stays in L2
+        // k runs through a window in the order of memory.
+        long n[] = {c.bytes ? c.channels : c.kernel, c.kernel, c.bytes ? c.kernel : c.channels};
+        for (long i = 0; i < n[0]; i++)
+            for (long j = 0; j < n[1]; j++)
+                for (long k = 0; k < n[2]; k++) {
+                    long ch = c.bytes ? i : k, y = c.bytes ? j : i, x = c.bytes ? k : j;
+                    tap.push_back(ch * channel + (y * c.width + x) * pixel);
+                    weight.push_back((ch * c.kernel + y) * c.kernel + x);
                 }
-                for (int i = 0; i < M * M; i++) {
-                    long row = top + i / M, col = left + i % M;
-                    if (row < rows && col < cols)
-                        at(y + (row * cols + col) * F + f) =
-                            activate(m[i / M * 4 + i % M] + at(bias + f), c.activation);
-                }
-            }
-        }
-    }
-
-    // Weights (F, channels, kernel, kernel) to U (POINTS, F / BLOCK, depth, BLOCK) or, transposed,
-    // to (POINTS, depth / BLOCK, F, BLOCK); and their gradient back from (POINTS, depth, F).
-    // Bytes are as if divided by 255.
-    void transform_weights(const float *weight, float *u, bool transposed) const {
-        each_weight([&](long f, long k, const long *from) {
-            float g[16] = {};
-            for (int i = 0; i < R * R; i++)
-                g[i / R * 4 + i % R] = weight[from[i]] / (c.bytes ? 255 : 1);
-            if (R > 1) {
-                for (int i = 0; i < R; i++) weigh<R>(g + 4 * i, 1);
-                for (int i = 0; i < 4; i++) weigh<R>(g + i, 4);
-            }
-            long to = transposed ? (k / BLOCK * F + f) * BLOCK + k % BLOCK
-                                 : (f / BLOCK * depth + k) * BLOCK + f % BLOCK;
-            for (int i = 0; i < POINTS; i++) u[i * depth * F + to] = g[i];
-        });
-    }
-    void gradient_of_weights(const float *du, float *dweight) const {
-        each_weight([&](long f, long k, const long *to) {
-            float g[16];
-            for (int i = 0; i < POINTS; i++) g[i] = du[(i * depth + k) * F + f];
-            if (R > 1) {
-                for (int i = 0; i < 4; i++) weigh_transposed<R>(g + 4 * i, 1);
-                for (int i = 0; i < R; i++) weigh_transposed<R>(g + i, 4);
-            }
-            for (int i = 0; i < R * R; i++)
-                dweight[to[i]] = g[i / R * 4 + i % R] / (c.bytes ? 255 : 1);
-        });
-    }
-    // For each filter and depth, where the R x R weights lie.
-    template <class Function> void each_weight(Function function) const {
-        long s = c.stride, K = c.kernel;
-        for (long channel = 0; channel < c.channels; channel++)
-            for (long y = 0; y < s; y++)
-                for (long x = 0; x < s; x++)
-                    for (long f = 0; f < F; f++) {
-                        long index[9];
-                        for (int i = 0; i < R * R; i++)
-                            index[i] = ((f * c.channels + channel) * K + i / R * s + y) * K +
-                                       i % R * s + x;
-                        function(f, deep(channel, y, x), index);
-                    }
+        for (long i = 0; i < group; i++)
+            for (long y = 0; y < rows; y++)
+                for (long x = 0; x < cols; x++)
+                    window.push_back(i * size + (y * c.width + x) * c.stride * pixel);
     }
 };
+
+// The group of images that begins at image n, as floats.
+static const float *floats(const Conv &c, const Plan &plan, const void *x, long n, Floats &room) {
+    if (!c.bytes) return (const float *)x + n * plan.size;
+    const uint8_t *bytes = (const uint8_t *)x + n * plan.size;
+    for (long i = 0; i < plan.size; i++) room.data[i] = bytes[i];
+    return room.data;
+}
+
+extern "C" void convolve(const Conv *conv, const void *x, const float *weight, const float *bias,
+                         float *y) {
+    const Conv &c = *conv;
+    const Plan plan(c);
+    const long K = plan.taps, F = c.filters;
+    Floats packed(K * F);  // (F / BLOCK, K, BLOCK)
+    for (long f = 0; f < F; f++)
+        for (long k = 0; k < K; k++)
+            packed.data[f / BLOCK * BLOCK * K + k * BLOCK + f % BLOCK] =
+                weight[f * K + plan.weight[k]] / (c.bytes ? 255 : 1);
+#pragma omp parallel
+    {
+        Share share(c.images);
+        Floats room(c.bytes ? plan.size : 0), unused(BLOCK);
+        for (long n = share.first; n < share.last; n += plan.group) {
+            long images = n + plan.group < share.last ? plan.group : share.last - n;
+            long count = images * plan.windows;
+            const float *image = floats(c, plan, x, n, room);
+            float *to = y + n * plan.windows * F;
+            for (long p = 0; p < count; p += ROWS)
+                for (long f = 0; f < F; f += BLOCK) {
+                    const float *rows[ROWS];
+                    float *out[ROWS];
+                    for (int r = 0; r < ROWS; r++) {
+                        bool inside = p + r < count;
+                        rows[r] = image + plan.window[inside ? p + r : p];
+                        out[r] = inside ? to + (p + r) * F + f : unused.data;
+                    }
+                    tile<true>(rows, out, plan.tap.data(), K, packed.data + f * K, bias + f,
+                               c.activation);
+                }
+        }
+    }
+}
 
 // A second 1x1 layer of few maps on top of y, whose gradient is known.
 struct Readout {  // as in kernels.py
     long maps;
-    const float *weight, *dscores;  // (maps, F), (images, pixels, maps)
+    const float *weight, *dscores;  // (maps, F), (images, windows, maps)
     float *dweight;
 };
 
-// Gradients before the activation, from dy or from the read-out, whichever is given. `sums` (1 +
-// maps, F) gathers those of the bias and of the read-out's weights.
-struct Gradient {
-    const Conv &c;
-    const Readout *readout;
-    const float *y, *dy;
-    long pixels;
-    float *sums;
-
-    vec before_activation(long n, long pixel, long f) const {
-        const long F = c.filters, from = (n * pixels + pixel) * F + f;
-        vec value = at(y + from), grad = {};
-        if (readout) {
-            const float *d = readout->dscores + (n * pixels + pixel) * readout->maps;
-            for (long m = 0; m < readout->maps; m++) {
-                grad += d[m] * at(readout->weight + m * F + f);
-                at(sums + (m + 1) * F + f) += d[m] * value;
+// dy times the slope of the activation, for a group of images: g is (F / BLOCK, count, BLOCK).
+// `sums` holds the gradients of the bias and of the read-out's weights.
+static void pre_activation(const Conv &c, const Readout *readout, long windows, long n, long count,
+                           const float *y, const float *dy, float *g, float *sums) {
+    const long F = c.filters;
+    for (long p = 0; p < count; p++) {
+        const float *from = y + (n * windows + p) * F;
+        for (long f = 0; f < F; f += LANES) {
+            vec value = at(from + f), grad = value - value;
+            if (readout) {
+                const float *d = readout->dscores + (n * windows + p) * readout->maps;
+                for (long m = 0; m < readout->maps; m++) {
+                    grad += d[m] * at(readout->weight + m * F + f);
+                    at(sums + (m + 1) * F + f) += d[m] * value;
+                }
+            } else {
+                grad = at(dy + (n * windows + p) * F + f);
             }
-        } else {
-            grad = at(dy + from);
-        }
-        grad *= slope(value, c.activation);
-        at(sums + f) += grad;
-        return grad;
-    }
-};
-
-// The gradient of one image's products, rows of (POINTS, total, F).
-template <int R>
-static void gradient_of_products(const Layer<R> &l, const Gradient &gradient, long n, float *dproducts,
-                                 long total) {
-    enum { M = Layer<R>::M };
-    for (long t = 0; t < l.patches; t++) {
-        const long top = t / l.across * M, left = t % l.across * M;
-        for (long f = 0; f < l.F; f += LANES) {
-            vec m[16] = {};
-            for (int i = 0; i < M * M; i++) {
-                long row = top + i / M, col = left + i % M;
-                if (row < l.rows && col < l.cols)
-                    m[i / M * 4 + i % M] = gradient.before_activation(n, row * l.cols + col, f);
-            }
-            if (R > 1) {
-                for (int i = 0; i < M; i++) drop_transposed<R>(m + 4 * i, 1);
-                for (int i = 0; i < 4; i++) drop_transposed<R>(m + i, 4);
-            }
-            for (int i = 0; i < Layer<R>::POINTS; i++) at(dproducts + (i * total + t) * l.F + f) = m[i];
+            grad *= slope(value, c.activation);
+            at(g + f / BLOCK * BLOCK * count + p * BLOCK + f % BLOCK) = grad;
+            at(sums + f) += grad;
         }
     }
 }
 
-template <int R>
-static void forward(const Conv &c, const void *x, const float *u, const float *bias, float *y) {
-    const Layer<R> l(c);
-    const long total = l.group * l.patches + 1, weights = l.depth * l.F;
-    enum { POINTS = Layer<R>::POINTS };
-#pragma omp parallel
-    {
-        Share share(c.images);
-        Floats blocks(l.room), lifted(POINTS * total * l.depth), products(POINTS * total * l.F);
-        for (long n = share.first; n < share.last; n += l.group) {
-            long images = n + l.group < share.last ? l.group : share.last - n;
-            float *to = y + n * l.rows * l.cols * l.F;
-            const float *from = (const float *)x + n * l.size;
-            for (long i = 0; R > 1 && i < images; i++) {
-                l.to_blocks(x, n + i, blocks.data);
-                l.lift_all(blocks.data, lifted.data + i * l.patches * l.depth, total);
+// dweight (K, F) += of a group of images.
+static void add_weight_gradient(const Plan &plan, long F, long count, const float *image,
+                                const float *g, float *dweight, float *unused) {
+    for (long f = 0; f < F; f += BLOCK)
+        for (long k = 0; k < plan.taps; k += ROWS) {
+            const float *rows[ROWS];
+            float *out[ROWS];
+            for (int r = 0; r < ROWS; r++) {
+                bool inside = k + r < plan.taps;
+                rows[r] = image + plan.tap[inside ? k + r : k];
+                out[r] = inside ? dweight + (k + r) * F + f : unused;
             }
-            for (long p = 0; p < POINTS; p++)
-                product<false>(images * l.patches, l.depth, l.F,
-                               {R > 1 ? lifted.data + p * total * l.depth : from, l.depth, 1},
-                               u + p * weights, l.depth * BLOCK, BLOCK,
-                               R > 1 ? products.data + p * total * l.F : to);
-            for (long i = 0; i < images; i++)
-                l.drop_all((R > 1 ? products.data : to) + i * l.patches * l.F, total, bias,
-                           to + i * l.rows * l.cols * l.F);
+            tile<false>(rows, out, plan.window.data(), count, g + f * count);
         }
-    }
 }
 
-template <int R>
-static void backward(const Conv &c, const Readout *readout, const void *x, const float *weight,
-                     const float *y, const float *dy, float *dx, float *dweight, float *dbias) {
-    const Layer<R> l(c);
-    enum { POINTS = Layer<R>::POINTS };
-    const long total = l.group * l.patches + 1, weights = l.depth * l.F, maps = readout ? readout->maps : 0;
-    const long row = POINTS * weights + (1 + maps) * l.F;  // sums of a thread: du, bias, read-out
-    Floats u(dx ? POINTS * weights : 0), sums(omp_get_max_threads() * row);
-    if (dx) l.transform_weights(weight, u.data, true);
+// dx += of a group of images; `packed` is (K / BLOCK, F, BLOCK).
+static void add_input_gradient(const Plan &plan, long F, long count, const float *g,
+                               const float *packed, float *dx, float *unused) {
+    std::vector<int32_t> filter;
+    for (long f = 0; f < F; f++) filter.push_back(f / BLOCK * BLOCK * count + f % BLOCK);
+    for (long p = 0; p < count; p += ROWS)
+        for (long k = 0; k < plan.taps; k += BLOCK) {
+            const float *rows[ROWS];
+            float *out[ROWS];
+            for (int r = 0; r < ROWS; r++) {
+                bool inside = p + r < count;
+                rows[r] = g + (inside ? p + r : p) * BLOCK;
+                out[r] = inside ? dx + plan.window[p + r] + plan.tap[k] : unused;
+            }
+            tile<false>(rows, out, filter.data(), F, packed + k * F);
+        }
+}
+
+// From dy or from what reads y out, whichever is given; dx is left out where it is null.
+extern "C" void convolve_backward(const Conv *conv, const Readout *readout, const void *x,
+                                  const float *weight, const float *y, const float *dy, float *dx,
+                                  float *dweight, float *dbias) {
+    const Conv &c = *conv;
+    const Plan plan(c);
+    const long K = plan.taps, F = c.filters, maps = readout ? readout->maps : 0;
+    const long rows = K + 1 + maps;  // of the sums: weights, bias, read-out
+    Floats packed(dx ? K * F : 0), sums(omp_get_max_threads() * rows * F);
+    for (long k = 0; dx && k < K; k++)
+        for (long f = 0; f < F; f++)
+            packed.data[(k / BLOCK * F + f) * BLOCK + k % BLOCK] = weight[f * K + plan.weight[k]];
     int threads = 1;
 #pragma omp parallel
     {
         Share share(c.images);
         if (omp_get_thread_num() == 0) threads = omp_get_num_threads();
-        float *du = sums.data + omp_get_thread_num() * row;
-        Gradient gradient = {c, readout, y, dy, l.rows * l.cols, du + POINTS * weights};
-        Floats blocks(l.room), lifted(POINTS * total * l.depth), dproducts(POINTS * total * l.F);
-        for (long n = share.first; n < share.last; n += l.group) {
-            long images = n + l.group < share.last ? l.group : share.last - n;
-            const float *from = (const float *)x + n * l.size;
-            for (long i = 0; i < images; i++) {
-                if (R > 1) {
-                    l.to_blocks(x, n + i, blocks.data);
-                    l.lift_all(blocks.data, lifted.data + i * l.patches * l.depth, total);
-                }
-                gradient_of_products(l, gradient, n + i, dproducts.data + i * l.patches * l.F, total);
-            }
-            for (long p = 0; p < POINTS; p++)
-                product<true>(l.depth, images * l.patches, l.F,
-                              {R > 1 ? lifted.data + p * total * l.depth : from, 1, l.depth},
-                              dproducts.data + p * total * l.F, BLOCK, l.F, du + p * weights);
-            for (long p = 0; dx && p < POINTS; p++)
-                product<false>(images * l.patches, l.F, l.depth,
-                               {dproducts.data + p * total * l.F, l.F, 1}, u.data + p * weights,
-                               l.F * BLOCK, BLOCK,
-                               R > 1 ? lifted.data + p * total * l.depth : dx + n * l.size);
-            for (long i = 0; R > 1 && dx && i < images; i++) {
-                Floats dblocks(l.room);
-                l.add_lifted(lifted.data + i * l.patches * l.depth, total, dblocks.data);
-                l.from_blocks(dblocks.data, dx + (n + i) * l.size);
-            }
+        float *sum = sums.data + omp_get_thread_num() * rows * F;
+        Floats room(c.bytes ? plan.size : 0), unused(BLOCK), g(plan.group * plan.windows * F);
+        for (long n = share.first; n < share.last; n += plan.group) {
+            long images = n + plan.group < share.last ? plan.group : share.last - n;
+            long count = images * plan.windows;
+            const float *image = floats(c, plan, x, n, room);
+            pre_activation(c, readout, plan.windows, n, count, y, dy, g.data, sum + K * F);
+            add_weight_gradient(plan, F, count, image, g.data, sum, unused.data);
+            if (!dx) continue;
+            memset(dx + n * plan.size, 0, images * plan.size * sizeof(float));
+            add_input_gradient(plan, F, count, g.data, packed.data, dx + n * plan.size, unused.data);
         }
     }
     for (long i = 1; i < threads; i++)
-        for (long j = 0; j < row; j++) sums.data[j] += sums.data[i * row + j];
-    l.gradient_of_weights(sums.data, dweight);
-    const float *rest = sums.data + POINTS * weights;
-    memcpy(dbias, rest, l.F * 4);
-    if (readout) memcpy(readout->dweight, rest + l.F, maps * l.F * 4);
-}
-
-// The weights as `convolve` wants them, and for a 1x1 kernel one product, otherwise 16.
-extern "C" void transform(const Conv *c, const float *weight, float *u) {
-    switch (c->kernel / c->stride) {
-        case 1: return Layer<1>(*c).transform_weights(weight, u, false);
-        case 2: return Layer<2>(*c).transform_weights(weight, u, false);
-        case 3: return Layer<3>(*c).transform_weights(weight, u, false);
-    }
-}
-
-extern "C" void convolve(const Conv *c, const void *x, const float *u, const float *bias, float *y) {
-    switch (c->kernel / c->stride) {
-        case 1: return forward<1>(*c, x, u, bias, y);
-        case 2: return forward<2>(*c, x, u, bias, y);
-        case 3: return forward<3>(*c, x, u, bias, y);
-    }
-}
-
-// dx is left out where it is null.
-extern "C" void convolve_backward(const Conv *c, const Readout *readout, const void *x,
-                                  const float *weight, const float *y, const float *dy, float *dx,
-                                  float *dweight, float *dbias) {
-    switch (c->kernel / c->stride) {
-        case 1: return backward<1>(*c, readout, x, weight, y, dy, dx, dweight, dbias);
-        case 2: return backward<2>(*c, readout, x, weight, y, dy, dx, dweight, dbias);
-        case 3: return backward<3>(*c, readout, x, weight, y, dy, dx, dweight, dbias);
+        for (long j = 0; j < rows * F; j++) sums.data[j] += sums.data[i * rows * F + j];
+    for (long f = 0; f < F; f++) {
+        for (long k = 0; k < K; k++)
+            dweight[f * K + plan.weight[k]] = sums.data[k * F + f] / (c.bytes ? 255 : 1);
+        dbias[f] = sums.data[K * F + f];
+        for (long m = 0; m < maps; m++) readout->dweight[m * F + f] = sums.data[(K + 1 + m) * F + f];
     }
 }
 

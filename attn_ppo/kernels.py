@@ -12,20 +12,16 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
 SIGNATURES = {  # numbers, then pointers
-    "transform": (0, 3),
     "convolve": (0, 5),
     "convolve_backward": (0, 9),
     "read_out": (3, 4),
@@ -82,28 +78,6 @@ def attend(features: Tensor, attention: Tensor) -> Tensor:
     return _Gate.apply(features, attention.sum(1))
 
 
-def remembering(function: Function, /) -> Function:
-    """The function of a model whose weights stay as they are: what is made of them is kept.
-
-    A rollout acts 128 times with the same weights. Nothing less explicit would do: fused
-    optimisers change weights without counting their `_version` up.
-    """
-    mine: dict[int, Tensor] = {}
-
-    def call(*args: Any) -> Any:
-        global _kept
-        _kept = mine
-        try:
-            return function(*args)
-        finally:
-            _kept = None
-
-    return cast(Function, call)
-
-
-_kept: dict[int, Tensor] | None = None
-
-
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -111,8 +85,7 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         x, weight = _dense(x), weight.contiguous()
         conv, y = _conv(x, weight, stride, kind)
-        u = _transformed(conv, weight)
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, u, bias, y)))
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, weight, bias, y)))
         ctx.conv = conv
         ctx.save_for_backward(x, weight, y)
         return y
@@ -134,8 +107,7 @@ class _Score(torch.autograd.Function):
         # every cell an image of its own: then any number of them can be worked on at once
         conv = _Conv(pixels, channels, 1, 1, width, 1, 1, False, ACTIVATIONS[nn.ELU])
         hidden = x.new_empty(pixels, width)
-        u = _transformed(conv, w1)
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, u, b1, hidden)))
+        library().convolve(ctypes.byref(conv), *map(_pointer, (x, w1, b1, hidden)))
         scores = _empty(images, maps, *cells)
         library().read_out(pixels, width, maps, *map(_pointer, (hidden, w2, b2, scores)))
         ctx.conv = conv
@@ -201,18 +173,6 @@ def _conv(x: Tensor, weight: Tensor, stride: int, kind: int) -> tuple[_Conv, Ten
 def _empty(*shape: int) -> Tensor:
     """Room for images, channels last."""
     return torch.empty(shape, dtype=torch.float32, memory_format=torch.channels_last)
-
-
-def _transformed(conv: _Conv, weight: Tensor) -> Tensor:
-    """The weights as `convolve` wants them."""
-    if _kept is not None and weight.data_ptr() in _kept:
-        return _kept[weight.data_ptr()]
-    points = 1 if conv.kernel == conv.stride else 16
-    u = weight.new_empty(points * conv.channels * conv.stride**2 * conv.filters)
-    library().transform(ctypes.byref(conv), _pointer(weight), _pointer(u))
-    if _kept is not None:
-        _kept[weight.data_ptr()] = u
-    return u
 
 
 def _convolve_backward(

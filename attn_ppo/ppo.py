@@ -39,7 +39,12 @@ def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
 
 
 def ppo_loss(
-    model: nn.Module, batch: Minibatch, ppo: config.PPO, *, lambda_: float, clip_range: Tensor
+    model: nn.Module,
+    batch: Minibatch,
+    ppo: config.PPO,
+    *,
+    lambda_: float,
+    clip_range: Tensor | float,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one minibatch and its parts, all scalars on the device."""
     policy, value, attention = model(batch.obs)
@@ -68,7 +73,7 @@ def ppo_loss(
 
 
 def clipped_value_loss(
-    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: Tensor | None
+    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: Tensor | float | None
 ) -> Tensor:
     """Half the mean squared error, where clipped the worse of it and that of a value within
     `clip_range` of the old one (OpenAI Baselines PPO2)."""

@@ -60,12 +60,12 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             agent.optimizer.param_groups[0]["lr"] = learning_rate
 
             rollout, obs, episodes = collect(
-                agent.model, envs, obs, ppo.num_steps, agent.rng, prepare=agent.backend.for_acting
+                agent.model, envs, obs, ppo.num_steps, agent.rng, prepare=agent.backend.prepare
             )
             metrics = update(
                 agent.model, agent.optimizer, rollout, ppo,
                 lambda_=settings.lambda_, clip_range=clip_range, rng=agent.rng,
-                prepare=agent.backend.for_learning,
+                prepare=agent.backend.prepare,
             )  # fmt: skip
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)

@@ -85,7 +85,7 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
     device = torch.device("cpu")
 
     def learn(agent: Agent, games: AtariEnvs, obs: np.ndarray) -> np.ndarray:
-        prepare = agent.backend.for_acting
+        prepare = agent.backend.prepare
         rollout, obs, _ = collect(agent.model, games, obs, 16, agent.rng, prepare=prepare)
         update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005, clip_range=0.2,
                rng=agent.rng)  # fmt: skip
