@@ -44,7 +44,7 @@ def ppo_loss(
     ppo: config.PPO,
     *,
     lambda_: float,
-    clip_range: Tensor | float,
+    clip_range: Tensor,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one minibatch and its parts, all scalars on the device."""
     policy, value, attention = model(batch.obs)
@@ -73,7 +73,7 @@ def ppo_loss(
 
 
 def clipped_value_loss(
-    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: Tensor | float | None
+    value: Tensor, old_value: Tensor, returns: Tensor, clip_range: Tensor | None
 ) -> Tensor:
     """Half the mean squared error, where clipped the worse of it and that of a value within
     `clip_range` of the old one (OpenAI Baselines PPO2)."""

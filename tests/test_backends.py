@@ -42,7 +42,7 @@ def gradient(agent: Agent, batch: Minibatch, settings, prepare=backends.unprepar
         agent.model, batch, settings.ppo, lambda_=0.005, clip_range=torch.tensor(0.1)
     )
     loss.backward()
-    return torch.cat([p.grad.flatten() for p in agent.model.parameters()])
+    return torch.cat([p.grad.flatten() for p in agent.model.parameters() if p.grad is not None])
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -29,8 +29,10 @@ def frames(batch: int) -> Tensor:
     return torch.randint(0, 256, (batch, 4, 84, 84), generator=rng, dtype=torch.uint8)
 
 
-def error(found: Tensor, expected: Tensor) -> float:
+def error(found: Tensor | None, expected: Tensor | None) -> float:
     """Length of the difference over that of the expected."""
+    assert found is not None
+    assert expected is not None
     return float((found.double() - expected).norm() / expected.norm())
 
 
@@ -70,7 +72,9 @@ def test_network_and_gradients_are_as_exact_as_pytorchs(batch):
 
 def forward_in_float64(model: ActorCritic, obs: Tensor) -> Output:
     features = layers.normalize_channels(model.encoder(obs.double() / 255))
-    attention = model.attention.gate(model.attention.score(features))
+    module = model.attention
+    assert module is not None
+    attention = module.gate(module.score(features))
     hidden = model.body(layers.attend(features, attention))
     policy = model.policy_head(hidden).log_softmax(-1)
     return Output(policy, model.value_head(hidden)[:, 0], attention)
@@ -161,6 +165,7 @@ def test_dead_and_nearly_dead_cells():
     unit = kernels.normalize_channels(features)
     assert unit[0, :2, 0].detach().flatten().tolist() == pytest.approx([0, 0.01, 0.6, 0, 0, 0.8])
     unit[0, 0].sum().backward()
+    assert features.grad is not None
     # floored: 1 / 1e-6; of length 5: (1 - .6 * .6) / 5 and -.6 * .8 / 5
     expected = [1e6, 1e6, 0.128, 0, 0, -0.096]
     assert features.grad[0, :2, 0].flatten().tolist() == pytest.approx(expected)

@@ -124,7 +124,7 @@ def test_losses_and_gradients_equal_the_peers(peer):
         max_grad_norm=1e9,
     )  # fmt: skip
     model = TwoHeads(peer)
-    loss, metrics = ppo_loss(model, batch, settings, lambda_=0.0, clip_range=0.2)
+    loss, metrics = ppo_loss(model, batch, settings, lambda_=0.0, clip_range=torch.tensor(0.2))
     peer.policy.zero_grad()
     loss.backward()
     ours = [p.grad.clone() for p in peer.policy.parameters()]
@@ -162,8 +162,10 @@ def test_lambda_times_attention_entropy_is_added():
     advantages = torch.tensor([1.0, -1, 1, -1])
     batch = Minibatch(torch.zeros(4, 1), zeros.long(), half, zeros, advantages, zeros)
     settings = config.PPO(8, 128, 4, 4, 1e-3, True, 0.99, 0.95, 0.2, False, True, 0.01, 0.5, 0.5)
-    without, _ = ppo_loss(Uniform(), batch, settings, lambda_=0.0, clip_range=0.2)
-    with_it, metrics = ppo_loss(Uniform(), batch, settings, lambda_=0.1, clip_range=0.2)
+    without, _ = ppo_loss(Uniform(), batch, settings, lambda_=0.0, clip_range=torch.tensor(0.2))
+    with_it, metrics = ppo_loss(
+        Uniform(), batch, settings, lambda_=0.1, clip_range=torch.tensor(0.2)
+    )
     assert metrics["attention_entropy"].item() == pytest.approx(7.783641)  # 2 ln 49
     assert (with_it - without).item() == pytest.approx(0.7783641)
     assert without.item() == pytest.approx(-0.01 * 0.693147)  # -ent_coef * ln 2
