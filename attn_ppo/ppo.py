@@ -99,15 +99,16 @@ def update(
     loss_of, clip = prepare(ppo_loss), torch.tensor(clip_range, device=rng.device)
     advantages = gae(rollout, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda)
     returns = advantages + rollout.values
-    history = []
+    history, names = [], []
     for batch in _minibatches(rollout, advantages, returns, ppo, rng):
         loss, metrics = loss_of(model, batch, ppo, lambda_=lambda_, clip_range=clip)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
         optimizer.step()
-        history.append(metrics)
-    means = {key: torch.stack([m[key] for m in history]).mean() for key in history[0]}
+        names = list(metrics)
+        history.append(torch.stack(list(metrics.values())))  # CUDA graphs reuse the memory
+    means = dict(zip(names, torch.stack(history).mean(0), strict=True))
     residual = (returns - rollout.values).var()
     return means | {"explained_variance": 1 - residual / returns.var()}
 

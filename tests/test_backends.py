@@ -101,6 +101,40 @@ def test_compiled_functions_compute_the_same(settings_of, played):
     assert not any("_orig_mod" in key for key in compiled.state()["model"])
 
 
+def overwriting(function):
+    """As CUDA graphs do it: a call's outputs lie where those of the call before lay."""
+    places: dict = {}
+
+    def put(key, value):
+        if isinstance(value, dict):
+            return {name: put(name, item) for name, item in value.items()}
+        return places.setdefault(key, value.detach().clone()).copy_(value.detach())
+
+    def call(*args, **kwargs):
+        result = function(*args, **kwargs)
+        if function is ppo_loss:
+            return result[0], put(None, result[1])  # the loss itself is used up at once
+        return type(result)(*(put(i, value) for i, value in enumerate(result)))
+
+    return call
+
+
+def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
+    """What must hold for CUDA graphs, without a GPU."""
+    settings = settings_of("env=Breakout", *SMALL)
+    results = []
+    for prepare in (backends.unprepared, overwriting):
+        agent = agent_of(settings_of)
+        envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
+        rollout, _, _ = collect(agent.model, envs, envs.reset(), 16, agent.rng, prepare=prepare)
+        metrics = update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005,
+                         clip_range=0.1, rng=agent.rng, prepare=prepare)  # fmt: skip
+        results.append((vars(rollout), metrics))
+    (played, learned), (played_again, learned_again) = results
+    assert all(torch.equal(played[key], played_again[key]) for key in played)
+    assert all(torch.equal(learned[key], learned_again[key]) for key in learned)
+
+
 CHOICES = {
     (): "kernels",
     ("compute.backend=torch",): "torch",

@@ -1,0 +1,134 @@
+"""`python -m bench`: how fast we train, beside other trainers on this machine, now.
+
+The machine's best rates, then the race, then what our speed depends on. Nothing else should be
+running. Writes results.json and throughput.png.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attn_ppo.schema import ConfigError
+from bench import chart, machine, race, report, scaling
+from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
+from bench.ours import network
+from bench.pace import spread
+
+RACE_SHARE = 0.6  # of the time, with the machine's rates; the rest is for scaling
+SHARES = {"updating": 0.1, "ours": 0.25, "sb3": 0.35, "collecting": 1.0}  # of what is left then
+BAD_INPUT, INTERRUPTED = 2, 130
+BEGAN = time.monotonic()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures, prints, writes; the exit code."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        results = measure(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    print(report.text(results))
+    if results["contenders"]:
+        chart.save(results, options.out / "throughput.png")
+    print(f"look at {options.out}")
+    return 0
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """All results as plain values, without names of this host or its folders."""
+    checkouts = {name: str(path.resolve()) for name in REPOSITORIES
+                 if (path := getattr(options, name))}  # fmt: skip
+    found = shutil.which(options.peer_python) or options.peer_python
+    python = str(Path(found).absolute())  # not resolved: a link says which packages
+    setup = race.Setup(options.game, options.threads, python, checkouts)
+    results = {"game": options.game, "threads": options.threads, "against": options.against}
+    results |= {"machine": machine.describe()} | rates(options.game, options.threads)
+    _tell("machine: measured")
+    outcome = race.race(options.only, setup, BEGAN + 60 * options.minutes * RACE_SHARE, _tell)
+    versions: dict[str, str] = {}
+    for facts in outcome.facts.values():
+        versions |= facts.get("versions", {})
+    table = race.summary(outcome, options.against, results["floor_seconds"])
+    results |= {"versions": versions, "lost": outcome.lost, "contenders": table, "scaling": {}}
+    if not options.race_only:
+        results["scaling"] = depends(setup, options, BEGAN + 60 * options.minutes)
+        if "ours" in outcome.rounds:
+            cost, iteration = results["scaling"]["overhead"], spread(outcome.seconds("ours"))
+            cost["percent_of_iteration"] = cost["ms_per_update"] / iteration.median / 10
+    return results
+
+
+def rates(game: str, threads: int) -> dict[str, Any]:
+    """The machine's best, and the floors by attention gate, with all threads."""
+    gemm = {count: machine.gemm_rates(count) for count in sorted({1, threads})}
+    emulator = {
+        count: machine.emulator_seconds(game, NUM_ENVS, count) for count in sorted({1, threads})
+    }
+    best = 1e9 * max(gemm[threads]["float32"].values())
+    flops = {}
+    for gate in sorted({contender.gate for contender in CONTENDERS.values()}):
+        flops[gate] = machine.training_flops(network(game, gate), NUM_EPOCHS)
+    floors = {gate: machine.floor_seconds(count, best, min(emulator.values()))
+              for gate, count in flops.items()}  # fmt: skip
+    return {"gemm_gflops": gemm, "emulator_seconds": emulator,
+            "flops_per_agent_step": flops, "floor_seconds": floors}  # fmt: skip
+
+
+def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> dict[str, Any]:
+    """What our speed depends on. A part that begins late does its least; past the end, nothing."""
+    game, threads = setup.game, setup.threads
+    found: dict[str, Any] = {"overhead": scaling.overhead(game, threads, options.out)}
+    _tell("overhead: measured")
+    parts = {
+        "updating": lambda until: scaling.updating(game, threads, until),
+        "ours": lambda until: scaling.concurrent("ours", setup, until, _tell),
+        "sb3": lambda until: scaling.concurrent("sb3", setup, until, _tell),
+        "collecting": lambda until: scaling.collecting(game, threads, until),
+    }
+    for name, part in parts.items():
+        now = time.monotonic()
+        if now > deadline:
+            _tell(f"{name}: left out, no time; give more --minutes")
+            continue
+        value = part(now + SHARES[name] * (deadline - now))
+        target = found.setdefault("concurrent", {}) if name in CONTENDERS else found
+        target[name] = value
+        _tell(f"{name}: measured")
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    add = parser.add_argument
+    add("--game", default="Breakout", help="by its ALE name; default: Breakout")
+    add("--minutes", type=float, default=8, help="for everything; default: 8")
+    add("--threads", type=int, default=machine.cores(), help="of each contender; default: cores")
+    add("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="who takes part")
+    add("--against", choices=CONTENDERS, default="sb3", help="whom to compare with; default: sb3")
+    add("--peer-python", default=sys.executable, help="interpreter that has the peers' packages")
+    for name, address in REPOSITORIES.items():
+        add(f"--{name}", type=Path, metavar="PATH", help=f"a checkout of {address}")
+    add("--race-only", action="store_true", help="leave out what our speed depends on")
+    add("--out", type=Path, default=Path("bench/results"), help="default: bench/results")
+    return parser
+
+
+def _tell(text: str) -> None:
+    print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

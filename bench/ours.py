@@ -1,0 +1,60 @@
+"""Our trainer in the two halves of an iteration: the one place here that knows its functions."""
+
+from typing import Any
+
+import torch
+
+from attn_ppo import command_line
+from attn_ppo.agent import device_for, make_agent
+from attn_ppo.config import RunConfig
+from attn_ppo.envs import AtariEnvs
+from attn_ppo.model import ActorCritic
+from attn_ppo.ppo import update
+from attn_ppo.rollout import collect
+
+
+class Ours:
+    """A fresh agent and its games; `collect`, then `update`, is an iteration as run.py does it."""
+
+    def __init__(self, settings: RunConfig, threads: int) -> None:
+        self.settings = settings
+        self.envs = AtariEnvs(
+            settings.env, num_envs=settings.ppo.num_envs, seed=settings.seed,
+            protocol=settings.protocol, num_threads=threads,
+        )  # fmt: skip
+        self.agent = make_agent(settings, self.envs.num_actions, device_for(settings), {})
+        self._obs = self.envs.reset()
+
+    def collect(self) -> Any:
+        """A rollout and, in a list a step, the games that finished."""
+        agent, num_steps = self.agent, self.settings.ppo.num_steps
+        rollout, self._obs, episodes = collect(
+            agent.model,
+            self.envs,
+            self._obs,
+            num_steps,
+            agent.rng,
+            prepare=agent.backend.prepare,
+        )
+        return rollout, episodes
+
+    def update(self, rollout: Any) -> Any:
+        """The metrics of an update on this rollout."""
+        ppo = self.settings.ppo
+        return update(
+            self.agent.model, self.agent.optimizer, rollout, ppo,
+            lambda_=self.settings.lambda_, clip_range=ppo.clip_range, rng=self.agent.rng,
+            prepare=self.agent.backend.prepare,
+        )  # fmt: skip
+
+
+def network(game: str, gate: str) -> ActorCritic:
+    """The network that plays `game`, computed by PyTorch's own operators."""
+    settings = settings_of(f"env={game}", f"attention.gate={gate}")
+    envs = AtariEnvs(game, num_envs=1, seed=0, protocol=settings.protocol, num_threads=1)
+    return ActorCritic(envs.num_actions, settings.attention, torch.Generator())
+
+
+def settings_of(*overrides: str) -> RunConfig:
+    """The settings of a run that logs nowhere."""
+    return command_line.parse(["wandb.mode=disabled", *overrides]).configs[0]
