@@ -1,6 +1,6 @@
 """Atari games, many at a time: a checked front for ale-py's C++ vector environment.
 
-games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode · the checks. No torch.
+games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode · two_groups · the checks.
 """
 
 import hashlib
@@ -103,8 +103,11 @@ class AtariEnvs:
         max_frames: int = 108_000,
         num_threads: int = 0,
         stream: int = 0,
+        first_index: int = 0,
     ):
         """`stream` keeps the seeds of training and evaluation apart; 0 threads: one a core.
+
+        Environments are counted from `first_index` on, which decides their seeds.
 
         Raises ConfigError, a ValueError, before anything is constructed.
         """
@@ -120,7 +123,9 @@ class AtariEnvs:
         self.action_names = _action_names(rom)
         self.num_actions = len(self.action_names)
         self.executed_actions = np.zeros(self.num_envs, np.int64)
-        self._seeds = [_env_seed(seed, stream, index) for index in range(self.num_envs)]
+        self._first_index = first_index
+        indices = range(first_index, first_index + self.num_envs)
+        self._seeds = [_env_seed(seed, stream, index) for index in indices]
         self._max_steps = -(-int(max_frames) // FRAMES_PER_STEP)
         self._life_loss_ends_episode = protocol.life_loss_ends_episode
         # C++ would press it wherever it occurs; Backgammon and VideoCheckers have it as action 0.
@@ -159,13 +164,23 @@ class AtariEnvs:
 
         `actions` are (N,) integers from 0 to num_actions - 1, else ValueError and nothing moves.
         """
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: np.ndarray) -> None:
+        """Begins a step, whose end `receive` waits for; in between the caller has time."""
         env = self._backend()
         if self._begun is None:
             raise RuntimeError("step before the first reset")
         pressed = self._check_actions(actions)
         pressed[self._fire_next] = FIRE
         self.executed_actions = pressed
-        obs, raw_rewards, ended, _, info = env.step(pressed)
+        env.send(pressed)
+
+    def receive(self) -> Step:
+        """What the step led to that `send` began."""
+        env = self._backend()
+        obs, raw_rewards, ended, _, info = env.recv()
 
         begun = _first_frame(info)
         game_over = begun != self._begun
@@ -212,12 +227,26 @@ class AtariEnvs:
     def _finish_games(self, finished: np.ndarray) -> list[Episode]:
         """The games that `finished` (N,) marks; their counters start again."""
         episodes = [
-            Episode(int(i), float(self._returns[i]), int(self._lengths[i]))
+            Episode(self._first_index + int(i), float(self._returns[i]), int(self._lengths[i]))
             for i in np.flatnonzero(finished)
         ]
         self._returns[finished] = 0
         self._lengths[finished] = 0
         return episodes
+
+
+def two_groups(game: str, *, num_envs: int, num_threads: int, **settings: Any) -> list[AtariEnvs]:
+    """The environments in two halves, each with half of the threads.
+
+    While one half is stepped, the agent acts in the other: neither waits for all cores to finish
+    the other's work. All in one where there is but one thread, or nothing to halve.
+    """
+    groups = 2 if num_threads > 1 and num_envs % 2 == 0 else 1
+    size, threads = num_envs // groups, num_threads // groups
+    return [
+        AtariEnvs(game, num_envs=size, num_threads=threads, first_index=i * size, **settings)
+        for i in range(groups)
+    ]
 
 
 def _first_frame(info: dict[str, Any]) -> np.ndarray:

@@ -13,7 +13,7 @@ from attn_ppo import __version__, checkpoint, config, sinks
 from attn_ppo.agent import make_agent
 from attn_ppo.backends import kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import AtariEnvs, rom_md5
+from attn_ppo.envs import rom_md5, two_groups
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
 from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
@@ -37,11 +37,11 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     run_dir.cut_back(saved.get("sizes", {}))
     torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
     # Games in progress aren't in a checkpoint: a resumed run begins new ones, of new seeds.
-    envs = AtariEnvs(settings.env, num_envs=ppo.num_envs, seed=settings.seed,
-                     protocol=settings.protocol, stream=start,
-                     num_threads=torch.get_num_threads())  # fmt: skip
-    agent = make_agent(settings, envs.num_actions, device, saved)
-    obs = envs.reset()
+    groups = two_groups(settings.env, num_envs=ppo.num_envs, seed=settings.seed,
+                        protocol=settings.protocol, stream=start,
+                        num_threads=torch.get_num_threads())  # fmt: skip
+    agent = make_agent(settings, groups[0].num_actions, device, saved)
+    obs = [envs.reset() for envs in groups]
 
     terminal = Terminal(settings.label, settings.trained_steps, start * ppo.batch_size)
     opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
@@ -60,7 +60,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             agent.optimizer.param_groups[0]["lr"] = learning_rate
 
             rollout, obs, episodes = collect(
-                agent.model, envs, obs, ppo.num_steps, agent.rng, prepare=agent.backend.prepare
+                agent.model, groups, obs, ppo.num_steps, agent.rng, prepare=agent.backend.prepare
             )
             metrics = update(
                 agent.model, agent.optimizer, rollout, ppo,
@@ -81,7 +81,8 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
                 run_dir.write_status("running", env_steps=row["env_steps"])
             if stop:
                 raise stop.error(f"at {row['env_steps']:,} steps")
-        envs.close()
+        for envs in groups:
+            envs.close()
         terminal.close()
         stop.stop_at_once()
         _evaluate(settings, run_dir, agent.model, wandb, terminal)

@@ -9,6 +9,7 @@ import importlib
 import json
 import runpy
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -62,14 +63,24 @@ def main(arguments: list[str]) -> None:
 
 
 def run_ours(job: Job, clock: Clock) -> None:
-    """Collect and update, over and over, without what a run does besides (see scaling.py)."""
+    """Collect and update, over and over, without what a run does besides (see scaling.py).
+
+    Where two groups of games take turns, only the waiting for the emulator counts as emulate.
+    """
     from bench.ours import Ours, settings_of
 
     ours = Ours(settings_of(f"env={job.game}", *job.overrides), job.threads)
-    ours.envs.step = clock.paced(ours.envs.step)
     while True:
+        began = clock.wait()
+        ours.waited = 0.0
         rollout, _ = ours.collect()
+        played = time.perf_counter()
         ours.update(rollout)
+        clock.tell(
+            emulate=ours.waited,
+            infer=played - began - ours.waited,
+            update=time.perf_counter() - played,
+        )
 
 
 def run_stable_baselines(job: Job, clock: Clock) -> None:

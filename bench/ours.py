@@ -1,5 +1,7 @@
 """Our trainer in the two halves of an iteration: the one place here that knows its functions."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,7 +9,7 @@ import torch
 from attn_ppo import command_line
 from attn_ppo.agent import device_for, make_agent
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.envs import AtariEnvs, Step, two_groups
 from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
@@ -18,19 +20,32 @@ class Ours:
 
     def __init__(self, settings: RunConfig, threads: int) -> None:
         self.settings = settings
-        self.envs = AtariEnvs(
+        self.groups = two_groups(
             settings.env, num_envs=settings.ppo.num_envs, seed=settings.seed,
             protocol=settings.protocol, num_threads=threads,
         )  # fmt: skip
-        self.agent = make_agent(settings, self.envs.num_actions, device_for(settings), {})
-        self._obs = self.envs.reset()
+        num_actions = self.groups[0].num_actions
+        self.agent = make_agent(settings, num_actions, device_for(settings), {})
+        self._obs = [envs.reset() for envs in self.groups]
+        self.waited = 0.0  # seconds, for the emulator
+        for envs in self.groups:
+            envs.receive = self._timed(envs.receive)
+
+    def _timed(self, receive: Callable[[], Step]) -> Callable[[], Step]:
+        def timed() -> Step:
+            began = time.perf_counter()
+            step = receive()
+            self.waited += time.perf_counter() - began
+            return step
+
+        return timed
 
     def collect(self) -> Any:
         """A rollout and, in a list a step, the games that finished."""
         agent, num_steps = self.agent, self.settings.ppo.num_steps
         rollout, self._obs, episodes = collect(
             agent.model,
-            self.envs,
+            self.groups,
             self._obs,
             num_steps,
             agent.rng,

@@ -29,7 +29,7 @@ def played() -> tuple[Rollout, Minibatch]:
     settings = command_line.parse(["env=Breakout", *SMALL]).configs[0]
     agent = make_agent(settings, 4, CPU, {})
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
-    rollout, _, _ = collect(agent.model, envs, envs.reset(), 32, agent.rng)
+    rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 32, agent.rng)
     advantages = gae(rollout, gamma=0.99, gae_lambda=0.95)
     fields = (rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages,
               advantages + rollout.values)  # fmt: skip
@@ -93,7 +93,7 @@ def test_compiled_functions_compute_the_same(settings_of, played):
     assert cosine(*gradients) > 1 - 1e-9
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
     rollouts = [
-        collect(a.model, envs, envs.reset(), 16, a.rng, prepare=a.backend.prepare)[0]
+        collect(a.model, [envs], [envs.reset()], 16, a.rng, prepare=a.backend.prepare)[0]
         for a in (compiled, plain)
     ]
     assert torch.equal(rollouts[0].actions, rollouts[1].actions)
@@ -126,7 +126,7 @@ def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
     for prepare in (backends.unprepared, overwriting):
         agent = agent_of(settings_of)
         envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
-        rollout, _, _ = collect(agent.model, envs, envs.reset(), 16, agent.rng, prepare=prepare)
+        rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 16, agent.rng, prepare=prepare)
         metrics = update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005,
                          clip_range=0.1, rng=agent.rng, prepare=prepare)  # fmt: skip
         results.append((vars(rollout), metrics))

@@ -274,7 +274,10 @@ def test_a_game_over_at_once_is_seen_even_when_the_next_one_begins_later(monkeyp
         def reset(self, **_):
             return np.zeros((1, 4, 84, 84), np.uint8), self._info(2, 2)
 
-        def step(self, _):
+        def send(self, _):
+            pass
+
+        def recv(self):
             obs, no = np.zeros((1, 4, 84, 84), np.uint8), np.array([False])
             return obs, np.array([7], np.int32), np.array([True]), no, self._info(2 + 4 + 25, 25)
 

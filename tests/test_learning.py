@@ -40,7 +40,11 @@ class Patience:
         obs[np.arange(self.num_envs), 0, 2 * self.state, 2 * self.state] = 255
         return obs
 
-    def step(self, actions: np.ndarray) -> Step:
+    def send(self, actions: np.ndarray) -> None:
+        self.actions = actions
+
+    def receive(self) -> Step:
+        actions = self.actions
         waits = (self.state == 0) & (actions == STAY)
         rewards = np.where(waits, 0, 1).astype(np.float32)
         ends = ((self.state == 0) & (actions == QUIT)) | (self.state == 2)
@@ -75,9 +79,9 @@ def train(lambda_: float) -> tuple[float, float, float]:
     rng, game = Generator().manual_seed(0), Patience()
     model = TinyActorCritic(rng)
     optimizer = torch.optim.Adam(model.parameters(), SETTINGS.learning_rate)
-    obs = game.obs()
+    obs = [game.obs()]
     for _ in range(50):
-        rollout, obs, _ = collect(model, game, obs, SETTINGS.num_steps, rng)
+        rollout, obs, _ = collect(model, [game], obs, SETTINGS.num_steps, rng)
         metrics = update(
             model, optimizer, rollout, SETTINGS, lambda_=lambda_, clip_range=0.2, rng=rng
         )

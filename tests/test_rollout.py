@@ -8,7 +8,7 @@ from starting import SMALL
 from attn_ppo import checkpoint
 from attn_ppo import evaluate as evaluation
 from attn_ppo.agent import Agent, device_for, make_agent
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.envs import AtariEnvs, two_groups
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 
@@ -31,7 +31,7 @@ def test_a_rollout_holds_what_happened(settings_of):
     envs, twin = (
         AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol) for _ in "ab"
     )
-    rollout, last, episodes = collect(agent.model, envs, envs.reset(), 300, agent.rng)
+    rollout, (last,), episodes = collect(agent.model, [envs], [envs.reset()], 300, agent.rng)
     obs, clipped, ends = twin.reset(), set(), 0
     for t in range(300):
         assert (rollout.obs[t].numpy() == obs).all()
@@ -58,6 +58,33 @@ def test_a_rollout_holds_what_happened(settings_of):
         )
 
 
+def test_two_groups_play_what_one_would(settings_of):
+    settings = settings_of("env=Breakout", *SMALL)
+    results = []
+    for num_threads in (1, 2):
+        groups = two_groups("Breakout", num_envs=4, num_threads=num_threads, seed=0,
+                            protocol=settings.protocol)  # fmt: skip
+        assert [envs.num_envs for envs in groups] == ([4] if num_threads == 1 else [2, 2])
+        agent = make_agent(settings, 4, torch.device("cpu"), {})
+        rollout, obs, episodes = collect(
+            agent.model, groups, [envs.reset() for envs in groups], 300, agent.rng
+        )
+        results.append((vars(rollout), np.concatenate(obs), episodes))
+    (one, last, games), (two, last_of_two, games_of_two) = results
+    for key in ("obs", "actions", "rewards", "terminated", "done"):
+        assert torch.equal(one[key], two[key]), key
+    for key in ("log_probs", "values", "next_values"):
+        torch.testing.assert_close(one[key], two[key])
+    assert (last == last_of_two).all()
+    assert games == games_of_two
+    assert {game.env_index for step in games for game in step} == {0, 1, 2, 3}
+
+
+def test_an_odd_number_is_not_halved(settings_of):
+    protocol = settings_of().protocol
+    assert len(two_groups("Pong", num_envs=3, num_threads=2, seed=0, protocol=protocol)) == 1
+
+
 def test_a_time_limit_bootstraps_from_what_was_cut_off(settings_of):
     settings = settings_of("env=Pong", *SMALL)
     agent = make_agent(settings, 6, torch.device("cpu"), {})
@@ -66,7 +93,7 @@ def test_a_time_limit_bootstraps_from_what_was_cut_off(settings_of):
         return AtariEnvs("Pong", num_envs=2, seed=0, protocol=settings.protocol, max_frames=40)
 
     ours, twin = envs(), envs()
-    rollout, _, _ = collect(agent.model, ours, ours.reset(), 12, agent.rng)
+    rollout, _, _ = collect(agent.model, [ours], [ours.reset()], 12, agent.rng)
     twin.reset()
     steps = [twin.step(rollout.actions[t].numpy()) for t in range(12)]
     cut = [t for t, step in enumerate(steps) if step.truncated.any()]
@@ -84,20 +111,20 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
     settings = settings_of("env=Breakout", "lambda=0.005", *SMALL)
     device = torch.device("cpu")
 
-    def learn(agent: Agent, games: AtariEnvs, obs: np.ndarray) -> np.ndarray:
+    def learn(agent: Agent, games: AtariEnvs, obs: list[np.ndarray]) -> list[np.ndarray]:
         prepare = agent.backend.prepare
-        rollout, obs, _ = collect(agent.model, games, obs, 16, agent.rng, prepare=prepare)
+        rollout, obs, _ = collect(agent.model, [games], obs, 16, agent.rng, prepare=prepare)
         update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005, clip_range=0.2,
                rng=agent.rng)  # fmt: skip
         return obs
 
     ours = make_agent(settings, 4, device, {})
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol)
-    learn(ours, envs, envs.reset())
+    learn(ours, envs, [envs.reset()])
     checkpoint.save(tmp_path, ours.state())
     theirs = make_agent(settings, 4, device, checkpoint.load(tmp_path) or {})
     for agent in (ours, theirs):  # the same games for both
-        learn(agent, envs, envs.reset())
+        learn(agent, envs, [envs.reset()])
     for name, tensor in ours.model.state_dict().items():
         assert torch.equal(tensor, theirs.model.state_dict()[name]), name
     assert torch.equal(ours.rng.get_state(), theirs.rng.get_state())
