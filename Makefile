@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 RUNS ?=
+BENCH ?=
 
-.PHONY: help setup demo figures test test-fast lint clean
+.PHONY: help setup demo figures bench test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +25,9 @@ demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the 
 
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
 	$(BIN)/python -m analysis.figures $(RUNS)
+
+bench: $(READY)  ## our speed beside other trainers' on this machine, some eight minutes; BENCH=<options>
+	$(BIN)/python -m bench $(BENCH)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest

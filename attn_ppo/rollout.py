@@ -38,14 +38,6 @@ class Rollout:
     done: Tensor  # (T, N) bool: terminated or truncated, so no trace
 
 
-class Consequences(NamedTuple):
-    """What the steps led to, each (T, N), on the host."""
-
-    rewards: np.ndarray
-    terminated: np.ndarray
-    truncated: np.ndarray
-
-
 class Choice(NamedTuple):
     """What the policy makes of one step's observations, each (N,)."""
 
@@ -76,50 +68,84 @@ def collect(
     The groups take turns: while one is stepped, the model acts in the next. Returns the rollout,
     the observations that come next, and the games finished at each step.
     """
-    device, shape = rng.device, (num_steps, sum(envs.num_envs for envs in groups))
-    choose, obs = prepare(act), list(obs)
-    all_obs = torch.empty(
-        num_steps + 1, shape[1], *obs[0].shape[1:], dtype=torch.uint8, device=device
-    )
-    noise = torch.empty(*shape, groups[0].num_actions, device=device).exponential_(generator=rng)
-    actions = torch.empty(shape, dtype=torch.int64, device=device)
-    log_probs, values = torch.empty(shape, device=device), torch.empty(shape, device=device)
-    happened = Consequences(np.empty(shape, np.float32), *np.empty((2, *shape), bool))
-    cut_off = torch.zeros(shape, device=device)  # values of what a time limit cut off
-    episodes: list[list[Episode]] = [[] for _ in range(num_steps)]
-    ends = np.cumsum([envs.num_envs for envs in groups])
+    ends = np.cumsum([envs.num_envs for envs in groups]).tolist()
     parts = [slice(end - envs.num_envs, end) for end, envs in zip(ends, groups, strict=True)]
-
-    def receive(t: int, envs: Environments, part: slice) -> np.ndarray:
-        step = envs.receive()
-        happened.rewards[t, part] = np.sign(step.rewards)
-        happened.terminated[t, part] = step.terminated
-        happened.truncated[t, part] = step.truncated
-        if step.final_obs is not None:
-            cut_off[t, part] = model(torch.from_numpy(step.final_obs).to(device)).value
-        episodes[t] += step.episodes
-        return step.obs
-
+    store = _empty_store(num_steps, ends[-1], obs[0].shape[1:], rng.device)
+    noise = torch.empty(num_steps, ends[-1], groups[0].num_actions, device=rng.device)
+    noise.exponential_(generator=rng)
+    choose, obs = prepare(act), list(obs)
     with _share_of_threads(len(groups)):
         for t in range(num_steps):
             for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
                 if t:
-                    obs[g] = receive(t - 1, envs, part)
-                _upload(obs[g], all_obs[t, part])
-                choice = choose(model, all_obs[t, part], noise[t, part])
-                actions[t, part], log_probs[t, part], values[t, part] = choice
-                envs.send(actions[t, part].cpu().numpy())
+                    obs[g] = _note(store, t - 1, part, envs.receive(), model)
+                _upload(obs[g], store.obs[t, part])
+                choice = choose(model, store.obs[t, part], noise[t, part])
+                store.actions[t, part], store.log_probs[t, part], store.values[t, part] = choice
+                envs.send(store.actions[t, part].cpu().numpy())
         for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
-            obs[g] = receive(num_steps - 1, envs, part)
-            _upload(obs[g], all_obs[-1, part])
-        last = model(all_obs[-1]).value
-    rewards, terminated, truncated = (torch.from_numpy(a).to(device) for a in happened)
-    next_values = torch.where(truncated, cut_off, torch.cat([values[1:], last[None]]))
-    done = terminated | truncated
-    rollout = Rollout(
-        all_obs[:-1], actions, log_probs, values, next_values, rewards, terminated, done
+            obs[g] = _note(store, num_steps - 1, part, envs.receive(), model)
+            _upload(obs[g], store.obs[-1, part])
+        last = model(store.obs[-1]).value
+    return _rollout(store, last), obs, store.episodes
+
+
+class _Store(NamedTuple):
+    """What an iteration fills, each (T, N, ...)."""
+
+    obs: Tensor  # and one step more, what comes next
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+    cut_off: Tensor  # values of what a time limit cut off
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    episodes: list[list[Episode]]  # (T,)
+
+
+def _empty_store(
+    num_steps: int, num_envs: int, obs_shape: tuple[int, ...], device: torch.device
+) -> _Store:
+    shape = (num_steps, num_envs)
+    obs = torch.empty(num_steps + 1, num_envs, *obs_shape, dtype=torch.uint8, device=device)
+    return _Store(
+        obs=obs,
+        actions=torch.empty(shape, dtype=torch.int64, device=device),
+        log_probs=torch.empty(shape, device=device),
+        values=torch.empty(shape, device=device),
+        cut_off=torch.zeros(shape, device=device),
+        rewards=np.empty(shape, np.float32),
+        terminated=np.empty(shape, np.bool_),
+        truncated=np.empty(shape, np.bool_),
+        episodes=[[] for _ in range(num_steps)],
     )
-    return rollout, obs, episodes
+
+
+def _note(store: _Store, t: int, part: slice, step: Step, model: nn.Module) -> np.ndarray:
+    """Stores what step `t` of a group led to; returns what it observes next."""
+    store.rewards[t, part] = np.sign(step.rewards)
+    store.terminated[t, part] = step.terminated
+    store.truncated[t, part] = step.truncated
+    if step.final_obs is not None:
+        final_obs = torch.from_numpy(step.final_obs).to(store.obs.device)
+        store.cut_off[t, part] = model(final_obs).value
+    store.episodes[t].extend(step.episodes)
+    return step.obs
+
+
+def _rollout(store: _Store, last: Tensor) -> Rollout:
+    """The filled store, with the values of what each step led to; `last` (N,) after the last."""
+    rewards, terminated, truncated = (
+        torch.from_numpy(array).to(last.device)
+        for array in (store.rewards, store.terminated, store.truncated)
+    )
+    next_values = torch.cat([store.values[1:], last[None]])
+    next_values = torch.where(truncated, store.cut_off, next_values)
+    return Rollout(
+        store.obs[:-1], store.actions, store.log_probs, store.values, next_values,
+        rewards, terminated, terminated | truncated,
+    )  # fmt: skip
 
 
 @contextmanager

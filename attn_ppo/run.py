@@ -49,8 +49,8 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
         facts = _facts(settings, device) | {"wandb_id": wandb.run_id, "wandb_mode": wandb.mode}
         facts |= {"backend": agent.backend.name}
         run_dir.write_status("running", cause=None, exit_code=None, **facts)
-        if settings.compute.backend == "auto" and agent.backend.name == "torch":
-            missing = kernels_missing(settings, device)
+        missing = kernels_missing(settings, device)
+        if missing and settings.compute.backend == "auto" and agent.backend.name == "torch":
             terminal.message(f"computing with PyTorch's own operators: {missing}")
         rows = Rows(settings, run_dir, [terminal, wandb], saved)
         for number in range(start + 1, total + 1):

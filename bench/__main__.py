@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, address in REPOSITORIES.items():
         add(f"--{name}", type=Path, metavar="PATH", help=f"a checkout of {address}")
     add("--race-only", action="store_true", help="leave out what our speed depends on")
-    add("--out", type=Path, default=Path("bench/results"), help="default: bench/results")
+    add("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
     return parser
 
 
