@@ -21,7 +21,7 @@ from bench.ours import network
 from bench.pace import spread
 
 RACE_SHARE = 0.6  # of the time, with the machine's rates; the rest is for scaling
-SHARES = {"updating": 0.1, "ours": 0.25, "sb3": 0.35, "collecting": 1.0}  # of what is left then
+SHARES = {"updating": 0.1, "concurrent": 0.5, "collecting": 1.0}  # of what is left then
 BAD_INPUT, INTERRUPTED = 2, 130
 BEGAN = time.monotonic()
 
@@ -94,8 +94,7 @@ def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> 
     _tell("overhead: measured")
     parts = {
         "updating": lambda until: scaling.updating(game, threads, until),
-        "ours": lambda until: scaling.concurrent("ours", setup, until, _tell),
-        "sb3": lambda until: scaling.concurrent("sb3", setup, until, _tell),
+        "concurrent": lambda until: scaling.concurrent(["ours", "sb3"], setup, until, _tell),
         "collecting": lambda until: scaling.collecting(game, threads, until),
     }
     for name, part in parts.items():
@@ -103,9 +102,7 @@ def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> 
         if now > deadline:
             _tell(f"{name}: left out, no time; give more --minutes")
             continue
-        value = part(now + SHARES[name] * (deadline - now))
-        target = found.setdefault("concurrent", {}) if name in CONTENDERS else found
-        target[name] = value
+        found[name] = part(now + SHARES[name] * (deadline - now))
         _tell(f"{name}: measured")
     return found
 

@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from attn_ppo.terminal import Terminal
 from bench.contenders import AGENT_STEPS
 from bench.machine import cores
 from bench.ours import Ours, settings_of
-from bench.pace import ContenderError, spread, take_turns
+from bench.pace import Child, ContenderError, spread, take_turns
 from bench.race import Setup, Tell, at_once, child, warm_up
 
 NUM_ENVS = (8, 16, 32, 64, 128, 256)
@@ -61,27 +61,37 @@ def updating(game: str, threads: int, deadline: float) -> dict[int, float]:
     return _ms_per_sample({minibatch: learner(minibatch) for minibatch in MINIBATCHES}, deadline)
 
 
-def concurrent(key: str, setup: Setup, deadline: float, tell: Tell) -> dict[int, float]:
-    """One-thread runs at the same time -> agent steps a second of all together.
+def concurrent(
+    keys: Sequence[str], setup: Setup, deadline: float, tell: Tell
+) -> dict[str, dict[int, float]]:
+    """Of each contender: one-thread runs at the same time -> agent steps a second of all together.
 
-    Empty where the contender doesn't start.
+    Contenders and numbers of runs take turns. One that doesn't start is left out.
     """
-    counts = sorted({2**power for power in range(cores().bit_length()) if 2**power <= cores()}
-                    | {cores()})  # fmt: skip
-    try:
-        with contextlib.ExitStack() as stack:
-            children = [
-                stack.enter_context(child(key, setup, 1)) for _ in range(counts[-1])
-            ]  # fmt: skip
-            for started in children:
-                warm_up(started)
-            rates, _ = take_turns(
-                counts, lambda count: at_once(children[:count]), deadline=deadline, at_least=1
-            )
-    except ContenderError as error:
-        tell(f"{key}, several at once: {error}")
-        return {}
-    return {count: spread(taken).median for count, taken in rates.items()}
+    powers = {2**power for power in range(cores().bit_length()) if 2**power <= cores()}
+    counts = sorted(powers | {cores()})
+    with contextlib.ExitStack() as stack:
+        teams: dict[str, list[Child]] = {}
+        for key in keys:
+            try:
+                team = [stack.enter_context(child(key, setup, 1)) for _ in range(counts[-1])]
+                for started in team:
+                    warm_up(started)
+                teams[key] = team
+            except ContenderError as error:
+                tell(f"{key}, several at once: {error}")
+        turns = {f"{key} {count}": (key, count) for count in counts for key in teams}
+
+        def rate(turn: str) -> float:
+            key, count = turns[turn]
+            return at_once(teams[key][:count])
+
+        rates, _ = take_turns(list(turns), rate, deadline=deadline, at_least=2)
+    return {
+        key: {count: spread(rates[turn]).median for turn, (k, count) in turns.items()
+              if k == key and turn in rates}
+        for key in teams
+    }  # fmt: skip
 
 
 def overhead(game: str, threads: int, folder: Path) -> dict[str, float]:
