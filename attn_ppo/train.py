@@ -56,12 +56,14 @@ def train(settings: RunConfig) -> int:
 
 
 def _train(settings: RunConfig, stop: StopRequest) -> int:
-    from attn_ppo.agent import device_for  # torch only now, see above
+    from attn_ppo import backends  # torch only now, see above
+    from attn_ppo.agent import device_for
     from attn_ppo.run import run
 
     run_dir = None
     try:
         device = device_for(settings)
+        backends.choose(settings, device, None)  # what can't be had leaves no folder
         run_dir = RunDir(settings)
         run(settings, run_dir, device, stop)
     except Exception as error:

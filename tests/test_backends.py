@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 import torch
-from starting import COMMAND, SMALL, rows
+from starting import COMMAND, SMALL, rows, train
 
 from attn_ppo import backends
 from attn_ppo.agent import Agent, make_agent
@@ -173,6 +173,14 @@ def test_explicit_kernels_that_can_not_be_had(settings_of):
         backends.choose(settings_of("compute.backend=kernels", "attention.hidden=500"), CPU, None)
     with pytest.raises(ConfigError, match=r"fp32 with compute\.backend=kernels"):
         settings_of("compute.backend=kernels", "compute.precision=bf16")
+
+
+def test_what_can_not_be_had_leaves_nothing(in_empty_folder):
+    result = train("compute.backend=kernels", "attention.hidden=500")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: compute.backend=kernels is not allowed\n")
+    assert result.stderr.count("\n") <= 3
+    assert list(in_empty_folder.iterdir()) == []
 
 
 def test_without_a_compiler_a_run_says_so_and_goes_on(in_empty_folder):

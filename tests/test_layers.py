@@ -33,7 +33,8 @@ ARROWS = {
     "rows": {"config", "envs", "run_dir"},
     "run": {"config", "schema", "signals", "agent", "backends", "envs", "model", "rollout", "ppo",
             "evaluate", "checkpoint", "rows", "run_dir", "sinks", "terminal"},
-    "train": {"config", "schema", "signals", "command_line", "sweep", "agent", "run", "run_dir"},
+    "train": {"config", "schema", "signals", "command_line", "sweep", "agent", "backends", "run",
+              "run_dir"},
 }  # fmt: skip
 ANALYSIS = {"config", "schema", "run_dir", "checkpoint", "evaluate", "interpret"}
 OWNERS = {
