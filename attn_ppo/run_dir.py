@@ -26,6 +26,7 @@ METRICS = (
     "policy_entropy", "policy_loss", "value_loss", "approx_kl", "clip_fraction",
     "explained_variance", "grad_norm", "learning_rate", "env_steps_per_second", "elapsed_seconds",
 )  # fmt: skip
+FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 
 

@@ -4,32 +4,22 @@ So whatever happens to one run, leaks of memory or settings included, stays ther
 shows while it goes on is read from the run folders, wherever the runs are.
 """
 
-import json
-import math
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
-from attn_ppo import config, schema
+from attn_ppo import config, schema, status, worker
 from attn_ppo.command_line import CommandLine, conf_dir
 from attn_ppo.config import RunConfig
-from attn_ppo.run_dir import ExitCode, check_identity, mark_status, read_last_row, read_status
+from attn_ppo.run_dir import FINAL, ExitCode, check_identity, read_last_row, read_status
 from attn_ppo.schema import ConfigError
-from attn_ppo.signals import INTERRUPTS, pass_on
 from attn_ppo.terminal import Terminal
-
-FINAL = ("done", "failed", "preempted")
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:
@@ -56,11 +46,11 @@ def run_all(asked: CommandLine) -> int:
         _share_threads(asked.jobs_at_once, len(todo))
         with _Watch(todo):
             _launch(asked.overrides)
-    print(table(configs))
+    print(status.table(configs))
     states = [read_status(c.folder).get("state") for c in configs]
     if all(state == "done" for state in states):
         return ExitCode.DONE
-    stopped = _interrupted or "preempted" in states
+    stopped = worker.interrupted() or "preempted" in states
     return ExitCode.PREEMPTED if stopped and "failed" not in states else ExitCode.RUN_FAILED
 
 
@@ -68,76 +58,6 @@ def show(argv: Sequence[str]) -> int:
     """Lets Hydra print what was asked for: --help, --cfg job, ..."""
     _hydra_main(argv)
     return ExitCode.DONE
-
-
-def run_one(cfg: DictConfig) -> int:
-    """One job of the sweep, wherever the launcher put it: a run in a process of its own."""
-    values = OmegaConf.to_container(cfg)
-    assert isinstance(values, dict)
-    settings = config.from_dict({str(key): value for key, value in values.items()})
-    folder = settings.folder
-    _note_interrupts()  # in the launcher's process, wherever that is
-    before = read_status(folder)
-    if before.get("state") == "done" or _interrupted:
-        return ExitCode.DONE
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "attn_ppo.train", *HydraConfig.get().overrides.task]
-    with open(folder / "output.log", "ab") as log:
-        code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    if code not in (ExitCode.DONE, ExitCode.BUSY):
-        _mark_sudden_end(folder, code, before)
-    return code
-
-
-def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any]) -> None:
-    """Marks a run whose process ended without saying why: killed, or before it had its folder."""
-    status = read_status(folder)
-    if status.get("state") in FINAL and status.get("heartbeat") != before.get("heartbeat"):
-        return
-    number = signal.Signals(-code) if code < 0 else None
-    lines = (folder / "output.log").read_text(errors="replace").split("\n")
-    error = next((line for line in reversed(lines) if line.startswith("error: ")), "")
-    cause = f"killed by {number.name}" if number else error.removeprefix("error: ")
-    state = "preempted" if number in INTERRUPTS else "failed"
-    mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)
-
-
-def table(configs: Sequence[RunConfig]) -> str:
-    """Game, lambda, seed, score, attention entropy and state of each run, for people."""
-    head = ("game", "lambda", "seed", "score", "attention entropy", "state")
-    rows = [head, *((c.env, config.plain(c.lambda_), str(c.seed), *_outcome(c)) for c in configs)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    align = (str.ljust, str.rjust, str.rjust, str.rjust, str.rjust, str.ljust)
-    lines = ("  ".join(map(lambda to, cell, n: to(cell, n), align, row, widths)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _outcome(settings: RunConfig) -> tuple[str, str, str]:
-    """Score, attention entropy (nats) and state; of the evaluation where it was made."""
-    status, result = read_status(settings.folder), read_last_row(settings.folder)
-    result |= _evaluation(settings.folder, result.get("env_steps"))
-    score, entropy = (result.get(key) for key in ("episode_return", "attention_entropy"))
-    state = str(status.get("state", "not started"))
-    cause = f": {schema.shorten(status['cause'])}" if status.get("cause") else ""
-    return _number(score, 1), _number(entropy, 2), state + cause
-
-
-def _evaluation(folder: Path, env_steps: float | None) -> dict[str, Any]:
-    """Score and attention entropy of evaluation.json, if it is of the agent as it now is."""
-    try:
-        result = json.loads((folder / "evaluation.json").read_text())
-        if result["env_steps"] != env_steps:
-            return {}
-        return {
-            "episode_return": result["score_mean"],
-            "attention_entropy": result["attention_entropy"],
-        }
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _share_threads(jobs_at_once: int | None, runs: int) -> None:
@@ -156,41 +76,18 @@ def _share_threads(jobs_at_once: int | None, runs: int) -> None:
 
 def _launch(overrides: Sequence[str]) -> None:
     """Hydra's multirun of `run_one`."""
-    _note_interrupts()
+    worker.note_interrupts()
     try:
         _hydra_main(["--multirun", *overrides])
     except SystemExit as error:
         print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
 
 
-_interrupted = False
-
-
-def _note_interrupts() -> None:
-    """Lets the runs save and end when the sweep is interrupted, and starts no further one.
-
-    As KeyboardInterrupt it would make joblib kill the runs before they had saved. Ctrl-C reaches
-    them as it does us; other signals are passed on, through the launcher's workers where it has
-    any. A second one ends the sweep at once.
-    """
-
-    def note(number: int, _: Any) -> None:
-        global _interrupted
-        if _interrupted:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        _interrupted = True
-        if number != signal.SIGINT:
-            pass_on(number)
-
-    for number in INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN and not _interrupted:
-            signal.signal(number, note)
-
-
 def _hydra_main(argv: Sequence[str]) -> None:
     sys.argv[1:] = argv
-    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(run_one)()
+    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(
+        worker.run_one
+    )()
 
 
 class _Watch:
@@ -225,7 +122,7 @@ class _Watch:
             if end and end != self._ends[settings.folder]:
                 self._ends[settings.folder] = end
                 self._ended += 1
-                score, entropy, state = _outcome(settings)
+                score, entropy, state = status.outcome(settings)
                 self._terminal.message(
                     f"[{self._ended}/{len(self._configs)}] {settings.label}: {state}, "
                     f"score {score}, attention entropy {entropy}"
@@ -241,5 +138,5 @@ class _Watch:
     @staticmethod
     def _end(settings: RunConfig) -> tuple[str, str] | None:
         """How and when a run ended; None while it hasn't."""
-        status = read_status(settings.folder)
-        return (status["state"], status["heartbeat"]) if status.get("state") in FINAL else None
+        said = read_status(settings.folder)
+        return (said["state"], said["heartbeat"]) if said.get("state") in FINAL else None

@@ -20,7 +20,9 @@ ARROWS = {
     "sinks": set(),
     "checkpoint": {"run_dir"},
     "command_line": {"config", "envs", "schema"},
-    "sweep": {"config", "schema", "command_line", "run_dir", "signals", "terminal"},
+    "status": {"config", "schema", "run_dir"},
+    "worker": {"config", "run_dir", "signals"},
+    "sweep": {"config", "schema", "command_line", "run_dir", "status", "terminal", "worker"},
     "layers": set(),
     "kernels": set(),
     "backends": {"config", "schema", "layers", "kernels"},
@@ -38,8 +40,8 @@ ARROWS = {
 }  # fmt: skip
 ANALYSIS = {"config", "schema", "run_dir", "checkpoint", "evaluate", "interpret"}
 OWNERS = {
-    "hydra": {"command_line", "sweep"},
-    "omegaconf": {"command_line", "sweep", "config"},
+    "hydra": {"command_line", "sweep", "worker"},
+    "omegaconf": {"command_line", "worker", "config"},
     "wandb": {"sinks"},
     "ale_py": {"envs"},
 }
