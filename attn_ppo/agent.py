@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from attn_ppo import backends
 from attn_ppo.backends import Backend
@@ -23,6 +23,11 @@ class Agent:
     optimizer: torch.optim.Optimizer
     rng: Generator  # draws actions and minibatches, on the model's device
     backend: Backend
+
+    @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether every weight is a number still."""
+        return bool(nn.utils.get_total_norm(self.model.parameters()).isfinite())
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it; `make_agent` takes it back."""
@@ -57,7 +62,10 @@ def make_agent(
     if saved:
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        rng.set_state(saved["rng"])
+        if len(saved["rng"]) == len(rng.get_state()):
+            rng.set_state(saved["rng"])
+        else:  # another kind of device: an inexact resume
+            rng.manual_seed(rng_seed ^ saved["update"])
     return Agent(model, optimizer, rng, backend)
 
 

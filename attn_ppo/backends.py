@@ -53,12 +53,15 @@ BACKENDS = {
 }
 
 
-def choose(settings: RunConfig, device: torch.device, began_with: str | None) -> Backend:
+def choose(settings: RunConfig, device: torch.device, began_with: str | None = None) -> Backend:
     """The backend of a run: the one that it began with, or was asked for, or the fastest.
 
     On a GPU `compile` is taken to be the fastest; on a CPU, where they can be built, the kernels.
     Raises ConfigError where the one asked for can't be had.
     """
+    inexact = began_with == "kernels" and settings.checkpoint.resume == "anyway"
+    if inexact and kernels_missing(settings, device):
+        began_with = None
     asked = began_with or settings.compute.backend
     if asked == "auto":
         if device.type == "cuda":

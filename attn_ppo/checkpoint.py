@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
-from attn_ppo.run_dir import ExitCode, RunError, sync_folder, write_atomically
+from attn_ppo.run_dir import ExitCode, RunError, disk_error, sync_folder, write_atomically
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
+FRESH = "checkpoint.new.pt"  # complete, and newer than NEWEST: a kill came between two renames
+DIGEST_BYTES = 32
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -27,16 +29,14 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
-    fresh = folder / "checkpoint.new.pt"
     try:
-        write_atomically(fresh, data + hashlib.sha256(data).digest())
+        write_atomically(folder / FRESH, data + hashlib.sha256(data).digest())
         if (folder / NEWEST).exists():
             os.replace(folder / NEWEST, folder / PREVIOUS)
-        os.replace(fresh, folder / NEWEST)
+        os.replace(folder / FRESH, folder / NEWEST)
         sync_folder(folder)
     except OSError as error:
-        reason = f"can't write {folder / NEWEST} ({len(data):,} bytes): {error.strerror}"
-        raise RunError(ExitCode.DISK, reason) from None
+        raise disk_error(folder / NEWEST, error, len(data) + DIGEST_BYTES) from None
 
 
 def load(folder: Path) -> dict[str, Any] | None:
@@ -45,19 +45,27 @@ def load(folder: Path) -> dict[str, Any] | None:
     Raises RunError where there are checkpoints but none of them is whole.
     """
     damaged = []
-    for name in (NEWEST, PREVIOUS):
-        path = folder / name
-        if not path.exists():
-            continue
-        data, digest = path.read_bytes()[:-32], path.read_bytes()[-32:]
-        if hashlib.sha256(data).digest() == digest:
+    for path in (folder / name for name in (FRESH, NEWEST, PREVIOUS)):
+        data = _whole(path)
+        if data is not None:
             if damaged:
                 print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
                 with contextlib.suppress(OSError):  # or the next save would make it the previous
                     os.replace(damaged[0], folder / "checkpoint.damaged.pt")
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        damaged.append(path)
+        if path.exists():
+            damaged.append(path)
     if damaged:
         names = " and ".join(map(str, damaged))
         raise RunError(ExitCode.NO_CHECKPOINT, f"{names}: damaged, and there's no other checkpoint")
     return None
+
+
+def _whole(path: Path) -> bytes | None:
+    """What torch.save wrote, if it is all there and unchanged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    data, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+    return data if hashlib.sha256(data).digest() == digest else None

@@ -20,8 +20,11 @@ Name = Matches(
     "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
 )
 
-# What runs were computed by before there was a choice: their config.yaml doesn't say.
-EARLIER = {"compute": {"backend": "torch", "precision": "fp32"}}
+# What runs did before there was a choice: their config.yaml doesn't say.
+EARLIER = {
+    "compute": {"backend": "torch", "precision": "fp32"},
+    "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
+}
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,11 @@ class Wandb:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How often the run can be resumed from."""
+    """What a run can be resumed from, and whether only bit by bit (resume.py, action_log.py)."""
 
     every_updates: Annotated[int, Range(1, 1_000_000)]
+    anchor_steps: Annotated[int, Range(1, 1_000_000)]
+    resume: Literal["exact", "anyway"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ class RunConfig:
     seed: Annotated[int, Range(0, 2**31 - 1)]
     total_steps: Annotated[int, Range(1, 10**12)]
     name: Annotated[str, Name]
-    device: Annotated[str, Matches(r"auto|cpu|cuda(:(0|[1-9]\d?))?", "auto, cpu, cuda or cuda:N")]
+    device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]
     ppo: PPO
     attention: Attention
     protocol: Protocol
@@ -132,6 +137,12 @@ class RunConfig:
     def trained_steps(self) -> int:
         """Agent steps of those updates: `total_steps` rounded down."""
         return self.num_updates * self.ppo.batch_size
+
+    def schedule(self, number: int) -> tuple[float, float]:
+        """Learning rate and clip range of the `number`-th update, counted from 1."""
+        ppo, left = self.ppo, 1 - (number - 1) / self.num_updates
+        learning_rate = ppo.learning_rate * (left if ppo.anneal_learning_rate else 1)
+        return learning_rate, ppo.clip_range * (left if ppo.anneal_clip_range else 1)
 
     @property
     def folder(self) -> Path:
@@ -155,6 +166,8 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
     if config.num_updates < 1:
         allowed = f"at least one update of num_envs * num_steps = {batch:,} steps"
         raise ConfigError("total_steps", config.total_steps, allowed)
+    if 0 < config.lambda_ < 1e-12:  # written out, it names the folder
+        raise ConfigError("lambda", config.lambda_, "0, or from 1e-12 to 1,000")
     if config.attention.gate == "none" and config.lambda_ > 0:
         allowed = "0 with attention.gate=none, where there's no attention to regularise"
         raise ConfigError("lambda", plain(config.lambda_), allowed)
@@ -174,7 +187,8 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 def identity(config: RunConfig) -> dict[str, Any]:
     """Dotted keys and values that decide what the run computes; where it is logged does not."""
     flat = flatten(as_dict(config))
-    return {k: v for k, v in flat.items() if not k.startswith(("wandb.", "checkpoint."))}
+    elsewhere = ("wandb.", "checkpoint.every_updates", "checkpoint.resume")
+    return {k: v for k, v in flat.items() if not k.startswith(elsewhere)}
 
 
 def read(path: Path | str) -> RunConfig:
@@ -187,10 +201,19 @@ def read(path: Path | str) -> RunConfig:
     if not isinstance(values, dict):
         raise ConfigError("", path, "a config.yaml of a run, a mapping of keys to values")
     try:
-        return from_dict(EARLIER | {str(key): value for key, value in values.items()})
+        return from_dict(_with_earlier({str(key): value for key, value in values.items()}))
     except ConfigError as error:
         reason = str(error).partition("\n")[0].removeprefix("error: ")
         raise ConfigError("", path, f"a config.yaml of this version ({reason})") from None
+
+
+def _with_earlier(values: dict[str, Any]) -> dict[str, Any]:
+    """An earlier run's values with those of the keys that have come since."""
+    for section, since in EARLIER.items():
+        given = values.get(section, {})
+        if isinstance(given, dict):
+            values[section] = since | given
+    return values
 
 
 def to_yaml(config: RunConfig) -> str:

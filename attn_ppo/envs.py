@@ -1,6 +1,7 @@
 """Atari games, many at a time: a checked front for ale-py's C++ vector environment.
 
-games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode · two_groups · the checks.
+games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode; state, restore · two_groups ·
+the checks.
 """
 
 import hashlib
@@ -14,11 +15,13 @@ from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 
+from attn_ppo.action_log import ActionLog
 from attn_ppo.config import Protocol
 from attn_ppo.schema import ConfigError, Range, nearest
 
 FRAMES_PER_STEP = 4
 FIRE = 1
+ANCHOR_STEPS = 10_000
 
 RANGES = {
     "num_envs": Range(1, 4_096),
@@ -26,9 +29,14 @@ RANGES = {
     "stream": Range(0, 2**32 - 1),
     "max_frames": Range(1, 10**9),
     "num_threads": Range(0, 4_096),
+    "anchor_steps": Range(1, 1_000_000),
     "protocol.noop_max": Range(0, 1_000),
     "protocol.sticky_actions": Range(0, 1),
 }
+
+
+class NotRestored(Exception):
+    """Replayed games came out otherwise than they had been left."""
 
 
 class Episode(NamedTuple):
@@ -68,6 +76,11 @@ def rom_md5(game: str) -> str:
     return hashlib.md5(_rom_path(_check_game(game)).read_bytes()).hexdigest()
 
 
+def num_actions(game: str) -> int:
+    """The size of its minimal action set. ValueError for an unknown game."""
+    return len(_action_names(_check_game(game)))
+
+
 class AtariEnvs:
     """N independent copies of one game, stepped together by C++ threads.
 
@@ -91,6 +104,10 @@ class AtariEnvs:
     The time limit does not count the frames of the reset and is rounded up to a whole step. It is
     kept here: the C++ one stops before it has drawn the last frame, so `final_obs` would be stale,
     and it says nothing where a life is lost on that very step.
+
+    The emulator's state can't be saved, but it can be made again (`state`, `restore`): an
+    environment's first game after `anchor_steps` steps begins from a seed of its own, and the
+    actions since are kept.
     """
 
     def __init__(
@@ -104,6 +121,7 @@ class AtariEnvs:
         num_threads: int = 0,
         stream: int = 0,
         first_index: int = 0,
+        anchor_steps: int = ANCHOR_STEPS,
     ):
         """`stream` keeps the seeds of training and evaluation apart; 0 threads: one a core.
 
@@ -117,15 +135,15 @@ class AtariEnvs:
         _check_number("stream", stream)
         _check_number("max_frames", max_frames)
         _check_number("num_threads", num_threads)
+        _check_number("anchor_steps", anchor_steps)
         _check_protocol(protocol)
 
         self.num_envs = int(num_envs)
         self.action_names = _action_names(rom)
         self.num_actions = len(self.action_names)
         self.executed_actions = np.zeros(self.num_envs, np.int64)
-        self._first_index = first_index
-        indices = range(first_index, first_index + self.num_envs)
-        self._seeds = [_env_seed(seed, stream, index) for index in indices]
+        self._first_index, self._anchor_steps = first_index, anchor_steps
+        self._seed, self._stream = int(seed), int(stream)
         self._max_steps = -(-int(max_frames) // FRAMES_PER_STEP)
         self._life_loss_ends_episode = protocol.life_loss_ends_episode
         # C++ would press it wherever it occurs; Backgammon and VideoCheckers have it as action 0.
@@ -143,20 +161,22 @@ class AtariEnvs:
             reward_clipping=False,
             autoreset_mode=AutoresetMode.SAME_STEP,
         )
-        self._begun: np.ndarray | None = None
+        self._begun = np.zeros(0)
 
     @property
     def seeds(self) -> list[int]:
-        """The emulator seed of each environment."""
-        return list(self._seeds)
+        """The emulator seed of each environment's first game."""
+        return self._anchor_seeds(np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs))
 
     def reset(self) -> np.ndarray:
         """The first observations, (N, 4, 84, 84) uint8, of new games from the very same seeds."""
-        obs, info = self._backend().reset(seed=np.array(self._seeds, np.int64))
+        obs, info = self._backend().reset(seed=np.array(self.seeds, np.int64))
+        self._log = ActionLog(self.num_envs, self._anchor_steps)
         self._begun = _first_frame(info)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, np.int64)
         self._fire_next = np.zeros(self.num_envs, np.bool_)
+        self._obs = obs
         return obs
 
     def step(self, actions: np.ndarray) -> Step:
@@ -170,15 +190,44 @@ class AtariEnvs:
     def send(self, actions: np.ndarray) -> None:
         """Begins a step, whose end `receive` waits for; in between the caller has time."""
         env = self._backend()
-        if self._begun is None:
+        if not self._begun.size:
             raise RuntimeError("step before the first reset")
         pressed = self._check_actions(actions)
         pressed[self._fire_next] = FIRE
         self.executed_actions = pressed
+        self._log.add(pressed)
         env.send(pressed)
 
     def receive(self) -> Step:
         """What the step led to that `send` began."""
+        return self._receive(self._log.due())
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, for a checkpoint: plain Python, and `actions` as an array."""
+        return self._log.state() | {"digest": self._digest()}
+
+    def restore(self, state: dict[str, Any]) -> np.ndarray:
+        """Makes the games again that were in progress; returns what they show, as `step` does.
+
+        Takes as long as playing the steps since the oldest anchor. Raises NotRestored where they
+        don't come out as they had been.
+        """
+        self.reset()
+        actions, anchored = self._log.load(state)
+        nobody = np.zeros(self.num_envs, np.bool_)
+        for row, pressed in enumerate(actions):
+            self._anchor(anchored == row)
+            self._backend().send(pressed)
+            self._receive(nobody)
+        self._anchor(anchored == len(actions))
+        if len(actions):
+            self.executed_actions = actions[-1]
+        if self._digest() != state["digest"]:
+            raise NotRestored("the games in progress, played again, are not what they were")
+        return self._obs
+
+    def _receive(self, anchors_due: np.ndarray) -> Step:
+        """The end of a step; of games that end with it, those due (N,) begin from a new seed."""
         env = self._backend()
         obs, raw_rewards, ended, _, info = env.recv()
 
@@ -188,21 +237,51 @@ class AtariEnvs:
         self._returns += raw_rewards
         self._lengths += 1
         truncated = ~game_over & (self._lengths >= self._max_steps)
-        final_obs = None
-        if truncated.any():
-            final_obs = obs
-            obs, info = env.reset(options={"reset_mask": truncated})
-            begun = _first_frame(info)
-        self._begun = begun
+        final_obs = obs if truncated.any() else None
+        finished = game_over | truncated
+        anchors = finished & anchors_due
+        if (truncated & ~anchors).any():
+            obs, info = env.reset(options={"reset_mask": truncated & ~anchors})
+        self._obs, self._begun = obs, _first_frame(info)
         self._fire_next = lost_life & ~truncated & self._press_fire
+        episodes = self._finish_games(finished)
+        if anchors.any():
+            self._log.anchor(anchors)
+            self._anchor(anchors)
         return Step(
-            obs=obs,
+            obs=self._obs,
             rewards=raw_rewards.astype(np.float32),
             terminated=ended if self._life_loss_ends_episode else game_over,
             truncated=truncated,
             final_obs=final_obs,
-            episodes=self._finish_games(game_over | truncated),
+            episodes=episodes,
         )
+
+    def _anchor(self, which: np.ndarray) -> None:
+        """New games from the anchors' seeds in the environments that `which` (N,) marks."""
+        if not which.any():
+            return
+        seeds = np.array(self._anchor_seeds(which, self._log.anchors), np.int64)
+        self._obs, info = self._backend().reset(seed=seeds, options={"reset_mask": which})
+        self._begun = _first_frame(info)
+        self._returns[which] = 0
+        self._lengths[which] = 0
+        self._fire_next[which] = False
+
+    def _anchor_seeds(self, which: np.ndarray, anchors: np.ndarray) -> list[int]:
+        """Below 2**31 - num_envs for any allowed num_envs, and the same whatever num_envs is."""
+        states = (
+            np.random.SeedSequence(
+                [self._seed, self._stream, self._first_index + int(i), int(anchors[i])]
+            ).generate_state(1)
+            for i in np.flatnonzero(which)
+        )
+        return [int(state[0]) % (2**31 - 4_096) for state in states]
+
+    def _digest(self) -> str:
+        """SHA-256 of all that tells where the games stand."""
+        parts = (self._obs, self._returns, self._lengths, self._begun, self._fire_next)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
     def close(self) -> None:
         """Ends the C++ threads; harmless twice."""
@@ -256,12 +335,6 @@ def _first_frame(info: dict[str, Any]) -> np.ndarray:
     over within the first steps when the reset draws more no-ops; `lives` are the new game's.
     """
     return info["frame_number"] - info["episode_frame_number"]
-
-
-def _env_seed(seed: int, stream: int, index: int) -> int:
-    """Below 2**31 - num_envs for any allowed num_envs, and the same whatever num_envs is."""
-    state = np.random.SeedSequence([int(seed), int(stream), index]).generate_state(1)
-    return int(state[0]) % (2**31 - 4_096)
 
 
 def _rom_path(rom: str) -> Any:

@@ -6,6 +6,7 @@
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from attn_ppo import checkpoint, config
-from attn_ppo.backends import choose
+from attn_ppo.backends import BACKENDS, kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.envs import AtariEnvs
 from attn_ppo.model import ActorCritic, sample
@@ -24,7 +25,13 @@ from attn_ppo.schema import ConfigError
 
 
 @torch.no_grad()
-def evaluate(model: ActorCritic, settings: RunConfig, *, episodes: int) -> dict[str, Any]:
+def evaluate(
+    model: ActorCritic,
+    settings: RunConfig,
+    *,
+    episodes: int,
+    on_step: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
     """One whole game in each of `episodes` environments, actions sampled from the policy.
 
     No training wrapper is left but the protocol's own: lives don't end a game, rewards are raw.
@@ -53,6 +60,7 @@ def evaluate(model: ActorCritic, settings: RunConfig, *, episodes: int) -> dict[
             noise = torch.empty_like(output.policy).exponential_(generator=rng)
             step = envs.step(sample(output.policy, noise).cpu().numpy())
             obs = step.obs
+            on_step()
             for game in step.episodes:
                 if playing[game.env_index]:
                     finished[game.env_index] = (game.episode_return, game.episode_length)
@@ -82,7 +90,8 @@ def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
     if state is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
     num_actions = len(state["model"]["policy_head.bias"])
-    backend = choose(settings, torch.device("cpu"), state.get("backend", "torch"))
+    cpu = torch.device("cpu")
+    backend = BACKENDS["torch" if kernels_missing(settings, cpu) else state.get("backend", "torch")]
     model = ActorCritic(
         num_actions, settings.attention, torch.Generator(),
         layers=backend.layers, bf16=settings.compute.precision == "bf16",

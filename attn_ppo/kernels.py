@@ -199,6 +199,11 @@ def _pointer(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
+def fingerprint() -> str:
+    """Of the built kernels: another compiler may round otherwise. Raises KernelsUnavailable."""
+    return hashlib.sha256(Path(library()._name).read_bytes()).hexdigest()[:12]
+
+
 @cache
 def library() -> ctypes.CDLL:
     """The kernels, built for this machine. Raises KernelsUnavailable."""

@@ -30,7 +30,9 @@ class Rows:
         run_dir: RunDir,
         sinks: Sequence[Sink],
         saved: Mapping[str, Any],
+        inexact_resumes: int,
     ):
+        self._inexact_resumes = inexact_resumes
         self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks
         games = ((float(score), int(length)) for score, length in saved.get("recent", ()))
         self._recent: deque[tuple[float, int]] = deque(games, maxlen=100)
@@ -62,6 +64,7 @@ class Rows:
         env_steps = number * self._ppo.batch_size
         row = {"update": number, "env_steps": env_steps, "frames": env_steps * FRAMES_PER_STEP}
         row |= {key: float(f"{value:.9g}") for key, value in values.items()}
+        row["inexact_resumes"] = self._inexact_resumes
         self._run_dir.append("episodes.csv", games)
         self._run_dir.append("metrics.csv", [row])
         for sink in self._sinks:

@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 
-from attn_ppo import __version__, checkpoint, config, sinks
-from attn_ppo.agent import make_agent
+from attn_ppo import checkpoint, config, resume, sinks
+from attn_ppo.agent import Agent, make_agent
 from attn_ppo.backends import kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import rom_md5, two_groups
+from attn_ppo.envs import num_actions
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
 from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 from attn_ppo.rows import Rows
-from attn_ppo.run_dir import ExitCode, RunDir, RunError
-from attn_ppo.schema import ConfigError
+from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status
 from attn_ppo.signals import StopRequest
 from attn_ppo.terminal import Terminal
+from attn_ppo.watchdog import Watchdog
 
 
 def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRequest) -> None:
@@ -30,62 +30,95 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
 
     Raises RunError where it ends early: asked to stop (saved first), or not finite.
     """
-    ppo, total = settings.ppo, settings.num_updates
-    saved = checkpoint.load(run_dir.folder) or {}
-    _check_device(saved, device)
-    start = saved.get("update", 0)
-    run_dir.cut_back(saved.get("sizes", {}))
+    saved = _saved(run_dir)
     torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
-    # Games in progress aren't in a checkpoint: a resumed run begins new ones, of new seeds.
-    groups = two_groups(settings.env, num_envs=ppo.num_envs, seed=settings.seed,
-                        protocol=settings.protocol, stream=start,
-                        num_threads=torch.get_num_threads())  # fmt: skip
-    agent = make_agent(settings, groups[0].num_actions, device, saved)
-    obs = [envs.reset() for envs in groups]
-
-    terminal = Terminal(settings.label, settings.trained_steps, start * ppo.batch_size)
-    opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
-    with closing(terminal), opening as wandb:
-        facts = _facts(settings, device) | {"wandb_id": wandb.run_id, "wandb_mode": wandb.mode}
-        facts |= {"backend": agent.backend.name}
-        run_dir.write_status("running", cause=None, exit_code=None, **facts)
-        missing = kernels_missing(settings, device)
-        if missing and settings.compute.backend == "auto" and agent.backend.name == "torch":
-            terminal.message(f"computing with PyTorch's own operators: {missing}")
-        rows = Rows(settings, run_dir, [terminal, wandb], saved)
-        for number in range(start + 1, total + 1):
-            left = 1 - (number - 1) / total
-            learning_rate = ppo.learning_rate * (left if ppo.anneal_learning_rate else 1)
-            clip_range = ppo.clip_range * (left if ppo.anneal_clip_range else 1)
+    agent = make_agent(settings, num_actions(settings.env), device, saved)
+    origin = resume.check(settings, device, agent.backend, saved)
+    run_dir.cut_back(saved.get("sizes", {}))
+    ppo, start = settings.ppo, saved.get("update", 0)
+    with _company(settings, run_dir, saved) as (terminal, wandb, watchdog):
+        kept = origin.as_dict() | {"threads": torch.get_num_threads(), "wandb_id": wandb.run_id}
+        _tell(settings, agent, run_dir, terminal, origin, wandb)
+        games = resume.begin_games(settings, saved, origin, terminal.message)
+        rows = Rows(settings, run_dir, [terminal, wandb], saved, len(origin.inexact_resumes))
+        for number in range(start + 1, settings.num_updates + 1):
+            if stop:
+                raise stop.error("stopped before the first update")
+            learning_rate, clip_range = settings.schedule(number)
             agent.optimizer.param_groups[0]["lr"] = learning_rate
-
-            rollout, obs, episodes = collect(
-                agent.model, groups, obs, ppo.num_steps, agent.rng, prepare=agent.backend.prepare
-            )
-            metrics = update(
-                agent.model, agent.optimizer, rollout, ppo,
-                lambda_=settings.lambda_, clip_range=clip_range, rng=agent.rng,
+            rollout, games.obs, episodes = collect(
+                agent.model, games.groups, games.obs, ppo.num_steps, agent.rng,
                 prepare=agent.backend.prepare,
+            )  # fmt: skip
+            metrics = update(
+                agent.model, agent.optimizer, rollout, ppo, lambda_=settings.lambda_,
+                clip_range=clip_range, rng=agent.rng, prepare=agent.backend.prepare,
             )  # fmt: skip
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)
-
-            if stop or number == total or number % settings.checkpoint.every_updates == 0:
-                progress = {
-                    "update": number,
-                    "threads": torch.get_num_threads(),
-                    "device": str(device),
-                }
-                state = agent.state() | rows.state() | progress | {"wandb_id": wandb.run_id}
+            watchdog.beat()
+            due = number % settings.checkpoint.every_updates == 0
+            if stop or due or number == settings.num_updates:
+                stop.no_hurry()
+                _check_weights(agent, number)
+                state = {"update": number, **agent.state(), **rows.state(), **games.state(), **kept}
                 checkpoint.save(run_dir.folder, state)
                 run_dir.write_status("running", env_steps=row["env_steps"])
+                watchdog.beat()
             if stop:
-                raise stop.error(f"at {row['env_steps']:,} steps")
-        for envs in groups:
-            envs.close()
+                raise stop.error(f"saved at {row['env_steps']:,} steps")
+        games.close()
         terminal.close()
         stop.stop_at_once()
-        _evaluate(settings, run_dir, agent.model, wandb, terminal)
+        _evaluate(settings, run_dir, agent.model, wandb, terminal, watchdog)
+
+
+def _saved(run_dir: RunDir) -> dict[str, Any]:
+    """The checkpoint to go on from; {} for a new run."""
+    saved = checkpoint.load(run_dir.folder)
+    steps = read_status(run_dir.folder).get("env_steps")
+    if saved is None and steps:
+        reason = f"{run_dir.folder} has no checkpoint, though one was saved at {steps:,} steps"
+        raise RunError(ExitCode.NO_CHECKPOINT, f"{reason}; delete the folder to begin afresh")
+    return saved or {}
+
+
+@contextmanager
+def _company(
+    settings: RunConfig, run_dir: RunDir, saved: Mapping[str, Any]
+) -> Iterator[tuple[Terminal, sinks.Wandb, Watchdog]]:
+    """Those that follow a run: its progress shown, its mirror on W&B, its watchdog."""
+
+    def last_words(reason: str) -> None:
+        run_dir.write_status("failed", cause=reason, exit_code=int(ExitCode.HUNG))
+
+    start = saved.get("update", 0) * settings.ppo.batch_size
+    terminal = Terminal(settings.label, settings.trained_steps, start)
+    opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
+    with Watchdog(last_words) as watchdog, closing(terminal), opening as wandb:
+        yield terminal, wandb, watchdog
+
+
+def _tell(
+    settings: RunConfig,
+    agent: Agent,
+    run_dir: RunDir,
+    terminal: Terminal,
+    origin: resume.Origin,
+    wandb: sinks.Wandb,
+) -> None:
+    """status.json at the start, and a line where the network is computed slower than need be."""
+    versions = {"python": platform.python_version(), "gymnasium": version("gymnasium")}
+    facts = dict(origin.circumstances)
+    versions |= {name: facts.pop(name) for name in resume.PACKAGES}
+    run_dir.write_status(
+        "running", cause=None, exit_code=None, total_steps=settings.total_steps, versions=versions,
+        inexact_resumes=origin.inexact_resumes, wandb_id=wandb.run_id, wandb_mode=wandb.mode,
+        **facts,
+    )  # fmt: skip
+    missing = kernels_missing(settings, agent.rng.device)
+    if missing and settings.compute.backend == "auto" and agent.backend.name == "torch":
+        terminal.message(f"computing with PyTorch's own operators: {missing}")
 
 
 def _evaluate(
@@ -94,12 +127,13 @@ def _evaluate(
     model: ActorCritic,
     wandb: sinks.Wandb,
     terminal: Terminal,
+    watchdog: Watchdog,
 ) -> None:
     """Lets the finished agent play, and marks the run done."""
-    env_steps = settings.trained_steps
+    env_steps, episodes = settings.trained_steps, settings.evaluation.episodes
     facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
-    if settings.evaluation.episodes:
-        result = evaluate(model, settings, episodes=settings.evaluation.episodes)
+    if episodes:
+        result = evaluate(model, settings, episodes=episodes, on_step=watchdog.beat)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
         terminal.message(f"{settings.label}: {summary(result)}")
         keys = ("score_mean", "score_std", "attention_entropy", "episodes")
@@ -108,27 +142,17 @@ def _evaluate(
     run_dir.write_status("done", **facts)
 
 
-def _check_device(saved: Mapping[str, Any], device: torch.device) -> None:
-    """Random numbers of one kind of device can't be continued on another."""
-    began_on = torch.device(saved.get("device", device)).type
-    if began_on != device.type:
-        raise ConfigError("device", device.type, f"{began_on}, on which this run began")
+def _check_weights(agent: Agent, number: int) -> None:
+    """A checkpoint of broken weights would be the last good one's end."""
+    if not agent.is_finite():
+        raise RunError(ExitCode.NOT_FINITE, f"the weights aren't finite after update {number}")
 
 
 def _check_finite(row: Mapping[str, float]) -> None:
-    for key in ("policy_loss", "value_loss", "attention_entropy", "grad_norm"):
+    for key in ("policy_loss", "value_loss", "attention_entropy", "policy_entropy", "grad_norm"):
         if not math.isfinite(row[key]):
             reason = f"{key} is {row[key]} at update {row['update']}"
             raise RunError(ExitCode.NOT_FINITE, reason)
-
-
-def _facts(settings: RunConfig, device: torch.device) -> dict[str, Any]:
-    """What this process runs on, for status.json."""
-    packages = ("torch", "ale-py", "gymnasium", "numpy")
-    versions = {"attn_ppo": __version__, "python": platform.python_version()}
-    versions |= {name: version(name) for name in packages}
-    return {"versions": versions, "rom_md5": rom_md5(settings.env), "device": str(device),
-            "threads": torch.get_num_threads(), "total_steps": settings.total_steps}  # fmt: skip
 
 
 @contextmanager

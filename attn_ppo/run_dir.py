@@ -10,6 +10,7 @@ import fcntl
 import io
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,9 +26,11 @@ METRICS = (
     "update", "env_steps", "frames", "episode_return", "episode_length", "attention_entropy",
     "policy_entropy", "policy_loss", "value_loss", "approx_kl", "clip_fraction",
     "explained_variance", "grad_norm", "learning_rate", "env_steps_per_second", "elapsed_seconds",
+    "inexact_resumes",
 )  # fmt: skip
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
+_TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}
 
 
 class ExitCode(IntEnum):
@@ -68,10 +71,10 @@ class RunDir:
             self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 held until close()
             self._take_lock()
             write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
-            self._files = {name: _open_table(self.folder / name, columns) for name, columns
-                           in (("metrics.csv", METRICS), ("episodes.csv", EPISODES))}  # fmt: skip
+            self._files = {name: _open_table(self.folder / name, columns)
+                           for name, columns in _TABLES.items()}  # fmt: skip
         except OSError as error:
-            raise RunError(ExitCode.DISK, f"can't write {self.folder}: {error.strerror}") from None
+            raise disk_error(self.folder, error) from None
 
     def _take_lock(self) -> None:
         try:
@@ -86,10 +89,17 @@ class RunDir:
         self._lock.flush()
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Rows for metrics.csv or episodes.csv, on their way to the disk when this returns."""
+        """Rows for metrics.csv or episodes.csv, on their way to the disk when this returns.
+
+        Raises RunError where the disk doesn't take them.
+        """
         file, columns = self._files[table]
-        csv.writer(file, lineterminator="\n").writerows([row[c] for c in columns] for row in rows)
-        file.flush()
+        text = _lines([row[c] for c in columns] for row in rows)
+        try:
+            file.write(text)
+            file.flush()
+        except OSError as error:
+            raise disk_error(self.folder / table, error, len(text)) from None
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each table, all of them safely on the disk: what a checkpoint remembers."""
@@ -98,10 +108,19 @@ class RunDir:
         return {name: file.tell() for name, (file, _) in self._files.items()}
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
-        """Forgets the rows written after `sizes` were taken; without any, all rows."""
-        for name, (file, columns) in self._files.items():
-            file.truncate(min(sizes.get(name, len(_header(columns))), file.tell()))
+        """Forgets the rows written after `sizes` were taken; without any, all rows.
+
+        Raises RunError where rows are missing that the checkpoint knows of.
+        """
+        for name, (file, _) in self._files.items():
+            size, there = sizes.get(name, 0), file.tell()
+            if there < size:
+                reason = f"{self.folder / name} has {there:,} of {size:,} bytes"
+                raise RunError(ExitCode.NO_CHECKPOINT, f"{reason} that the checkpoint goes on from")
+            file.truncate(size)
             file.seek(0, os.SEEK_END)
+            if not size:
+                self._files[name] = _begin_table(file, _TABLES[name])
 
     def write_status(self, state: str, **facts: Any) -> None:
         """Merges into status.json; `state` is one of running, done, failed, preempted."""
@@ -180,15 +199,34 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def disk_error(path: Path, error: OSError, needed: int | None = None) -> RunError:
+    """A disk that didn't take a file of `needed` bytes, with what is free there."""
+    there = next((folder for folder in (path, *path.parents) if folder.exists()), Path())
+    with contextlib.suppress(OSError):
+        free = f"{shutil.disk_usage(there).free:,} bytes free"
+        sizes = f" ({free})" if needed is None else f" ({needed:,} bytes needed, {free})"
+        return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}{sizes}")
+    return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}")
+
+
 def _open_table(path: Path, columns: tuple[str, ...]) -> tuple[IO[str], tuple[str, ...]]:
-    file = open(path, "a", newline="")  # noqa: SIM115 held until close()
+    """A table to append to. One that an earlier version began keeps its columns."""
+    file = open(path, "a+", newline="")  # noqa: SIM115 held until close()
     if file.tell() == 0:
-        file.write(_header(columns))
-        file.flush()
+        return _begin_table(file, columns)
+    file.seek(0)
+    header = tuple(file.readline().rstrip("\n").split(","))
+    file.seek(0, os.SEEK_END)
+    return file, header if set(header) <= set(columns) else columns
+
+
+def _begin_table(file: IO[str], columns: tuple[str, ...]) -> tuple[IO[str], tuple[str, ...]]:
+    file.write(_lines([columns]))
+    file.flush()
     return file, columns
 
 
-def _header(columns: tuple[str, ...]) -> str:
+def _lines(rows: Iterable[Iterable[Any]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(columns)
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()

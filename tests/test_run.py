@@ -49,31 +49,6 @@ def test_a_run_leaves_its_files_and_runs_once():
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-def test_a_killed_run_goes_on_where_it_was_saved():
-    command = [*COMMAND, "lambda=0.005", "total_steps=1600",
-               "checkpoint.every_updates=5", "evaluation.episodes=0"]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: (RUN / "checkpoint.pt").exists())
-    wait_for(lambda: len(rows(RUN / "metrics.csv")) % 5)
-    process.kill()
-    process.wait()
-    saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]
-    assert saved < 50
-    kept = (RUN / "metrics.csv").read_text().split("\n")[: saved + 1]
-    done = train(
-        "lambda=0.005", "total_steps=1600", "checkpoint.every_updates=5", "evaluation.episodes=0"
-    )
-    assert done.returncode == 0, done.stderr
-    lines = (RUN / "metrics.csv").read_text().split("\n")
-    assert lines[: saved + 1] == kept
-    assert [row["update"] for row in rows(RUN / "metrics.csv")] == [str(n) for n in range(1, 51)]
-    rates = [float(row["learning_rate"]) for row in rows(RUN / "metrics.csv")]
-    assert rates == pytest.approx([2.5e-4 * (1 - n / 50) for n in range(50)])
-    elapsed = [float(row["elapsed_seconds"]) for row in rows(RUN / "metrics.csv")]
-    assert elapsed == sorted(elapsed)
-
-
-@pytest.mark.usefixtures("in_empty_folder")
 def test_a_signal_saves_and_says_run_me_again():
     command = [*COMMAND, "lambda=0.005"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -1,0 +1,243 @@
+"""Interrupted runs end as uninterrupted ones, to the bit, or say why they can't."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from identical import difference
+from starting import COMMAND, SMALL, rows, train, wait_for
+
+from attn_ppo import checkpoint
+from attn_ppo.resume import differences
+
+OVERRIDES = ["lambda=0.005", "total_steps=1280", "checkpoint.every_updates=5",
+             "checkpoint.anchor_steps=100"]  # fmt: skip
+
+
+def folder(name: str) -> Path:
+    return Path(f"runs/{name}/Breakout/lambda=0.005/seed=0")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_killed_twice_and_asked_to_stop_once_it_ends_the_same(threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert train(*OVERRIDES, "name=whole").returncode == 0
+    cut = folder("cut")
+    for updates, how in ((7, signal.SIGKILL), (12, signal.SIGTERM), (23, signal.SIGKILL)):
+        process = subprocess.Popen(
+            [*COMMAND, *OVERRIDES, "name=cut"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda n=updates: len(rows(cut / "metrics.csv")) >= n)
+        process.send_signal(how)
+        assert process.wait(60) == (75 if how == signal.SIGTERM else -9)
+        assert len(rows(cut / "metrics.csv")) < 40
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")  # a run keeps the threads that it began with
+    done = train(*OVERRIDES, "name=cut")
+    assert done.returncode == 0, done.stderr
+    assert "games in progress are played again" in done.stderr
+    assert difference(cut, folder("whole")) is None
+    assert json.loads((cut / "status.json").read_text())["threads"] == int(threads)
+    assert {row["inexact_resumes"] for row in rows(cut / "metrics.csv")} == {"0"}
+
+
+def saved_run(name: str) -> Path:
+    """A run of 10 updates that lost its last 5, after checkpoints at 5 and 10."""
+    run = [*OVERRIDES[:1], "total_steps=320", *OVERRIDES[2:], "evaluation.episodes=0"]
+    assert train(*run, f"name={name}").returncode == 0
+    (folder(name) / "checkpoint.prev.pt").replace(folder(name) / "checkpoint.pt")
+    status = folder(name) / "status.json"
+    status.write_text(status.read_text().replace('"done"', '"preempted"'))
+    return folder(name)
+
+
+def again(name: str, *more: str) -> subprocess.CompletedProcess:
+    return train(*OVERRIDES[:1], "total_steps=320", *OVERRIDES[2:], "evaluation.episodes=0",
+                 f"name={name}", *more)  # fmt: skip
+
+
+def change_checkpoint(run: Path, **circumstances: str) -> None:
+    state = checkpoint.load(run)
+    assert state is not None
+    state["circumstances"] |= circumstances
+    checkpoint.save(run, state)
+    (run / "checkpoint.prev.pt").unlink()
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_other_circumstances_are_refused_unless_asked_for_and_then_marked():
+    run = saved_run("a")
+    change_checkpoint(run, torch="1.0.0")
+    before = (run / "metrics.csv").read_bytes()
+    refused = again("a")
+    assert refused.returncode == 2
+    here = torch.__version__
+    first, second = refused.stderr.strip().split("\n")
+    assert first == f"error: torch={here} is not allowed"
+    assert "torch=1.0.0" in second
+    assert "checkpoint.resume=anyway" in second
+    assert (run / "metrics.csv").read_bytes() == before  # nothing is lost by asking
+    done = again("a", "checkpoint.resume=anyway")
+    assert done.returncode == 0, done.stderr
+    column = [row["inexact_resumes"] for row in rows(run / "metrics.csv")]
+    assert column == ["0"] * 5 + ["1"] * 5
+    told = [f"at 160 steps: torch 1.0.0 -> {here}"]
+    assert json.loads((run / "status.json").read_text())["inexact_resumes"] == told
+    assert (checkpoint.load(run) or {})["inexact_resumes"] == told
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_games_that_come_out_otherwise_stop_an_exact_resume():
+    run = saved_run("a")
+    state = checkpoint.load(run) or {}
+    state["games"][0]["actions"][-30:, 1] = 2  # the paddle goes right
+    checkpoint.save(run, state)
+    stopped = again("a")
+    assert stopped.returncode == 6
+    assert "played again, are not what they were" in stopped.stderr
+    change_checkpoint(run, processor="another")
+    assert again("a", "checkpoint.resume=anyway").returncode == 0  # with new games
+    assert len(rows(run / "metrics.csv")) == 10
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_what_is_gone_is_not_silently_begun_afresh():
+    run = saved_run("a")
+    metrics = (run / "metrics.csv").read_text().split("\n")
+    (run / "metrics.csv").write_text("\n".join(metrics[:3]) + "\n")
+    stopped = again("a")
+    assert stopped.returncode == 6
+    assert "metrics.csv has" in stopped.stderr
+    (run / "checkpoint.pt").unlink()
+    stopped = again("a")
+    assert stopped.returncode == 6
+    assert "no checkpoint, though one was saved at 320 steps" in stopped.stderr
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_difference():
+    whole = saved_run("whole")
+    assert again("whole").returncode == 0
+    run = saved_run("a")
+    state = checkpoint.load(run) or {}
+    checkpoint.save(run, state)
+    data = bytearray((run / "checkpoint.pt").read_bytes())
+    data[len(data) // 2] ^= 1
+    (run / "checkpoint.pt").write_bytes(data)
+    done = again("a")
+    assert done.returncode == 0
+    assert (done.stdout + done.stderr).count("warning") == 1
+    assert difference(run, whole) is None
+
+
+def test_differences_name_both_sides():
+    then, now = {"torch": "2", "threads": 1, "kernels": "ab"}, {"torch": "3", "threads": 1}
+    assert differences(then, now) == {"torch": ("2", "3"), "kernels": ("ab", "none")}
+    assert differences({}, {"torch": "3"}) == {"torch": ("unknown", "3")}
+
+
+LONG_UPDATE = """
+import sys, time
+from attn_ppo import ppo, run, signals, train
+signals.SAVE_SECONDS = 1.0
+real, calls = ppo.update, [0]
+def update(*args, **more):
+    calls[0] += 1
+    for _ in range(600 if calls[0] == 8 else 0):
+        time.sleep(0.05)
+    return real(*args, **more)
+run.update = update
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
+    command = [sys.executable, "-c", LONG_UPDATE, *SMALL, *OVERRIDES, "name=cut"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(rows(folder("cut") / "metrics.csv")) == 7)
+    time.sleep(1)  # into the eighth, which takes 30 s
+    began = time.monotonic()
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 75, told
+    assert time.monotonic() - began < 10
+    assert "the last checkpoint counts" in told
+    assert (checkpoint.load(folder("cut")) or {})["update"] == 5
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_second_signal_quits_at_once_and_one_of_the_same_moment_does_not():
+    command = [sys.executable, "-c", LONG_UPDATE.replace("= 1.0", "= 60.0"), *SMALL, *OVERRIDES,
+               "name=cut"]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(rows(folder("cut") / "metrics.csv")) == 7)
+    time.sleep(1)
+    for pause in (0.1, 0.1, 1.5):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(pause)
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+
+
+HANG = """
+import sys, threading
+from attn_ppo import run, train, watchdog
+watchdog.START_SECONDS, watchdog.LEAST_SECONDS = 60, 3
+real, calls = run.collect, [0]
+def collect(*args, **more):
+    calls[0] += 1
+    if calls[0] == 8:
+        args[1][0]._env.send(__import__("numpy").array([99, 99]))  # which ale-py waits on for ever
+        args[1][0]._env.recv()
+    return real(*args, **more)
+run.collect = collect
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_hung_run_is_ended_with_its_stack():
+    command = [sys.executable, "-c", HANG, *SMALL, *OVERRIDES, "name=cut"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 7, ended.stderr
+    assert "error: hung: nothing happened for" in ended.stderr
+    assert "recv" in ended.stderr  # the place, and the stack
+    assert "in collect" in ended.stderr
+    status = json.loads((folder("cut") / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", 7)
+    assert "recv (vector_env.py:" in status["cause"]
+    assert (checkpoint.load(folder("cut")) or {})["update"] == 5
+
+
+NAN_WEIGHTS = """
+import sys, torch
+from attn_ppo import run, train
+real, calls = run.update, [0]
+def update(model, *args, **more):
+    calls[0] += 1
+    metrics = real(model, *args, **more)
+    if calls[0] == 10:
+        with torch.no_grad():
+            model.value_head.bias.fill_(float("nan"))
+    return metrics
+run.update = update
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_broken_weights_are_never_saved():
+    command = [sys.executable, "-c", NAN_WEIGHTS, *SMALL, *OVERRIDES, "name=cut"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 3
+    assert "weights" in ended.stderr
+    assert (checkpoint.load(folder("cut")) or {})["update"] == 5
