@@ -17,6 +17,7 @@ from analysis.panels import (
     QUIET,
     footnote,
     grid,
+    inexact_text,
     lambda_colors,
     lambda_label,
     seeds_text,
@@ -140,4 +141,5 @@ def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str) -> str:
     scoreless = len(runs) - len(shown) - without
     if scoreless:
         sentences.append(f"Left out, no game finished: {scoreless} run{'s' * (scoreless > 1)}.")
-    return " ".join(filter(None, [*sentences, unfinished_text(shown)]))
+    sentences += [unfinished_text(shown), inexact_text(shown)]
+    return " ".join(filter(None, sentences))

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.runs import Run
+from analysis.runs import Run, short_number
 from analysis.stats import averaged, group
 from attn_ppo.config import plain
 
@@ -124,6 +124,18 @@ def unfinished_text(runs: Sequence[Run], at_most: int = 3) -> str:
     if len(names) > at_most:
         names = [*names[: at_most - 1], f"and {len(names) - at_most + 1} more"]
     return f"Unfinished: {'; '.join(names)}." if names else ""
+
+
+def inexact_text(runs: Sequence[Run], sign: str = "", at_most: int = 3) -> str:
+    """The runs that weren't resumed exactly in a line, with the steps; empty if there are none."""
+    named = [
+        f"{run.label} at {', '.join(map(short_number, run.inexact_at))} agent steps"
+        for run in runs
+        if run.inexact_at
+    ]
+    if len(named) > at_most:
+        named = [*named[: at_most - 1], f"and {len(named) - at_most + 1} more"]
+    return f"Resumed inexactly{sign}: {'; '.join(named)}." if named else ""
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

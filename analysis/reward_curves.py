@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from analysis.panels import (
     footnote,
     grid,
+    inexact_text,
     lambda_colors,
     lambda_label,
     seeds_text,
@@ -66,7 +67,10 @@ def draw_group(panel: Axes, members: Sequence[Run], color: str) -> None:
 
 
 def draw_seed(panel: Axes, run: Run, color: str) -> None:
-    """One run's thin line, dashed with an open end if it is unfinished."""
+    """One run's thin line, dashed with an open end if it is unfinished.
+
+    A cross is where it was resumed on other versions or another machine.
+    """
     ends = score_range(run)
     if ends is None:
         return
@@ -74,6 +78,11 @@ def draw_seed(panel: Axes, run: Run, color: str) -> None:
     scores = interpolate(run, env_steps)
     (line,) = panel.plot(env_steps, scores, color=color, lw=0.6, alpha=0.35)
     line.set_gid(f"seed {run.config.lambda_} {run.config.seed}")
+    crosses = [step for step in run.inexact_at if ends[0] <= step <= ends[1]]
+    if crosses:
+        at = np.array(crosses, dtype=float)
+        (cross,) = panel.plot(at, interpolate(run, at), "x", ms=6, mew=1.5, color=color, zorder=5)
+        cross.set_gid(f"inexact {run.config.lambda_} {run.config.seed}")
     if run.unfinished:
         line.set(linestyle=(0, (4, 2)), lw=1, alpha=0.9)
         (end,) = panel.plot(
@@ -107,4 +116,5 @@ def caption(runs: Sequence[Run]) -> str:
     text = f"Lines: mean over {seeds_text(runs)}. Bands: ±1 SD. Thin lines: single seeds."
     unfinished = unfinished_text(runs)
     dashed = "Dashed lines are not in a mean if another seed has finished." if unfinished else ""
-    return " ".join(filter(None, [text if several else "One seed a line.", unfinished, dashed]))
+    first = text if several else "One seed a line."
+    return " ".join(filter(None, [first, unfinished, dashed, inexact_text(runs, " (cross)")]))

@@ -56,6 +56,15 @@ class Run:
         return f"{text} at {short_number(self.env_steps)} of {short_number(whole)} agent steps"
 
     @property
+    def inexact_at(self) -> list[int]:
+        """Agent steps at which it was resumed on other versions or another machine."""
+        if "inexact_resumes" not in self.metrics:
+            return []
+        counts = column(self.metrics, "inexact_resumes")
+        first = np.flatnonzero(np.diff(counts, prepend=0) > 0)
+        return column(self.metrics, "env_steps")[first].astype(int).tolist()
+
+    @property
     def label(self) -> str:
         """The run in a figure: its game, lambda and seed."""
         return f"{self.config.env} λ = {config.plain(self.config.lambda_)} seed {self.config.seed}"
@@ -92,6 +101,8 @@ def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
         runs[key] = run
         if run.unfinished:
             problems.append(Problem("unfinished", folder, run.unfinished))
+        told = run.status.get("inexact_resumes") or []
+        notes += [f"resumed inexactly {text}" for text in told if isinstance(text, str)]
         problems += [Problem("note", folder, note) for note in notes]
     if not runs:
         raise NoRunsError(_why_none(Path(root), problems))

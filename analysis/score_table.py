@@ -46,8 +46,9 @@ HEADINGS = (
 def score_table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row a game and lambda: n, mean and SD over seeds of each measure, the study's numbers.
 
-    `seeds` are those in the means, `unfinished` how many of the group's runs are not whole. What
-    isn't there (an SD of one seed, a game that the study lacks) is nan.
+    `seeds` are those in the means, `unfinished` how many of the group's runs are not whole,
+    `inexact` how many were once resumed on other versions or another machine.
+    What isn't there (an SD of one seed, a game that the study lacks) is nan.
     """
     study = {(game, lambda_): numbers for game, lambda_, *numbers in read_study()}
     rows = []
@@ -55,6 +56,7 @@ def score_table(runs: Sequence[Run]) -> pd.DataFrame:
         used = averaged(members)
         row = {"env": game, "lambda": lambda_, "seeds": len(used)}
         row["unfinished"] = sum(bool(run.unfinished) for run in members)
+        row["inexact"] = sum(bool(run.inexact_at) for run in members)
         for name, measure in MEASURES.items():
             mean, sd, count = mean_sd(measure(run) for run in used)
             row |= {f"{name}_mean": mean, f"{name}_sd": sd, f"{name}_seeds": count}
@@ -78,10 +80,11 @@ def is_like_the_study(run: Run) -> bool:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """The table for people; `-` for what isn't there, `*` where seeds are unfinished."""
+    """The table for people; `-` for what isn't there, `*` for unfinished seeds, `†` for inexact."""
     lines = [f"| {' | '.join(HEADINGS)} |", "| --- |" + " ---: |" * (len(HEADINGS) - 1)]
     for row in table.to_dict("records"):
-        cells = [row["env"], plain(row["lambda"]), f"{row['seeds']}{'*' * bool(row['unfinished'])}"]
+        marks = "*" * bool(row["unfinished"]) + "†" * bool(row["inexact"])
+        cells = [row["env"], plain(row["lambda"]), f"{row['seeds']}{marks}"]
         for name in MEASURES:
             cell = plus_minus(row[f"{name}_mean"], row[f"{name}_sd"])
             fewer = 0 < row[f"{name}_seeds"] < row["seeds"]
@@ -106,6 +109,8 @@ def notes(table: pd.DataFrame) -> list[str]:
         lines.append(
             "- \\* unfinished runs: left out of the mean unless the row has no finished one."
         )
+    if any(table["inexact"]):
+        lines.append("- † with runs resumed inexactly, on other versions or another machine.")
     return lines
 
 

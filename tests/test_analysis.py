@@ -65,7 +65,7 @@ def test_the_csv_is_empty_where_there_is_nothing(tmp_path):
     table = score_table.score_table(read_runs(tmp_path)[0])
     csv, markdown = score_table.save_score_table(table, tmp_path / "table")
     # entropy (7 + 4 + 3 + 1) / 4 = 3.75
-    assert csv.read_text().splitlines()[1] == "Pong,0,1,0,,,0,20,,1,3.75,,1,40,40,,"
+    assert csv.read_text().splitlines()[1] == "Pong,0,1,0,0,,,0,20,,1,3.75,,1,40,40,,"
     assert "| Pong | 0 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - |" in markdown.read_text()
 
 

@@ -1,15 +1,18 @@
 """The two figures, looked into. Expected numbers are worked by hand from the folders' text."""
 
+import json
+
 import numpy as np
 import pytest
 from matplotlib import colors
 from matplotlib.figure import Figure
-from test_analysis_runs import FIRST, SECOND, write_run, write_sweep
+from test_analysis_runs import FIRST, HEADER, SECOND, write_run, write_sweep
 
 from analysis import panels, stats
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import read_runs
+from analysis.score_table import score_table, to_markdown
 
 SIX = ["Seaquest", "Enduro", "Frostbite", "MsPacman", "Breakout", "BeamRider"]
 
@@ -106,6 +109,31 @@ def test_an_unfinished_curve_goes_as_far_as_it_goes(tmp_path):
     assert drawn["seed 0.0 1"].is_dashed()
     assert not drawn["seed 0.0 0"].is_dashed()
     assert "Breakout λ = 0 seed 1, preempted at 30 of 40 agent steps" in footnote(figure)
+
+
+def test_an_inexact_resume_is_marked_wherever_the_run_is_shown(tmp_path):
+    header, *lines = (HEADER + FIRST).strip().split("\n")
+    folder = write_run(tmp_path)
+    counts = ["inexact_resumes", 0, 0, 1, 1]  # resumed after the second update, at 20 steps
+    rows = [f"{line},{count}" for line, count in zip([header, *lines], counts, strict=True)]
+    (folder / "metrics.csv").write_text("\n".join(rows) + "\n")
+    status = {"state": "done", "inexact_resumes": ["at 20 steps: torch 2.11.0 -> 2.13.0"]}
+    (folder / "status.json").write_text(json.dumps(status))
+    write_run(tmp_path, seed=1)
+    runs, problems = read_runs(tmp_path)
+    assert [run.inexact_at for run in runs] == [[30], []]  # the first row that it concerns
+    assert "resumed inexactly at 20 steps: torch 2.11.0 -> 2.13.0" in str(problems)
+    figure = draw_reward_curves(runs)
+    cross = marks(figure, "Breakout")["inexact 0.0 0"]
+    assert cross.get_xydata().tolist() == [[30, 10]]
+    told = "Resumed inexactly (cross): Breakout λ = 0 seed 0 at 30 agent steps."
+    assert told in footnote(figure)
+    scatter = draw_entropy_scatter(runs)
+    assert scatter is not None
+    assert "Resumed inexactly: Breakout λ = 0 seed 0" in footnote(scatter)
+    table = to_markdown(score_table(runs))
+    assert "| Breakout | 0 | 2† |" in table
+    assert "† with runs resumed inexactly" in table
 
 
 def test_games_are_in_the_study_s_order(tmp_path):
