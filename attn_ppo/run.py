@@ -94,7 +94,8 @@ def _company(
 
     start = saved.get("update", 0) * settings.ppo.batch_size
     terminal = Terminal(settings.label, settings.trained_steps, start)
-    opening = _open_wandb(settings, run_dir, saved.get("wandb_id"), terminal)
+    wandb_id = saved.get("wandb_id") or read_status(run_dir.folder).get("wandb_id")
+    opening = _open_wandb(settings, run_dir, wandb_id, terminal)
     with Watchdog(last_words) as watchdog, closing(terminal), opening as wandb:
         yield terminal, wandb, watchdog
 

@@ -3,20 +3,29 @@
 Nothing here ever raises for a reason of its own: a dead server is no reason to end a run.
 """
 
+import csv
+import logging
 import os
 import queue
 import secrets
 import shlex
+import shutil
 import ssl
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-CHECK_SECONDS, INIT_SECONDS, FINISH_SECONDS = 3, 10, 10
+# Going offline takes at most 2 s to import wandb, ONLINE, SHUT_DOWN, and 1 s to start again: 10.
+# So does a finish: FINISH, 1 s in which W&B tells that it gave up, SHUT_DOWN.
+CHECK_SECONDS, INIT_SECONDS, ONLINE_SECONDS = 3, 4.5, 5
+FINISH_SECONDS, SHUT_DOWN_SECONDS = 6, 2
+# A row's way to W&B's own process. All 10,000 of a run may wait for it if a resume is soon over.
+PASS_ON_SECONDS = 0.001
 # What W&B would otherwise print, copy or look up: nothing of the machine, its environment, its
 # repository or our code leaves with a run.
 QUIET: dict[str, Any] = {
@@ -36,13 +45,14 @@ class Wandb:
     WANDB_MODE or `wandb offline` ask for less. `online` falls back to offline too. A fallback
     costs one line through `say`, which names the cause and the command that uploads later.
     Rows leave from a thread of their own, so a `write` takes microseconds whatever W&B does, and
-    `finish` takes some 15 s at worst. What did not arrive by then stays on disk for `wandb sync`.
+    `finish` takes 10 s at most, some more where rows from before a resume still wait. What did not
+    arrive by then stays on disk for `wandb sync`.
     Whoever opens this calls `finish` on every way out: W&B takes an unfinished run for a success.
 
-    A `run_id` from an earlier part of the same run continues it. Offline, each part has its own
-    `run_dir`/wandb/offline-run-*-`run_id` folder; the command given syncs them in order into one
-    run. Parts overlap by the updates between the last checkpoint and the interruption, and
-    their `_step` is W&B's own count: draw over `env_steps`, the last row of equal ones counts.
+    metrics.csv in `run_dir` is the record and this its mirror, an update's number being W&B's
+    `_step`. Rows that it holds from before are sent too, unless W&B has them: with the `run_id` of
+    an earlier part of the run, W&B gets each update once, however that part ended. Online, W&B
+    tells how far it got. Offline, it can't, so each part's folder holds the whole run.
     """
 
     mode: str
@@ -74,18 +84,18 @@ class Wandb:
         about |= {"tags": list(dict.fromkeys(tags)), "config": dict(config)}
         about |= {"id": run_id or secrets.token_hex(4), "dir": str(self._folder)}
         try:
+            recorded = _recorded(self._folder / "metrics.csv")
             self._run, cause = _open(mode, about)
-        except ImportError:
-            cause = "wandb is not installed"
         except Exception as error:
-            cause = _cause(error)
+            recorded = []
+            cause = "wandb is not installed" if isinstance(error, ImportError) else _cause(error)
         if self._run is not None:
-            self._begin(cause)
+            self._begin(recorded, cause)
         elif cause:
             say(f"W&B: records nothing, {cause}; metrics.csv has it all")
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Send a row; nan and infinities arrive as such. Never waits."""
+        """Send the row of one `update`; nan and infinities arrive as such. Never waits."""
         if self._run is None or self._told:
             return
         self._rows.put(dict(row))
@@ -108,31 +118,37 @@ class Wandb:
             run.finish(exit_code=exit_code)
 
         try:
-            _within(FINISH_SECONDS + 2, end)
+            _within(FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize(), end)
+            cause = ""
         except Exception as error:
+            cause = _cause(error)
             if not self._told:
-                self._say(f"W&B: not all has arrived, {_cause(error)}; {self._how_to_sync()}")
-        _shut_down()
+                self._say(f"W&B: not all has arrived, {cause}; {self._how_to_sync}")
+        _shut_down()  # before that, files may lack their end
+        if not cause:
+            _remove_earlier_parts(run)
 
-    def _begin(self, cause: str) -> None:
+    def _begin(self, recorded: list[dict[str, float]], cause: str) -> None:
         self.mode = "offline" if self._run.offline else "online"
         self.run_id = self._run.id
-        state = f"offline, {cause}; {self._how_to_sync()}" if cause else self._run.url
+        self._how_to_sync = f"wandb sync {shlex.quote(self._run.settings.sync_dir)}"
+        state = f"offline, {cause}; {self._how_to_sync}" if cause else self._run.url
         self._say(f"W&B: {state}")
         self._rows: queue.SimpleQueue[dict[str, float] | None] = queue.SimpleQueue()
+        for row in recorded:
+            self._rows.put(row)
         self._sender = threading.Thread(target=self._send, args=(self._run,), daemon=True)
         self._sender.start()
 
     def _send(self, run: Any) -> None:
+        """Passes rows on to W&B until None comes; rows arrive there in order or not at all."""
         try:
+            first = run.starting_step  # W&B has those before it
             for row in iter(self._rows.get, None):
-                run.log(row)
+                if row["update"] >= first:
+                    run.log(row, step=int(row["update"]), commit=True)
         except Exception as error:
             self._trouble = _cause(error)
-
-    def _how_to_sync(self) -> str:
-        kind = "offline-run" if self.mode == "offline" else "run"
-        return f"wandb sync {shlex.quote(str(self._folder / 'wandb'))}/{kind}-*-{self.run_id}"
 
 
 def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
@@ -153,9 +169,11 @@ def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
         if mode == "offline":
             return _start(mode, about), "as asked for"
         settings.mode = "online"
+        deadline = time.monotonic() + ONLINE_SECONDS
         try:
             _check_access(settings.base_url)
-            return _within(INIT_SECONDS + 3, lambda: _start("online", about)), ""
+            left = deadline - time.monotonic()
+            return _within(left, lambda: _start("online", about)), ""
         except Exception as error:
             cause = _cause(error)
         _shut_down()  # a failed init keeps its id until then: "run ID is in use"
@@ -169,7 +187,11 @@ def _start(mode: Literal["online", "offline"], about: dict[str, Any]) -> Any:
     """A W&B run over env_steps. Its link into the home folder, which no copy survives, goes."""
     import wandb
 
-    run = wandb.init(mode=mode, resume="allow", reinit="create_new", **about)
+    # On a full disk each line of W&B's own log costs a traceback on the terminal.
+    logging.getLogger("wandb").setLevel(logging.CRITICAL + 1)
+    # An offline run that may be resumed has its steps renumbered by `wandb sync`.
+    resume = "allow" if mode == "online" else None
+    run = wandb.init(mode=mode, resume=resume, reinit="create_new", **about)
     run.define_metric("env_steps")
     run.define_metric("*", step_metric="env_steps")
     Path(run.settings.sync_dir, "logs", "debug-core.log").unlink(missing_ok=True)
@@ -195,12 +217,35 @@ def _check_access(url: str) -> None:
             raise ConnectionError(f"{url} does not answer") from error
 
 
+def _recorded(table: Path) -> list[dict[str, float]]:
+    """The rows of metrics.csv; to W&B 3.0 is 3. [] where there is no such file."""
+    if not table.exists():
+        return []
+    with open(table, newline="") as file:
+        return [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def _remove_earlier_parts(run: Any) -> None:
+    """Remove the folders that a finished W&B run's earlier parts left, which it stands for.
+
+    Not those with more in them than its own: W&B keeps quiet about a full disk.
+    """
+
+    def size(folder: Path) -> int:
+        return sum(log.stat().st_size for log in folder.glob("*.wandb"))
+
+    own = Path(run.settings.sync_dir)
+    for folder in own.parent.glob(f"*run-*-{run.id}"):
+        if folder != own and (not run.offline or size(folder) <= size(own)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _shut_down() -> None:
     """End W&B's process, and with it what it still holds: ids, the login, a wait at exit."""
     import wandb
 
     try:
-        _within(2, wandb.teardown)
+        _within(SHUT_DOWN_SECONDS, wandb.teardown)
     except Exception:
         return  # it goes when we go
 

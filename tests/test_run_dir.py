@@ -1,6 +1,7 @@
 """The run folder: one process at a time, one run a folder, rows that survive."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,64 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path, capsys):
     with pytest.raises(RunError) as told:
         checkpoint.load(tmp_path)
     assert told.value.code == ExitCode.NO_CHECKPOINT == 6
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    done = []
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(handle: int) -> None:
+        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
+        real_fsync(handle)
+
+    def replace(source: Path, target: Path) -> None:
+        done.append(f"{source.name} -> {target.name}")
+        real_replace(source, target)
+
+    checkpoint.save(tmp_path, state(1))
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
+    checkpoint.save(tmp_path, state(2))
+    assert done == [
+        "fsync .checkpoint.new.pt.pending",
+        ".checkpoint.new.pt.pending -> checkpoint.new.pt",
+        f"fsync {tmp_path.name}",
+        "checkpoint.pt -> checkpoint.prev.pt",
+        "checkpoint.new.pt -> checkpoint.pt",
+        f"fsync {tmp_path.name}",
+    ]
+
+
+def test_a_fresh_checkpoint_without_its_last_name_is_the_newest(tmp_path):
+    for number in (1, 2):
+        checkpoint.save(tmp_path, state(number))
+    (tmp_path / "checkpoint.pt").rename(tmp_path / "checkpoint.new.pt")  # killed between renames
+    assert update_in(tmp_path) == 2
+    checkpoint.save(tmp_path, state(3))
+    assert update_in(tmp_path) == 3
+
+
+def test_tables_of_an_earlier_version_keep_their_columns(in_empty_folder, settings_of):
+    folder = in_empty_folder / "runs/default/Breakout/lambda=0/seed=0"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text("update,env_steps\n1,1024\n")
+    run_dir = RunDir(settings_of())
+    run_dir.append("metrics.csv", [metrics_row(2)])
+    run_dir.close()
+    assert (folder / "metrics.csv").read_text() == "update,env_steps\n1,1024\n2,2048\n"
+
+
+def test_rows_that_a_checkpoint_knows_of_must_be_there(in_empty_folder, settings_of):
+    run_dir = RunDir(settings_of())
+    run_dir.append("metrics.csv", [metrics_row(1)])
+    sizes = run_dir.sizes()
+    run_dir.close()
+    table = in_empty_folder / "runs/default/Breakout/lambda=0/seed=0/metrics.csv"
+    table.write_bytes(table.read_bytes()[:-1])
+    with pytest.raises(RunError) as told:
+        RunDir(settings_of()).cut_back(sizes)
+    assert told.value.code == ExitCode.NO_CHECKPOINT
+    assert f"{sizes['metrics.csv'] - 1:,} of {sizes['metrics.csv']:,} bytes" in str(told.value)
 
 
 def test_a_kill_between_the_renames_loses_nothing(tmp_path):

@@ -1,7 +1,9 @@
 """A stand-in for a W&B server on loopback: takes a run's config, rows and summary, keeps them.
 
-It answers the calls that an online `init`, `log` and `finish` of wandb 0.31 make (GraphQL and
-file_stream) and nothing else. `die()` cuts every connection, `hang()` takes requests and never
+It answers the calls that an online `init`, `log` and `finish` of wandb 0.31 and its `wandb sync`
+make (GraphQL and file_stream) and nothing else. As the real one does, it knows a row by its
+`_step`, a later row of the same step taking the place of the earlier, and tells a resumed run how
+far it got. `die()` cuts every connection, `hang()` takes requests and never
 answers: two ways in which a real server disappears from under a run.
 """
 
@@ -30,9 +32,15 @@ class ServedRun:
     project: str = ""
     fields: dict[str, Any] = field(default_factory=dict)  # groupName, displayName, tags ...
     config: dict[str, Any] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    by_step: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sent: list[int] = field(default_factory=list)  # the steps of all rows that ever came
     summary: dict[str, Any] = field(default_factory=dict)
-    exit_code: int | None = None
+    exit_code: int | None = None  # None while it runs
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as W&B shows them."""
+        return [self.by_step[step] for step in sorted(self.by_step)]
 
     def setting(self, key: str) -> Any:
         """One root value of the run's config."""
@@ -42,13 +50,13 @@ class ServedRun:
 class WandbServer:
     """Serve on a free port of 127.0.0.1 from construction until `close()` or `die()`.
 
-    `accept_key=False` answers every GraphQL call with 401, as a server does to a wrong key.
+    `refuse` is a status to answer every GraphQL call with: 401 or 403 is what a wrong key gets.
     """
 
-    def __init__(self, *, accept_key: bool = True) -> None:
+    def __init__(self, *, refuse: int | None = None) -> None:
         self.runs: dict[str, ServedRun] = {}
         self.calls: list[str] = []
-        self.accept_key = accept_key
+        self.refuse = refuse
         self._alive = True
         self._answering = threading.Event()
         self._answering.set()
@@ -86,8 +94,8 @@ class WandbServer:
             call = json.loads(body)
             operation = re.search(r"(?:query|mutation)\s+(\w+)", call["query"])
             self.calls.append(operation.group(1) if operation else "?")
-            if not self.accept_key:
-                return 401, {"errors": [{"message": "user is not logged in"}]}
+            if self.refuse:
+                return self.refuse, {"errors": [{"message": "user is not logged in"}]}
             return 200, {"data": self._graphql(call["query"], call.get("variables") or {})}
         if path.endswith("/file_stream"):
             self.calls.append("file_stream")
@@ -108,6 +116,7 @@ class WandbServer:
         run = self.runs.setdefault(values["name"], ServedRun(values["name"]))
         run.fields |= {key: value for key, value in values.items() if value}
         run.project = values.get("project") or run.project
+        run.exit_code = None
         run.config = json.loads(values.get("config") or "null") or run.config
         return {"inserted": inserted, "bucket": self._bucket(run)}
 
@@ -137,7 +146,8 @@ class WandbServer:
         for file, part in (sent.get("files") or {}).items():
             lines = [json.loads(line) for line in part["content"] if file.endswith((".json", "l"))]
             if file == "wandb-history.jsonl":
-                run.rows[part["offset"] :] = lines
+                run.sent += [line["_step"] for line in lines]
+                run.by_step |= {line["_step"]: line for line in lines}
             elif file == "wandb-summary.json":
                 run.summary = lines[-1]
         if sent.get("complete"):
