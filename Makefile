@@ -4,8 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUNS ?=
 BENCH ?=
+TORTURE ?=
 
-.PHONY: help setup demo figures bench test test-fast lint clean
+.PHONY: help setup demo status figures bench torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,11 +24,17 @@ demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the 
 	$(BIN)/python -m attn_ppo.train -m experiment=smoke name=demo
 	$(BIN)/python -m analysis.figures runs/demo
 
+status: $(READY)  ## what has become of the runs in RUNS=runs/<name>, by default in all of runs/
+	@$(BIN)/python -m attn_ppo.status $(RUNS)
+
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
 	$(BIN)/python -m analysis.figures $(RUNS)
 
 bench: $(READY)  ## our speed beside other trainers' on this machine, some eight minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
+
+torture: $(READY)  ## hurts runs in every way we know and counts what is lost; TORTURE=--short
+	$(BIN)/python tests/torture.py $(TORTURE)
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest

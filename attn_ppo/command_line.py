@@ -4,29 +4,32 @@ Hydra composes the groups of conf/ and would find most mistakes itself, but late
 run at a time, and with folders left behind.
 """
 
+import argparse
 import copy
+import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from attn_ppo import config, envs, schema
+from attn_ppo import config, envs, machine, overrides, schema
 from attn_ppo.config import RunConfig
+from attn_ppo.overrides import LAUNCHER, MAX_RUNS, conf_dir
 from attn_ppo.schema import ConfigError
 
-_LEAVES = schema.known_keys(config.RunConfig)
-_REFUSED_FLAGS = ("config_path", "config_name", "config_dir", "experimental_rerun")
-_INFO_FLAGS = ("help", "hydra_help", "cfg", "info", "shell_completion")
+_FLAGS = "key=value, -m (a sweep), --help, --cfg job"
+_CFG = ("job", "hydra", "all")
+_GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
+_ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's own machines may have other devices
+_JOBS = schema.Range(1, 1_024)
 
 
 @dataclass(frozen=True)
@@ -36,89 +39,98 @@ class CommandLine:
     is_sweep: bool
     overrides: list[str]
     configs: list[RunConfig]
+    engine: str = "local"
     jobs_at_once: int | None = None  # -1: one a core; None: the launcher doesn't say
-    only_shows: bool = False  # --help, --cfg, ...
-
-
-def conf_dir() -> Path:
-    """conf/ inside the package where it was installed, else beside it."""
-    package = Path(__file__).resolve().parent
-    return next(d for d in (package / "conf", package.parent / "conf") if d.is_dir())
+    ray_address: str | None = None
+    shows: tuple[str, ...] = ()  # the arguments with which Hydra shows what was asked for
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
     """The runs that the arguments ask for. Raises ConfigError; creates nothing."""
-    parser = get_args_parser()
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.error = _refuse_flag
-    args = parser.parse_intermixed_args(argv)
-    refused = [flag for flag in _REFUSED_FLAGS if getattr(args, flag)]
-    shown = [flag for flag in _INFO_FLAGS if getattr(args, flag)]
-    if refused or (shown and args.multirun):
-        flags = ["--" + flag.replace("_", "-") for flag in refused or shown]
-        raise ConfigError("", " ".join(flags), _FLAGS + "; -m goes with none of these")
-    overrides = [_parse_override(text) for text in args.overrides]
-    if shown:
-        return CommandLine(False, args.overrides, [], only_shows=True)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-c", "--cfg", nargs="?", const="")
+    args, unknown = parser.parse_known_intermixed_args(argv)
+    if unknown:
+        key = unknown[0].lstrip("-").partition("=")[0]
+        near = schema.nearest(key, ["--multirun", "--help", "--cfg", *overrides.keys()])
+        raise ConfigError("", unknown[0], _FLAGS, near)
+    if args.cfg not in (None, *_CFG):
+        raise ConfigError("--cfg", args.cfg, ", ".join(_CFG), schema.nearest(args.cfg, _CFG))
+    if args.help:
+        return CommandLine(False, [], [], shows=("--help",))
+    given = [overrides.parse(text) for text in args.overrides]
+    swept = next((o for o in given if o.is_sweep_override()), None)
+    if swept and args.cfg:
+        raise overrides.error(swept, "one value with --cfg")
+    if swept and not args.multirun:
+        raise overrides.error(swept, "one value; several make a sweep: add -m")
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return _expand(overrides, is_sweep=bool(args.multirun))
+        asked = _expand(given, is_sweep=args.multirun or bool(args.cfg))
+    if args.cfg:
+        return CommandLine(False, [], [], shows=("--cfg", args.cfg, *asked.overrides))
+    return asked
 
 
-def _expand(overrides: list[Override], *, is_sweep: bool) -> CommandLine:
+def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
     """One config a point of the sweep's grid, in Hydra's own order."""
-    swept = next((o for o in overrides if o.is_sweep_override()), None)
-    if swept and not is_sweep:
-        raise _error(swept, "one value; several make a sweep: add -m")
-    fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
-    groups = [o for o in overrides if o.key_or_group in config_groups()]
-    choices = [_options(o) for o in groups if o.is_sweep_override()]
-    first = [f"{key}={values[0]}" for key, values in choices]
-    hydra = _compose([*fixed, *first], with_hydra=True)["hydra"]
-    given = {o.key_or_group for o in overrides}
-    params = {k: v for k, v in (hydra["sweeper"].get("params") or {}).items() if k not in given}
+    hydra = _cached(_compose_hydra, _options(given))
+    engine, launcher = hydra.runtime.choices.engine, copy.deepcopy(hydra.launcher)
+    for override in given:
+        if override.is_hydra_override():
+            _set_launcher(launcher, override, engine)
+    keys = {o.key_or_group for o in given}
+    params = {k: v for k, v in (hydra.sweeper.get("params") or {}).items() if k not in keys}
     if params and not is_sweep:
-        raise ConfigError(
-            "experiment",
-            hydra["runtime"]["choices"]["experiment"],
-            f"a sweep over {', '.join(params)}: add -m",
-        )
-    texts = [f"{key}={value}" for key, value in params.items()]
-    try:
-        grid = BasicSweeper.split_arguments([*map(_parse_override, texts), *overrides], None)[0]
-    except HydraException as error:
-        raise _error(swept or overrides[0], f"a list of values ({error})") from None
-    if swept and not grid:
-        raise _error(swept, "at least one value")
-    at_once = hydra["launcher"].get("n_jobs")
-    if at_once is not None and (not isinstance(at_once, int) or at_once == 0):
-        raise ConfigError(
-            "hydra.launcher.n_jobs", at_once, "a whole number above 0, or -1: all cores"
-        )
-    texts = [o.input_line or "" for o in overrides]
+        allowed = f"a sweep over {', '.join(params)}: add -m"
+        raise ConfigError("experiment", hydra.runtime.choices.experiment, allowed)
+    points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
+    _check_size(points)
+    grid = BasicSweeper.split_arguments(points, None)[0]
     configs = [_config(tuple(point)) for point in grid]
-    return CommandLine(is_sweep, texts, configs, jobs_at_once=at_once)
+    if not is_sweep or engine in _ON_THIS_MACHINE:
+        for device in dict.fromkeys(settings.device for settings in configs):
+            machine.check_device(device)
+    texts = [("++" if o.is_hydra_override() else "") + (o.input_line or "") for o in given]
+    address = OmegaConf.select(launcher, "ray.init.address")
+    return CommandLine(is_sweep, texts, configs, engine, launcher.get("n_jobs"), address)
+
+
+def _check_size(points: Iterable[Override]) -> None:
+    """Raises ConfigError for a grid that is empty or too large to be meant."""
+    counts = {o.key_or_group: (overrides.count(o), o) for o in points}
+    runs = math.prod(count for count, _ in counts.values())
+    if runs > MAX_RUNS:
+        largest_first = sorted(counts.values(), key=lambda pair: pair[0], reverse=True)
+        swept = " ".join(o.input_line or "" for count, o in largest_first if count > 1)
+        raise ConfigError("", swept, f"at most {MAX_RUNS:,} runs in a sweep; these are {runs:,}")
+    for count, override in counts.values():
+        if not count:
+            raise overrides.error(override, "at least one value")
 
 
 def _config(point: tuple[str, ...]) -> RunConfig:
     """The settings at one point of the grid, a tuple of `key=value` without lists of values."""
-    overrides = [_cached(_parse_override, text) for text in point]
-    groups = [o for o in overrides if o.key_or_group in config_groups()]
-    values = copy.deepcopy(_cached(_compose, tuple(o.input_line or "" for o in groups)))
-    for override in overrides:
+    given = [_cached(overrides.parse, text) for text in point]
+    chosen = tuple(o.input_line for o in given if o.key_or_group in overrides.groups())
+    values = copy.deepcopy(_cached(_compose_values, chosen))
+    for override in given:
         *sections, leaf = override.key_or_group.split(".")
-        if override in groups or sections[:1] == ["hydra"] or "hydra/" in override.key_or_group:
+        if override.input_line in chosen or override.is_hydra_override():
             continue
         target = values
         for section in sections:
             target = target[section]
         target[leaf] = override.value()
-    settings = config.from_dict(values)
-    if settings.env not in envs.games():
-        raise ConfigError("env", settings.env, _GAMES, schema.nearest(settings.env, envs.games()))
-    return settings
+    game, games = str(values["env"]), envs.games()
+    if game not in games:
+        raise ConfigError("env", values["env"], _GAMES, schema.nearest(game, games))
+    return config.from_dict(values)
 
 
-_GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
-_FLAGS = "key=value, -m, --help, --cfg job, --info, --hydra-help"
 _memo: dict[Any, Any] = {}
 
 
@@ -129,83 +141,75 @@ def _cached(function: Any, argument: Any) -> Any:
     return _memo[function, argument]
 
 
-def _compose(overrides: Sequence[str], *, with_hydra: bool = False) -> dict[str, Any]:
-    """conf/ with these overrides applied by Hydra, as plain values."""
+def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
+    """conf/ with these options of its groups."""
     try:
-        composed = compose("config", list(overrides), return_hydra_config=with_hydra)
-        values = OmegaConf.to_container(composed, resolve=False)
+        return compose("config", list(chosen), return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException) as error:
-        reason = schema.shorten(str(error).splitlines()[0])
-        raise ConfigError("", " ".join(overrides), f"what Hydra can compose ({reason})") from None
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
+        reason = schema.shorten(str(error).partition("\n")[0])
+        allowed = f"what Hydra can compose ({reason})"
+        if "hydra/launcher/" in reason:
+            allowed = "one that is installed: pip install -e '.[slurm]', or '.[ray]' for engine=ray"
+        raise ConfigError("", " ".join(chosen), allowed) from None
 
 
-def _parse_override(text: str) -> Override:
-    """One `key=value` in Hydra's grammar, its key known and its form one that we take."""
-    key, equals, value = text.partition("=")
-    if not equals or text[:1] in "+~":
-        verb = {"+": "added (+)", "~": "removed (~)"}.get(text[:1])
-        allowed = f"key=value; keys can't be {verb}" if verb else "key=value"
-        bare = key.lstrip("+~").split("@")[0]
-        raise ConfigError("", text, allowed, schema.nearest(bare, _all_keys()))
-    if not key.startswith(("hydra.", "hydra/")) and key not in _all_keys():
-        siblings = [k for k in _LEAVES if k.startswith(key.split(".")[0] + ".")]
-        allowed = "one of the keys " + ", ".join(siblings or _summary_of_keys())
-        raise ConfigError(key, value, allowed, schema.nearest(key, _all_keys()))
-    if "${" in value:
-        raise ConfigError(key, value.split("${")[0] + "${...}", "a plain value, no interpolation")
+def _compose_values(chosen: Iterable[str]) -> Any:
+    return OmegaConf.to_container(_compose(chosen))
+
+
+def _compose_hydra(chosen: Iterable[str]) -> DictConfig:
+    return _compose(chosen, with_hydra=True).hydra
+
+
+def _options(given: Iterable[Override]) -> tuple[str, ...]:
+    """What was chosen of conf/'s groups for the whole sweep."""
+    chosen: dict[str, str] = {}
+    for override in given:
+        group, text = override.key_or_group, override.input_line or ""
+        if group in overrides.groups() and not override.is_sweep_override():
+            if group in chosen:
+                raise overrides.error(override, f"one value; there is {chosen[group]} as well")
+            chosen[group] = text
+    return tuple(chosen.values())
+
+
+def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None:
+    """Changes one of the settings that the engine's launcher has, as Hydra will."""
+    key, value = override.key_or_group.removeprefix(LAUNCHER), override.value()
+    known = _settings_of(launcher)
+    if (key not in known and not known.get(key.rpartition(".")[0])) or override.package:
+        allowed = f"with engine={engine} {LAUNCHER}* is one of {', '.join(known) or 'nothing'}"
+        near = schema.nearest(key, known)
+        raise overrides.error(override, allowed, near and LAUNCHER + near)
+    mappings = [part for part in overrides.parts(value) if isinstance(part, Mapping)]
+    names = [key.rpartition(".")[2], *itertools.chain(*mappings)]
+    if override.is_sweep_override() or any(str(name).startswith("_") for name in names):
+        allowed = "one value for the whole sweep, without keys such as _target_"
+        raise overrides.error(override, allowed)
+    if key == "n_jobs" and not (value == -1 or (type(value) is int and value in _JOBS)):
+        raise overrides.error(override, f"a whole number {_JOBS}, or -1: one a core")
     try:
-        override = OverridesParser.create().parse_override(text)
-    except HydraException:
-        raise ConfigError(
-            key, value, "a value in Hydra's grammar; quote special characters"
-        ) from None
-    if key in config_groups():
-        _options(override)
-    return override
+        OmegaConf.update(launcher, key, value, force_add=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        reason = schema.shorten(str(error).partition("\n")[0])
+        raise overrides.error(override, f"what the launcher takes ({reason})") from None
 
 
-def _options(override: Override) -> tuple[str, list[str]]:
-    """A group's name and the options chosen of it, all of them known."""
-    group = override.key_or_group
-    known = config_groups()[group]
-    try:
-        swept = override.is_sweep_override()
-        names = [
-            str(n) for n in (override.sweep_string_iterator() if swept else [override.value()])
-        ]
-    except HydraException as error:
-        raise _error(override, f"{', '.join(known)} ({error})") from None
-    for name in names:
-        if name not in known and not (group == "experiment" and name in ("None", "null")):
-            raise ConfigError(group, name, ", ".join(known), schema.nearest(name, known))
-    return group, names
+def _settings_of(launcher: DictConfig, prefix: str = "") -> dict[str, bool]:
+    """The launcher's keys, dotted, and which of them are mappings that take any names.
 
-
-def config_groups() -> Mapping[str, list[str]]:
-    """Each folder of conf/ and the names of its files."""
-    folders = (path for path in sorted(conf_dir().iterdir()) if path.is_dir())
-    return {folder.name: sorted(f.stem for f in folder.glob("*.yaml")) for folder in folders}
-
-
-def _all_keys() -> list[str]:
-    return [
-        *itertools.filterfalse(lambda k: "." in k, _LEAVES),
-        *config_groups(),
-        *(k for k in _LEAVES if "." in k),
-    ]
-
-
-def _summary_of_keys() -> list[str]:
-    """The root keys and groups, and each section once."""
-    return list(dict.fromkeys(k if "." not in k else k.split(".")[0] + ".*" for k in _all_keys()))
-
-
-def _error(override: Override, allowed: str) -> ConfigError:
-    key, _, value = (override.input_line or "").partition("=")
-    return ConfigError(key, value, allowed)
+    Of joblib's only the one that leaves every run to a process of its own.
+    """
+    if "JoblibLauncher" in launcher.get("_target_", ""):
+        return {"n_jobs": False}
+    found = {}
+    for name in (str(name) for name in launcher if not str(name).startswith("_")):
+        kind = OmegaConf.get_type(launcher, name)
+        found[prefix + name] = kind is dict
+        if kind is dict or dataclasses.is_dataclass(kind):
+            found |= _settings_of(launcher[name], f"{prefix}{name}.")
+    return found
 
 
 def _refuse_flag(message: str) -> NoReturn:
-    raise ConfigError("", message.removeprefix("unrecognized arguments: "), _FLAGS)
+    raise ConfigError("", message, _FLAGS)

@@ -30,7 +30,7 @@ class Rows:
         run_dir: RunDir,
         sinks: Sequence[Sink],
         saved: Mapping[str, Any],
-        inexact_resumes: int,
+        inexact_resumes: int = 0,
     ):
         self._inexact_resumes = inexact_resumes
         self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks

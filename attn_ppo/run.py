@@ -176,4 +176,4 @@ def _open_wandb(
         code = error.code
         raise
     finally:
-        sink.finish(exit_code=int(code))
+        sink.finish(exit_code=int(code), hurry=code == ExitCode.PREEMPTED)

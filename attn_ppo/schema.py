@@ -17,8 +17,8 @@ class ConfigError(ValueError):
     """Bad input, told in at most three lines: key and value, what is allowed, the nearest name."""
 
     def __init__(self, key: str, value: Any, allowed: str, nearest: str | None = None):
-        setting = f"{key}={shorten(value)}" if key else shorten(value)
-        lines = [f"error: {setting} is not allowed", f"allowed: {allowed}"]
+        setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
+        lines = [f"error: {setting} is not allowed", f"allowed: {shorten(allowed, 500)}"]
         super().__init__("\n".join(lines + ([f"nearest: {nearest}"] if nearest else [])))
 
 
@@ -93,17 +93,25 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The name that a mistyped word most likely meant, if any comes close."""
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
-    starts = [name for name in by_lower if word and name.startswith(word.lower())]
-    return by_lower[(close or starts)[0]] if close or starts else None
+    """The name that a mistyped word most likely meant, if any comes close.
+
+    Besides letters that differ: ms_pacman for MsPacman, only the end of a dotted name, only its
+    beginning, or a name with something around it, such as ALE/Pong-v5.
+    """
+    word, by_lower = word.lower()[:80], {name.lower(): name for name in names}
+    same = [name for name in by_lower if name == word.replace("_", "")]
+    ends = [name for name in by_lower if name.rpartition(".")[2] == word]
+    close = difflib.get_close_matches(word, by_lower, n=1, cutoff=0.5)
+    starts = [name for name in by_lower if word and name.startswith(word)]
+    inside = [name for name in by_lower if len(name) > 3 and name in word]
+    found = same or ends or sorted(inside, key=len, reverse=True) or close or starts
+    return by_lower[found[0]] if found else None
 
 
-def shorten(value: Any) -> str:
-    """A value for one line of a message: printable, at most 80 characters."""
+def shorten(value: Any, limit: int = 80) -> str:
+    """A value for one line of a message: printable, at most `limit` characters."""
     text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _is_section(hint: Any) -> bool:
@@ -144,6 +152,8 @@ def _number(key: str, value: Any, kind: type, limits: Range) -> int | float:
     """Whole numbers may be written 1e7 or 10_000_000."""
     allowed = f"a {'whole ' if kind is int else ''}number {limits}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ConfigError(key, value, allowed)
+    if not str(value).isascii():  # float() takes every alphabet's digits
         raise ConfigError(key, value, allowed)
     try:
         number = float(value)

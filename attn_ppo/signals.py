@@ -19,7 +19,7 @@ from attn_ppo.run_dir import ExitCode, RunError
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ASKING = (*INTERRUPTS, signal.SIGUSR1, signal.SIGUSR2)  # the last two: how Slurm announces an end
 SAME_SECONDS = 1.0
-SAVE_SECONDS = 7.0
+SAVE_SECONDS = 5.0
 
 
 class StopRequest:

@@ -103,8 +103,17 @@ class Wandb:
             self._told = True
             self._say(f"W&B: records no more, {self._trouble}; metrics.csv has it all")
 
-    def finish(self, summary: Mapping[str, Any] | None = None, *, exit_code: int = 0) -> None:
-        """Put `summary` beside the run's last values and end it. Safe to call again."""
+    def finish(
+        self,
+        summary: Mapping[str, Any] | None = None,
+        *,
+        exit_code: int = 0,
+        hurry: bool = False,
+    ) -> None:
+        """Put `summary` beside the run's last values and end it. Safe to call again.
+
+        In a `hurry`, after a second at most: a resume sends what did not arrive.
+        """
         run, self._run = self._run, None
         if run is None:
             return
@@ -118,7 +127,8 @@ class Wandb:
             run.finish(exit_code=exit_code)
 
         try:
-            _within(FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize(), end)
+            patience = FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize()
+            _within(1 if hurry else patience, end)
             cause = ""
         except Exception as error:
             cause = _cause(error)

@@ -1,49 +1,271 @@
-"""What has become of runs, for people: read from their folders, wherever the runs are."""
+"""`python -m attn_ppo.status [FOLDER ...]`: what has become of runs, read from their folders.
 
+Works at any time, wherever the runs are, and takes no lock. What a run is stands in its
+config.yaml; its path says nothing.
+"""
+
+import argparse
 import json
 import math
-from collections.abc import Sequence
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attn_ppo import config, schema
+from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.run_dir import read_last_row, read_status
+from attn_ppo.run_dir import FINAL, ExitCode, read_last_row, read_status
+from attn_ppo.schema import ConfigError
+
+SILENT_MINUTES = 20  # a run on another machine leaves a trace more often, if it goes on
+BAD = ("failed", "killed")  # these make the exit code 1
+COLOURS = {"done": 32, "running": 36, "preempted": 33, "no sign of life": 33, "failed": 31,
+           "killed": 31, "unreadable": 31}  # fmt: skip
+LEFT = ("game", "state", "note")  # the other columns are numbers
+OPTIONAL = ("steps/s", "ETA", "note")  # shown where any run has one
 
 
-def table(configs: Sequence[RunConfig]) -> str:
-    """Game, lambda, seed, score, attention entropy and state of each run, for people."""
-    head = ("game", "lambda", "seed", "score", "attention entropy", "state")
-    rows = [head, *((c.env, config.plain(c.lambda_), str(c.seed), *outcome(c)) for c in configs)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    align = (str.ljust, str.rjust, str.rjust, str.rjust, str.rjust, str.ljust)
-    lines = ("  ".join(map(lambda to, cell, n: to(cell, n), align, row, widths)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+@dataclass(frozen=True)
+class Standing:
+    """What has become of one run; `settings` is None where its config.yaml can't be used."""
+
+    folder: Path
+    settings: RunConfig | None
+    state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
+    note: str  # the cause, or who runs it
+    row: dict[str, float]  # the newest of metrics.csv, with the evaluation's score if there is one
 
 
-def outcome(settings: RunConfig) -> tuple[str, str, str]:
-    """Score, attention entropy (nats) and state; of the evaluation where it was made."""
-    status, result = read_status(settings.folder), read_last_row(settings.folder)
-    result |= _evaluation(settings.folder, result.get("env_steps"))
-    score, entropy = (result.get(key) for key in ("episode_return", "attention_entropy"))
-    state = str(status.get("state", "not started"))
-    cause = f": {schema.shorten(status['cause'])}" if status.get("cause") else ""
-    return _number(score, 1), _number(entropy, 2), state + cause
+def main(argv: Sequence[str]) -> int:
+    """Prints the table of the runs at or below the folders; returns the exit code."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` is no error
+    parser = argparse.ArgumentParser(prog="python -m attn_ppo.status", description=main.__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER",
+                        help="a run, or a folder with runs below it; by default runs/")  # fmt: skip
+    sweeps: dict[Path, list[Path]] = {}
+    for root in parser.parse_args(argv).folders:
+        found = list(_find(root))
+        if not found:
+            why = "there are none" if root.is_dir() else "no such folder"
+            print(f"error: no runs in {_printable(root)}: {why}", file=sys.stderr)
+            print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
+            return ExitCode.BAD_INPUT
+        for folder in found:
+            sweep = root.joinpath(*folder.relative_to(root).parts[:-3])  # of game, lambda, seed
+            sweeps.setdefault(sweep, []).append(folder)
+    every: list[Standing] = []
+    sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
+    for sweep, folders in sweeps.items():
+        standings = sorted(look((folder, None) for folder in folders), key=_order)
+        every += standings
+        print(f"{_printable(sweep)}\n{table(standings)}\n")
+    print(summary(every))
+    return ExitCode.RUN_FAILED if any(s.state in BAD for s in every) else ExitCode.DONE
 
 
-def _evaluation(folder: Path, env_steps: float | None) -> dict[str, Any]:
+def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
+    """The standing of each run; settings that aren't given are read from its folder."""
+    locks, standings = _locks(), []
+    for folder, settings in runs:
+        unreadable = ""
+        try:
+            settings = settings or config.read(folder / "config.yaml")
+        except ConfigError as error:
+            unreadable = str(error).partition("\nallowed: ")[2]
+        row, said = read_last_row(folder), read_status(folder)
+        row |= _evaluation(folder, row.get("env_steps"))
+        state, note = _state(folder, said, row, locks)
+        if unreadable and state not in FINAL:
+            state, note = "unreadable", unreadable
+        standings.append(Standing(folder, settings, state, note, row))
+    return standings
+
+
+def table(standings: Sequence[Standing]) -> str:
+    """A line a run, and where those that failed left their output."""
+    rows = [_cells(standing) for standing in standings]
+    names = [n for n in rows[0] if n not in OPTIONAL or any(row[n] for row in rows)]
+    width = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    rest = sum(width[n] + 2 for n in names if n != "note")
+    room = max(40, columns - rest)
+    lines = [_line({n: n for n in names}, width, "")]
+    for row in rows:
+        note = row["note"] if len(row["note"]) <= room else row["note"][: room - 3] + "..."
+        lines.append(_line({n: row[n] for n in names} | {"note": note}, width, row["state"]))
+    return "\n".join([*lines, *_details([s for s in standings if s.state in BAD], room)])
+
+
+def summary(standings: Collection[Standing]) -> str:
+    """How many runs are in which state, and how to go on."""
+    counts = Counter(standing.state for standing in standings)
+    order = ["done", "running", *FINAL, "killed", "no sign of life", "not started", "unreadable"]
+    parts = [f"{counts[state]} {state}" for state in dict.fromkeys(order) if counts[state]]
+    text = f"{len(standings)} run{'s' if len(standings) != 1 else ''}: {', '.join(parts)}"
+    left = counts.keys() - {"done", "running"}
+    return text + ("\nthe command that started them goes on with what isn't done" if left else "")
+
+
+def result(standing: Standing) -> tuple[str, str]:
+    """Score and attention entropy (nats); of the evaluation where it was made."""
+    score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
+    return _number(score, 1), _number(entropy, 2)
+
+
+def _find(root: Path) -> Iterator[Path]:
+    """Folders of runs at or below `root`, also of those that ended before they had a config."""
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(n for n in below if n not in ("wandb", "figures") and n[0] != ".")
+        if "config.yaml" in files or "status.json" in files:
+            below.clear()
+            yield Path(folder)
+
+
+def _order(standing: Standing) -> tuple[Any, ...]:
+    settings = standing.settings
+    if settings is None:
+        return (1, str(standing.folder))
+    return (0, settings.env, settings.lambda_, settings.seed, str(standing.folder))
+
+
+def _state(
+    folder: Path, said: dict[str, Any], row: dict[str, float], locks: Collection[tuple[int, int]]
+) -> tuple[str, str]:
+    """The state and a note on it. What status.json says is only true while its process lives."""
+    state, holder = said.get("state"), _holder(folder, locks)
+    process = f"pid {_printable(said.get('pid'))} on {_printable(said.get('host'))}"
+    if state == "done":
+        return "done", ""
+    if holder:
+        return "running", holder
+    if state in FINAL:
+        cause = str(said.get("cause") or "").partition("\n")[0]
+        return state, _printable(cause.replace(f"{folder}/", "").rstrip(": "))
+    if state == "running" and said.get("host") in (None, socket.gethostname()):
+        return "killed", f"{process} is gone" if said.get("pid") else "its process is gone"
+    if state == "running":
+        minutes = _minutes_silent(folder)
+        silent = minutes >= SILENT_MINUTES
+        return ("no sign of life", f"for {minutes:.0f} min: {process}") if silent else (
+            "running", process)  # fmt: skip
+    if row or (folder / "status.json").exists():
+        return "unreadable", "its status.json"
+    return "not started", ""
+
+
+def _locks() -> set[tuple[int, int]]:
+    """Inode and process of every file lock on this machine."""
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return set()
+    found = (re.search(r" (\d+) \w+:\w+:(\d+) ", line) for line in lines)
+    return {(int(match[2]), int(match[1])) for match in found if match}
+
+
+def _holder(folder: Path, locks: Collection[tuple[int, int]]) -> str:
+    """What the holder of a run's lock says of itself; "" where nobody on this machine has it.
+
+    Its pid, not the device number, goes with the inode: overlays and btrfs give another one.
+    """
+    try:
+        said = _printable((folder / "lock").read_text(errors="replace").strip())
+        pid = int(said.split()[1])
+        return said if ((folder / "lock").stat().st_ino, pid) in locks else ""
+    except (OSError, ValueError, IndexError):
+        return ""
+
+
+def _minutes_silent(folder: Path) -> float:
+    """How long ago the run last wrote, in minutes."""
+    files = (folder / name for name in ("metrics.csv", "status.json"))
+    return (time.time() - max(f.stat().st_mtime for f in files if f.exists())) / 60
+
+
+def _evaluation(folder: Path, env_steps: float | None) -> dict[str, float]:
     """Score and attention entropy of evaluation.json, if it is of the agent as it now is."""
     try:
-        result = json.loads((folder / "evaluation.json").read_text())
-        if result["env_steps"] != env_steps:
+        said = json.loads((folder / "evaluation.json").read_text())
+        if said["env_steps"] != env_steps:
             return {}
-        return {
-            "episode_return": result["score_mean"],
-            "attention_entropy": result["attention_entropy"],
-        }
+        names = {"score_mean": "episode_return", "attention_entropy": "attention_entropy"}
+        return {name: float(said[key]) for key, name in names.items() if said[key] is not None}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
+def _cells(standing: Standing) -> dict[str, str]:
+    settings, row = standing.settings, standing.row
+    score, entropy = result(standing)
+    steps, speed = row.get("env_steps", 0.0), row.get("env_steps_per_second", 0.0)
+    steps = steps if math.isfinite(steps) else 0.0
+    total = settings.trained_steps if settings else 0
+    goes = standing.state == "running" and 0 < speed < math.inf and steps < total
+    return {
+        "game": settings.env if settings else _printable(standing.folder),
+        "lambda": config.plain(settings.lambda_) if settings else "",
+        "seed": str(settings.seed) if settings else "",
+        "state": standing.state,
+        "progress": _progress(steps, total) if settings else "",
+        "steps/s": f"{speed:,.0f}" if goes else "",
+        "ETA": _duration((total - steps) / speed) if goes else "",
+        "score": score,
+        "attention entropy": entropy,
+        "note": standing.note,
+    }
+
+
+def _progress(steps: float, total: int) -> str:
+    part = f"{_short(steps)} of " if steps < total else ""
+    return f"{part}{_short(total)}  {100 * steps // total:3.0f}%"
+
+
+def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator[str]:
+    """Where failed runs left their output, and the cause where the table had to cut it."""
+    for number, standing in enumerate(failed[:shown]):
+        yield from ["", "more about what failed:"] if number == 0 else []
+        log = standing.folder / "output.log"
+        yield f"  {_printable(log if log.exists() else standing.folder / 'status.json')}"
+        yield from [f"    {standing.note}"] if len(standing.note) > room else []
+    if len(failed) > shown:
+        yield f"  and {len(failed) - shown} more"
+
+
+def _line(cells: dict[str, str], width: dict[str, int], state: str) -> str:
+    padded = {n: (str.ljust if n in LEFT else str.rjust)(cells[n], width[n]) for n in width}
+    if state in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        padded["state"] = f"\x1b[{COLOURS[state]}m{padded['state']}\x1b[0m"
+    return "  ".join(padded.values()).rstrip()
+
+
+def _short(steps: float) -> str:
+    """A count in three digits: 950, 20k, 2.5M."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if steps >= 0.9995 * scale:
+            return f"{steps / scale:.3g}{letter}"
+    return f"{steps:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m"
+
+
+def _printable(text: object) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from attn_ppo import command_line, sweep
+from attn_ppo import command_line, machine, parent, sweep
 from attn_ppo.config import RunConfig
 from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status
 from attn_ppo.schema import ConfigError
@@ -31,14 +31,20 @@ def main(argv: Sequence[str]) -> int:
     """Does what the command line says; returns the exit code."""
     try:
         asked = command_line.parse(argv)
-        if asked.only_shows:
-            return sweep.show(argv)
+        if asked.shows:
+            return sweep.show(asked.shows)
         sweep.check_folders(asked.configs)
+        folders = [settings.folder for settings in asked.configs]
+        machine.check_writable(f for f in folders if read_status(f).get("state") != "done")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
     except OSError as error:
-        print(f"error: can't read {error.filename}: {error.strerror}", file=sys.stderr)
+        where = error.filename or "the working folder"
+        print(f"error: can't read {where}: {error.strerror}", file=sys.stderr)
         return ExitCode.DISK
     if asked.is_sweep:
         return sweep.run_all(asked)
@@ -52,6 +58,7 @@ def train(settings: RunConfig) -> int:
         print(f"{folder} is done already")
         return ExitCode.DONE
     with stop_request() as stop:
+        parent.serve()
         return _train(settings, stop)
 
 

@@ -1,7 +1,8 @@
 """Does a run grow? Follows one for half an hour: memory, threads, open files.
 
 `python -m bench.soak --minutes 30` trains Breakout with short updates, saving every fifth of them
-and logging to W&B offline, so that whatever leaks has many steps to do so.
+and logging to W&B offline, so that whatever leaks has many steps to do so. Memory goes up and down
+within an update, so the least of half a minute counts.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-OVERRIDES = ["ppo.num_epochs=1", "ppo.num_minibatches=1", "checkpoint.every_updates=5",
+OVERRIDES = ["ppo.num_epochs=1", "attention.hidden=64", "checkpoint.every_updates=5",
              "checkpoint.anchor_steps=2000", "lambda=0.0005", "total_steps=1e9",
              "wandb.mode=offline", "name=soak"]  # fmt: skip
+WINDOW = 30
 COLUMNS = ("seconds", "env_steps", "rss_mb", "threads", "open_files")
 WARM_UP = 0.2  # share of the time before growth is looked at: buffers fill, the allocator settles
 
@@ -37,7 +39,7 @@ def main() -> int:
 
 
 def follow(seconds: float) -> list[tuple[float, ...]]:
-    """A sample every ten seconds of a run that is ended after so many."""
+    """The least memory of each WINDOW, with the steps then, of a run ended after `seconds`."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
         command = [sys.executable, "-m", "attn_ppo.train", *OVERRIDES]
@@ -45,12 +47,20 @@ def follow(seconds: float) -> list[tuple[float, ...]]:
         metrics = Path(folder) / "runs/soak/Breakout/lambda=0.0005/seed=0/metrics.csv"
         began, samples = time.monotonic(), []
         while run.poll() is None and time.monotonic() < began + seconds:
-            time.sleep(10)
-            if metrics.exists():
-                samples.append((round(time.monotonic() - began, 1), *sample(run.pid, metrics)))
+            window = []
+            for _ in range(WINDOW):
+                time.sleep(1)
+                window += [sample(run.pid, metrics)] if metrics.exists() else []
+            if window:
+                samples.append((round(time.monotonic() - began, 1), *min(window, key=memory)))
         run.terminate()
         assert run.wait() == 75, "the run ended before its time"
     return samples
+
+
+def memory(measured: tuple[int, float, int, int]) -> float:
+    """The second of a sample's numbers."""
+    return measured[1]
 
 
 def sample(pid: int, metrics: Path) -> tuple[int, float, int, int]:

@@ -25,8 +25,12 @@ ARROWS = {
     "command_line": {"config", "envs", "machine", "overrides", "schema"},
     "status": {"config", "schema", "run_dir"},
     "gpus": set(),
-    "worker": {"config", "gpus", "run_dir", "signals"},
-    "sweep": {"config", "schema", "command_line", "run_dir", "status", "terminal", "worker"},
+    "parent": set(),
+    "slurm": set(),
+    "on_ray": set(),
+    "worker": {"config", "gpus", "parent", "run_dir", "signals", "slurm"},
+    "sweep": {"command_line", "config", "on_ray", "run_dir", "schema", "slurm", "status",
+              "terminal", "worker"},
     "layers": set(),
     "kernels": set(),
     "backends": {"config", "schema", "layers", "kernels"},
@@ -41,8 +45,8 @@ ARROWS = {
     "watchdog": {"run_dir"},
     "run": {"config", "signals", "agent", "backends", "envs", "model", "rollout", "ppo", "evaluate",
             "checkpoint", "resume", "rows", "run_dir", "sinks", "terminal", "watchdog"},
-    "train": {"config", "schema", "signals", "command_line", "machine", "sweep", "agent",
-              "backends", "run", "run_dir"},
+    "train": {"agent", "backends", "command_line", "config", "machine", "parent", "run", "run_dir",
+              "schema", "signals", "sweep"},
 }  # fmt: skip
 ANALYSIS = {"config", "schema", "run_dir", "checkpoint", "evaluate", "interpret"}
 OWNERS = {

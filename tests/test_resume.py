@@ -123,7 +123,6 @@ def test_what_is_gone_is_not_silently_begun_afresh():
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_difference():
-    whole = saved_run("whole")
     assert again("whole").returncode == 0
     run = saved_run("a")
     state = checkpoint.load(run) or {}
@@ -134,7 +133,7 @@ def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_difference():
     done = again("a")
     assert done.returncode == 0
     assert (done.stdout + done.stderr).count("warning") == 1
-    assert difference(run, whole) is None
+    assert difference(run, folder("whole")) is None
 
 
 def test_differences_name_both_sides():

@@ -1,5 +1,6 @@
 """Everything but kills that may befall runs: disks, damage, signals, bad neighbours, no network."""
 
+import io
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
@@ -33,7 +35,8 @@ def damage(tally: Tally, whole: Path, *, cuts: int, flips: int) -> None:
         place = rng.randrange(len(data))
         flipped = bytes([data[place] ^ 1 << rng.randrange(8)])
         newest.write_bytes(data[:place] + (flipped + data[place + 1 :] if i >= cuts else b""))
-        restored = (checkpoint.load(newest.parent) or {}).get("update")
+        with redirect_stdout(io.StringIO()):  # a warning each
+            restored = (checkpoint.load(newest.parent) or {}).get("update")
         fault = "checkpoint cut short" if i < cuts else "checkpoint with a flipped bit"
         tally.add(fault, None if restored == 1 else f"byte {place}: {restored}", lost=restored != 1)
     newest.write_bytes(data[:-1])
@@ -136,7 +139,7 @@ def nan(tally: Tally) -> None:
 
 
 def bad_sweep(tally: Tally) -> None:
-    """Twelve runs, every other one bad in a way of its own; then the same command without faults."""
+    """Twelve runs, every other one bad in its own way; then the same without faults."""
     kinds = ["exception", "segfault", "sigkill", "hang", "memory", "nan"]
     seeds = "seed=" + ",".join(map(str, range(12)))
     sweep = [*_command("name=sweep", "total_steps=512", "evaluation.episodes=0"), "-m", seeds]

@@ -89,7 +89,8 @@ def _one_campaign(tally: Tally, campaign: Campaign, kills: int) -> None:
         return
     rng = random.Random(label)
     places = [place for place in PLACES if place != "before evaluation"]
-    faults = [*(places[i % len(places)] for i in range(kills // 2))]
+    offset = CAMPAIGNS.index(campaign) * (kills // 2)  # so that few kills come to all places, too
+    faults = [places[(offset + i) % len(places)] for i in range(kills // 2)]
     faults += ["at a random moment"] * (kills - 1 - len(faults))
     rng.shuffle(faults)
     for fault in faults:

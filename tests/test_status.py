@@ -1,0 +1,239 @@
+"""What is told of runs: true whatever their files say."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from attn_ppo import command_line, config, status
+from attn_ppo.run_dir import RunDir
+
+HEADER = "update,env_steps,episode_return,attention_entropy,env_steps_per_second\n"
+
+
+def make_run(*overrides: str, steps: int = 0, **said) -> Path:
+    """A run's folder: 1024 steps of Breakout unless overridden, at 50 steps a second."""
+    texts = ["total_steps=1024", *overrides]
+    settings = command_line.parse(texts).configs[0]
+    folder = settings.folder
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(config.to_yaml(settings))
+    if steps:
+        (folder / "metrics.csv").write_text(f"{HEADER}1,{steps},12.5,3.25,50.0\n")
+    if said:
+        (folder / "status.json").write_text(json.dumps(said))
+    return folder
+
+
+def told(capsys, *arguments: str) -> tuple[int, dict[str, list[str]], str]:
+    """Exit code, the cells of each run's line by its seed, and the last lines."""
+    code = status.main(arguments)
+    out = capsys.readouterr().out
+    assert all(len(line) <= 120 for line in out.splitlines())
+    lines = [re.split(" {2,}", line.strip()) for line in out.splitlines()]
+    return code, {cells[2]: cells for cells in lines if len(cells) > 6}, out
+
+
+def state_of(capsys) -> tuple[str, str]:
+    """State and note of the only run, which has a note."""
+    code, by_seed, _ = told(capsys)
+    cells = by_seed["0"]
+    assert code == (cells[3] in ("failed", "killed"))
+    return cells[3], cells[-1]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_table_of_many_states(capsys):
+    done = make_run("seed=10", "lambda=0.0005", steps=1024, state="done", cause="left from before")
+    (done / "evaluation.json").write_text(
+        '{"env_steps": 1024, "score_mean": 40.25, "attention_entropy": 1.5}'
+    )
+    make_run("seed=2", steps=512, state="failed", cause="killed by SIGSEGV")
+    make_run("seed=3", steps=256, state="preempted", cause="SIGINT: stopped at 256 steps")
+    make_run("seed=4", "env=Pong")
+    code, by_seed, out = told(capsys)
+    assert code == 1
+    assert list(by_seed) == ["seed", "2", "3", "10", "4"]  # by game, lambda, seed as a number
+    assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.2", "1.50"]
+    assert by_seed["2"] == ["Breakout", "0", "2", "failed", "512 of 1.02k", "50%", "12.5", "3.25",
+                            "killed by SIGSEGV"]  # fmt: skip
+    assert by_seed["3"][3] == "preempted"
+    assert by_seed["4"][3:6] == ["not started", "0 of 1.02k", "0%"]
+    assert "runs/default/Breakout/lambda=0/seed=2/status.json" in out  # there is no output.log
+    assert "\n4 runs: 1 done, 1 failed, 1 preempted, 1 not started\n" in out
+    assert "\x1b" not in out
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_run_is_running_while_its_lock_is_held(capsys, settings_of):
+    settings = settings_of("total_steps=1024")
+    run_dir = RunDir(settings)
+    metrics = settings.folder / "metrics.csv"
+    metrics.write_text(f"{HEADER}1,256,nan,3.25,0.2\n")
+    run_dir.write_status("running")
+    who = f"pid {os.getpid()} on {socket.gethostname()}"
+    _, by_seed, _ = told(capsys)
+    # 768 steps left at 0.2 a second: 3840 s = 64 min
+    assert by_seed["0"][3:] == ["running", "256 of 1.02k", "25%", "0", "1h04m", "-", "3.25", who]
+    run_dir.write_status("preempted")  # of the last time: it is being resumed
+    assert state_of(capsys) == ("running", who)
+    run_dir.write_status("running")
+    run_dir.close()
+    assert state_of(capsys) == ("killed", f"{who} is gone")
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_another_process_of_the_same_pid_is_not_the_run(capsys):
+    folder = make_run(state="running", pid=os.getpid(), host=socket.gethostname())
+    (folder / "lock").write_text(f"pid {os.getpid()} on {socket.gethostname()}")
+    assert state_of(capsys)[0] == "killed"
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (5, ("running", "pid 7 on elsewhere")),
+        (25, ("no sign of life", "for 25 min: pid 7 on elsewhere")),
+    ],
+)
+def test_a_run_on_another_machine_is_judged_by_its_last_trace(minutes, expected, capsys):
+    folder = make_run(steps=512, state="running", pid=7, host="elsewhere")
+    before = time.time() - 60 * minutes
+    os.utime(folder / "metrics.csv", (before, before))
+    os.utime(folder / "status.json", (before - 3600, before - 3600))
+    assert state_of(capsys) == expected
+
+
+DAMAGE = {
+    "config.yaml": [b"", b"\x00\xff", b"env: [", b"env: ../../x\n", b"- 1\n", b"? [a]\n: 2\n"],
+    "status.json": [b"", b"{", b"[]", b"\xff", b'{"state": 3}', b'{"state": ["done"]}',
+                    b'{"state": "\\u001b[31m"}', b'{"state": "running", "pid": [], "host": {}}',
+                    b'{"state": "failed", "cause": {"a": "\\u202e\\u001b\\n"}}'],
+    "metrics.csv": [b"", b"update\n", b"\xff\n\xff\n", b"env_steps\nnan\n", b"env_steps\ninf\n",
+                    b"env_steps,episode_return\n1,inf\n", b"a,b\n1\n"],
+    "evaluation.json": [b"{", b"[]", b'{"env_steps": 512, "score_mean": "x"}',
+                        b'{"env_steps": 512, "score_mean": [1], "attention_entropy": null}'],
+    "lock": [b"\xff", b"pid", b"pid x on y", b"pid 99999999999999999999 on \x1b[31m"],
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, c) for name, contents in DAMAGE.items() for c in contents]
+)
+def test_damaged_files_are_told_and_hide_no_other_run(name, content, capsys):
+    damaged = make_run(steps=512, state="failed", cause="first")
+    (damaged / name).write_bytes(content)
+    make_run("seed=1", steps=1024, state="done")
+    _, by_seed, out = told(capsys)
+    assert by_seed["1"][3] == "done"
+    assert "2 runs: 1 done, 1 " in out
+    assert out.isascii()
+    assert all(c.isprintable() or c == "\n" for c in out)
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize("name", ["config.yaml", "status.json", "metrics.csv"])
+def test_folders_in_place_of_files(name, capsys):
+    folder = make_run(steps=512, state="failed", cause="first")
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    assert "1 run: 1 " in told(capsys)[2]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_run_that_ended_before_it_had_a_config(capsys):
+    folder = Path("runs/default/Breakout/lambda=0/seed=0")
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text('{"state": "failed", "cause": "no such device"}')
+    code, _, out = told(capsys)
+    assert code == 1
+    assert f"{folder}  " in out
+    assert "no such device" in out
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_long_cause_is_cut_in_the_table_and_told_below(capsys):
+    cause = "runs/default/Breakout/lambda=0/seed=0/checkpoint.pt: " + "very damaged " * 8 + "indeed"
+    make_run(steps=512, state="failed", cause=cause)
+    code = status.main([])
+    out = capsys.readouterr().out
+    assert code == 1
+    row = next(line for line in out.splitlines() if line.startswith("Breakout"))
+    assert "checkpoint.pt: very damaged" in row  # the folder isn't said again
+    assert row.endswith("...")
+    assert len(row) <= 120
+    assert "very damaged indeed\n" in out
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_folders_are_asked_for_by_name_and_paths_say_nothing(capsys):
+    make_run("name=a", steps=512, state="preempted")
+    make_run("name=b", "seed=7", steps=512, state="failed")
+    Path("runs/a/Breakout").rename("runs/a/Pong")
+    code, by_seed, out = told(capsys, "runs/a")
+    assert code == 0
+    assert by_seed["0"][0] == "Breakout"
+    assert out.startswith("runs/a\n")
+    assert told(capsys, "runs/a/Pong/lambda=0/seed=0", "runs/b")[0] == 1
+    assert told(capsys)[2].count("\nruns/b\n") == 1
+    for inside in ("wandb", "copy"):  # what lies in a run isn't another one
+        folder = Path("runs/a/Pong/lambda=0/seed=0") / inside
+        folder.mkdir()
+        (folder / "config.yaml").write_text("env: x")
+    assert told(capsys, "runs/a")[2].endswith("with what isn't done\n")
+    assert "1 run: 1 preempted" in told(capsys, "runs/a")[2]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize("asked", [[], ["nowhere"], ["\x1b[31m"], ["there", "nowhere"], ["empty"]])
+def test_without_runs(asked, capsys):
+    make_run("name=x")
+    Path("runs/x").rename("there")
+    Path("empty").mkdir()
+    assert status.main(asked) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert len(error.splitlines()) <= 3
+    assert error.startswith("error: no runs in ")
+    assert "\x1b" not in error
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize(("variables", "colour"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_on_terminals_only(variables, colour, monkeypatch, capsys):
+    make_run(steps=512, state="failed", cause="x")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    status.main([])
+    assert ("\x1b[31mfailed\x1b[0m  " in capsys.readouterr().out) == colour
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_two_hundred_runs_take_no_time_and_no_torch():
+    for seed in range(200):
+        folder = Path(f"runs/many/Breakout/lambda=0/seed={seed}")
+        if seed == 0:
+            first = make_run("name=many", steps=512, state="done")
+            continue
+        folder.mkdir(parents=True)
+        for file in first.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+    code = (
+        "import sys, time; from attn_ppo import status; status.main([]);"
+        "print(time.process_time(), sorted({'torch', 'ale_py', 'hydra'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    seconds, modules = done.stdout.splitlines()[-1].split(" ", 1)
+    assert modules == "[]"
+    assert float(seconds) < 1.5  # 0.5 on two quiet cores, imports included
+    assert "200 runs: 200 done" in done.stdout
