@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from attn_ppo import config, envs, machine, overrides, schema
+from attn_ppo import config, games, machine, overrides, schema
 from attn_ppo.config import RunConfig
 from attn_ppo.overrides import LAUNCHER, MAX_RUNS, conf_dir
 from attn_ppo.schema import ConfigError
@@ -125,9 +125,9 @@ def _config(point: tuple[str, ...]) -> RunConfig:
         for section in sections:
             target = target[section]
         target[leaf] = override.value()
-    game, games = str(values["env"]), envs.games()
-    if game not in games:
-        raise ConfigError("env", values["env"], _GAMES, schema.nearest(game, games))
+    game, known = str(values["env"]), games.known()
+    if game not in known:
+        raise ConfigError("env", values["env"], _GAMES, schema.nearest(game, known))
     return config.from_dict(values)
 
 

@@ -1,23 +1,19 @@
 """Atari games, many at a time: a checked front for ale-py's C++ vector environment.
 
-games, rom_md5: what can be played · AtariEnvs.step -> Step, Episode; state, restore · two_groups ·
-the checks.
+AtariEnvs.step -> Step, Episode; state, restore · two_groups · the checks.
 """
 
 import hashlib
-from functools import cache
 from typing import Any, NamedTuple
 
-import ale_py
-import gymnasium
 import numpy as np
-from ale_py import roms
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 
 from attn_ppo.action_log import ActionLog
 from attn_ppo.config import Protocol
-from attn_ppo.schema import ConfigError, Range, nearest
+from attn_ppo.games import action_names, rom_id
+from attn_ppo.schema import ConfigError, Range
 
 FRAMES_PER_STEP = 4
 FIRE = 1
@@ -61,24 +57,6 @@ class Step(NamedTuple):
     truncated: np.ndarray  # (N,) bool, time limit
     final_obs: np.ndarray | None  # as obs, but before the reset; to be read where truncated only
     episodes: list[Episode]  # whole games that finished at this step
-
-
-def games() -> dict[str, str]:
-    """ALE's name of every single-player game -> the id of its ROM."""
-    # The two-player ROMs (combat, joust, maze_craze, warlords) would end the process without
-    # an exception; they aren't registered.
-    specs = [s for s in gymnasium.registry.values() if s.namespace == "ALE" and s.version == 5]
-    return {spec.name: spec.kwargs["game"] for spec in specs}
-
-
-def rom_md5(game: str) -> str:
-    """MD5 of the ROM file that is played, in hex. ValueError for an unknown game."""
-    return hashlib.md5(_rom_path(_check_game(game)).read_bytes()).hexdigest()
-
-
-def num_actions(game: str) -> int:
-    """The size of its minimal action set. ValueError for an unknown game."""
-    return len(_action_names(_check_game(game)))
 
 
 class AtariEnvs:
@@ -129,7 +107,7 @@ class AtariEnvs:
 
         Raises ConfigError, a ValueError, before anything is constructed.
         """
-        rom = _check_game(game)
+        rom = rom_id(game)
         _check_number("num_envs", num_envs)
         _check_number("seed", seed)
         _check_number("stream", stream)
@@ -139,7 +117,7 @@ class AtariEnvs:
         _check_protocol(protocol)
 
         self.num_envs = int(num_envs)
-        self.action_names = _action_names(rom)
+        self.action_names = action_names(game)
         self.num_actions = len(self.action_names)
         self.executed_actions = np.zeros(self.num_envs, np.int64)
         self._first_index, self._anchor_steps = first_index, anchor_steps
@@ -335,28 +313,6 @@ def _first_frame(info: dict[str, Any]) -> np.ndarray:
     over within the first steps when the reset draws more no-ops; `lives` are the new game's.
     """
     return info["frame_number"] - info["episode_frame_number"]
-
-
-def _rom_path(rom: str) -> Any:
-    return roms.get_rom_path(rom)  # None only for a name that games() doesn't have
-
-
-@cache
-def _action_names(rom: str) -> tuple[str, ...]:
-    """The minimal action set, known before the vector environment exists."""
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    ale = ale_py.ALEInterface()
-    ale.loadROM(_rom_path(rom))
-    return tuple(action.name for action in ale.getMinimalActionSet())
-
-
-def _check_game(game: str) -> str:
-    """The ROM id of a game."""
-    known = games()
-    if not isinstance(game, str) or game not in known:
-        allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(known)}"
-        raise ConfigError("env", game, allowed, nearest(str(game), known))
-    return known[game]
 
 
 def _check_protocol(protocol: Protocol) -> None:

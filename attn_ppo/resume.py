@@ -17,7 +17,8 @@ import torch
 from attn_ppo import kernels
 from attn_ppo.backends import Backend
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import AtariEnvs, NotRestored, rom_md5, two_groups
+from attn_ppo.envs import AtariEnvs, NotRestored, two_groups
+from attn_ppo.games import rom_md5
 from attn_ppo.run_dir import ExitCode, RunError
 from attn_ppo.schema import ConfigError
 

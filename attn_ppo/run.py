@@ -13,8 +13,8 @@ from attn_ppo import checkpoint, config, resume, sinks
 from attn_ppo.agent import Agent, make_agent
 from attn_ppo.backends import kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import num_actions
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
+from attn_ppo.games import action_names
 from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
@@ -32,7 +32,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     """
     saved = _saved(run_dir)
     torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
-    agent = make_agent(settings, num_actions(settings.env), device, saved)
+    agent = make_agent(settings, len(action_names(settings.env)), device, saved)
     origin = resume.check(settings, device, agent.backend, saved)
     run_dir.cut_back(saved.get("sizes", {}))
     ppo, start = settings.ppo, saved.get("update", 0)

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import pytest
 from starting import SMALL
 
-from attn_ppo import envs, machine, overrides, schema, sweep, train
+from attn_ppo import machine, overrides, schema, sweep, train
 from attn_ppo.command_line import parse
+from attn_ppo.games import known
 from attn_ppo.schema import ConfigError
 
 SECRETS = {"WANDB_API_KEY": "4f1c9a" * 7, "AWS_SECRET_ACCESS_KEY": "planted-8b2e"}
@@ -246,7 +247,7 @@ def test_no_line_of_a_message_is_endless():
 
 
 def test_every_game_is_found_under_its_other_names():
-    games = envs.games()
+    games = known()
     for game, rom in games.items():
         assert schema.nearest(game.lower(), games) == game
         assert schema.nearest(rom, games) == game

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ale_py
 import numpy as np
 import pytest
 from atari_oracle import UNLIMITED, Oracle, is_fire_game, single_env
@@ -17,7 +18,8 @@ from stable_baselines3.common.atari_wrappers import ClipRewardEnv, EpisodicLifeE
 
 from attn_ppo import envs
 from attn_ppo.config import Protocol
-from attn_ppo.envs import AtariEnvs, Episode, games, rom_md5
+from attn_ppo.envs import AtariEnvs, Episode
+from attn_ppo.games import known, rom_md5
 
 BASELINES = Protocol(sticky_actions=0.0, noop_max=30, life_loss_ends_episode=True, press_fire=True)
 MACHADO = Protocol(sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False)
@@ -421,7 +423,7 @@ def refuse(*_, **__):
 )
 def test_bad_values_are_named_before_anything_is_made(monkeypatch, key, value):
     monkeypatch.setattr(envs, "AtariVectorEnv", refuse)
-    monkeypatch.setattr(envs.ale_py, "ALEInterface", refuse)
+    monkeypatch.setattr(ale_py, "ALEInterface", refuse)
     arguments: dict[str, Any] = {"game": "Breakout"}
     if key.startswith("protocol."):
         arguments["protocol"] = replace(BASELINES, **{key.removeprefix("protocol."): value})
@@ -552,10 +554,10 @@ def test_any_game_can_be_played(game, protocol, actions):
 
 
 def test_the_games_are_those_for_one_player():
-    known = games()
-    assert len(known) == 104
-    assert known["MsPacman"] == "ms_pacman"
-    assert not {"combat", "joust", "maze_craze", "warlords"} & set(known.values())
+    games = known()
+    assert len(games) == 104
+    assert games["MsPacman"] == "ms_pacman"
+    assert not {"combat", "joust", "maze_craze", "warlords"} & set(games.values())
 
 
 def test_rom_md5_is_that_of_the_file():

@@ -12,7 +12,8 @@ ARROWS = {
     "schema": set(),
     "config": {"schema"},
     "action_log": set(),
-    "envs": {"action_log", "config", "schema"},
+    "games": {"schema"},
+    "envs": {"action_log", "config", "games", "schema"},
     "attention": set(),
     "regularizers": set(),
     "run_dir": {"config", "schema"},
@@ -22,7 +23,7 @@ ARROWS = {
     "checkpoint": {"run_dir"},
     "overrides": {"config", "schema"},
     "machine": {"run_dir", "schema"},
-    "command_line": {"config", "envs", "machine", "overrides", "schema"},
+    "command_line": {"config", "games", "machine", "overrides", "schema"},
     "status": {"config", "schema", "run_dir"},
     "gpus": set(),
     "parent": set(),
@@ -41,10 +42,10 @@ ARROWS = {
                  "run_dir"},
     "agent": {"config", "schema", "model", "backends"},
     "rows": {"config", "envs", "run_dir"},
-    "resume": {"config", "schema", "backends", "envs", "kernels", "run_dir"},
+    "resume": {"config", "schema", "backends", "envs", "games", "kernels", "run_dir"},
     "watchdog": {"run_dir"},
-    "run": {"config", "signals", "agent", "backends", "envs", "model", "rollout", "ppo", "evaluate",
-            "checkpoint", "resume", "rows", "run_dir", "sinks", "terminal", "watchdog"},
+    "run": {"config", "signals", "agent", "backends", "games", "model", "rollout", "ppo",
+            "evaluate", "checkpoint", "resume", "rows", "run_dir", "sinks", "terminal", "watchdog"},
     "train": {"agent", "backends", "command_line", "config", "machine", "parent", "run", "run_dir",
               "schema", "signals", "sweep"},
 }  # fmt: skip
@@ -53,7 +54,7 @@ OWNERS = {
     "hydra": {"command_line", "overrides", "sweep", "worker"},
     "omegaconf": {"command_line", "worker", "config"},
     "wandb": {"sinks"},
-    "ale_py": {"envs"},
+    "ale_py": {"envs", "games"},
 }
 
 

@@ -1,0 +1,48 @@
+"""The games that can be played, by their ALE names, and what is known of each before it begins."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import ale_py
+import gymnasium
+from ale_py import roms
+
+from attn_ppo.schema import ConfigError, nearest
+
+
+def known() -> dict[str, str]:
+    """ALE's name of every single-player game -> the id of its ROM."""
+    # The two-player ROMs (combat, joust, maze_craze, warlords) would end the process without
+    # an exception; they aren't registered.
+    specs = [s for s in gymnasium.registry.values() if s.namespace == "ALE" and s.version == 5]
+    return {spec.name: spec.kwargs["game"] for spec in specs}
+
+
+def rom_id(game: str) -> str:
+    """The id of a game's ROM. ConfigError, a ValueError, for an unknown game, as below."""
+    games = known()
+    if not isinstance(game, str) or game not in games:
+        allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(games)}"
+        raise ConfigError("env", game, allowed, nearest(str(game), games))
+    return games[game]
+
+
+def rom_md5(game: str) -> str:
+    """MD5 of the ROM file that is played, in hex."""
+    return hashlib.md5(_rom_path(game).read_bytes()).hexdigest()
+
+
+@cache
+def action_names(game: str) -> tuple[str, ...]:
+    """The minimal action set, known before the vector environment exists."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.loadROM(_rom_path(game))
+    return tuple(action.name for action in ale.getMinimalActionSet())
+
+
+def _rom_path(game: str) -> Path:
+    path = roms.get_rom_path(rom_id(game))
+    assert path is not None  # only for a name that known() doesn't have
+    return path
