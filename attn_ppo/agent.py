@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import Generator, nn
 
-from attn_ppo import backends
+from attn_ppo import backends, machine
 from attn_ppo.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import ConfigError
 
 
 @dataclass
@@ -73,8 +72,5 @@ def device_for(settings: RunConfig) -> torch.device:
     """The device asked for. Raises ConfigError where this machine doesn't have it."""
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device, count = torch.device(settings.device), torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
-        there = ", ".join(["auto", "cpu", *(f"cuda:{i}" for i in range(count))])
-        raise ConfigError("device", settings.device, f"what this machine has: {there}")
-    return device
+    machine.check_device(settings.device)
+    return torch.device(settings.device)

@@ -40,7 +40,7 @@ ARROWS = {
     "ppo": {"config", "regularizers", "rollout", "backends"},
     "evaluate": {"config", "schema", "envs", "model", "backends", "regularizers", "checkpoint",
                  "run_dir"},
-    "agent": {"config", "schema", "model", "backends"},
+    "agent": {"config", "machine", "model", "backends"},
     "rows": {"config", "envs", "run_dir"},
     "resume": {"config", "schema", "backends", "envs", "games", "kernels", "run_dir"},
     "watchdog": {"run_dir"},

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -101,7 +100,7 @@ def test_not_finite_stops_the_run():
 def test_a_signal_during_start_up_is_no_failure():
     command = [*COMMAND, "lambda=0.005"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)  # before the first update, in all likelihood while torch is imported
+    wait_for(lambda: (RUN / "lock").exists())  # torch is imported, no game begun
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 75, told
