@@ -20,7 +20,7 @@ from torture_kills import Campaign, Victim
 from attn_ppo import checkpoint
 from attn_ppo.run_dir import RunError, read_status
 
-QUIET = Campaign("Breakout", "baselines", 1)
+QUIET = Campaign("Breakout", "baselines")
 
 
 def damage(tally: Tally, whole: Path, *, cuts: int, flips: int) -> None:
