@@ -34,8 +34,8 @@ class Tally:
         """Where there's no terminal for a bar, a line every half a minute."""
         spent = time.monotonic() - self._began
         if self._bar.disable and spent > self._said + 30:
-            self._said, left = spent, spent * max(self._total / self._done - 1, 0)
-            print(f"{self._done} of {self._total} tries, some {left / 60:.0f} min left", flush=True)
+            self._said = spent
+            print(f"{self._done} of {self._total} tries, {spent / 60:.0f} min so far", flush=True)
 
     def note(self, text: str) -> None:
         """A line for whoever watches."""
