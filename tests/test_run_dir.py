@@ -89,16 +89,14 @@ def test_a_folder_keeps_its_settings(settings_of):
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_one_process_at_a_time(settings_of):
-    run_dir = RunDir(settings_of())
-    code = (
-        "from attn_ppo.train import main; import sys;"
-        "sys.exit(main(['wandb.mode=disabled', 'total_steps=10000000']))"
-    )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    short = ["total_steps=64", "ppo.num_envs=2", "ppo.num_steps=16", "evaluation.episodes=0"]
+    run_dir = RunDir(settings_of(*short))
+    command = [sys.executable, "-m", "attn_ppo.train", "wandb.mode=disabled", *short]
+    other = subprocess.run(command, capture_output=True, text=True)
     assert other.returncode == ExitCode.BUSY == 5
     assert "is being run by pid" in other.stderr
     run_dir.close()
-    RunDir(settings_of()).close()
+    RunDir(settings_of(*short)).close()
 
 
 def test_status_is_merged(tmp_path):
