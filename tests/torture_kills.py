@@ -22,7 +22,8 @@ SMALL = ["ppo.num_envs=4", "ppo.num_steps=16", f"total_steps={64 * UPDATES}",
          "checkpoint.every_updates=4", "checkpoint.anchor_steps=100", "evaluation.episodes=2",
          "wandb.mode=disabled", "lambda=0.005"]  # fmt: skip
 # Highest count at which a place is still met soon after a start.
-COUNTS = {"mid-metrics": 6, "mid-update": 60, "during replay": 80, "mid-status": 3}
+COUNTS = {"mid-metrics": 6, "mid-update": 60, "during replay": 20, "mid-status": 3,
+          "before evaluation": 1}  # fmt: skip
 
 
 class Campaign(NamedTuple):
@@ -92,41 +93,42 @@ def _one_campaign(tally: Tally, campaign: Campaign, kills: int) -> None:
     faults = [places[(offset + i) % len(places)] for i in range(kills // 2)]
     faults += ["at a random moment"] * (kills - 1 - len(faults))
     rng.shuffle(faults)
-    for fault in faults:
-        code = _kill(cut, fault, rng)
+    for fault in [*faults, "before evaluation"]:
+        code, met = _kill(cut, fault, rng)
         if code == 0:
-            tally.note(f"{label}: done before {fault} came")
+            tally.note(f"{label}: done before it was killed {fault}")
             break
         problem = rows_differ(cut.folder, whole.folder, so_far=True) if cut.updates() > 0 else None
         problem = f"ended with {code}" if code != -9 else problem
-        tally.add(f"kill {fault}", problem and f"{label}: {problem}", lost=code != -9)
-    tally.add("kill before evaluation", None if _run_out(cut, "before evaluation") == -9 else label)
+        tally.add(f"kill {met}", problem and f"{label}: {problem}", lost=code != -9)
     code = cut.start().wait()
     problem = difference(cut.folder, whole.folder) if code == 0 else f"ended with {code}"
     tally.add("run resumed to its end", problem and f"{label}: {problem}", lost=code != 0)
 
 
-def _kill(victim: Victim, fault: str, rng: random.Random) -> int:
-    """Starts the run and kills it; returns its exit code, which should be -9."""
-    if fault in PLACES:
-        return _run_out(victim, fault, rng.randint(1, COUNTS.get(fault, 2)))
-    process, target = victim.start(), None
+def _kill(victim: Victim, fault: str, rng: random.Random) -> tuple[int, str]:
+    """Starts the run and kills it, by progress or, where it comes to it soon, at a place.
+
+    Returns its exit code, which should be -9, and the kind of kill that it came to.
+    """
+    place = (fault, str(rng.randint(1, COUNTS.get(fault, 2)))) if fault in PLACES else ()
+    further = rng.randint(1, 7)
+    if place:
+        further = UPDATES if fault == "before evaluation" else 9
+    process, target = victim.start(*place), None
     while process.poll() is None:
         if target is None and _is_running(victim, process):
-            target = victim.updates() + rng.randint(1, 7)
+            target = victim.updates() + further
         if target is not None and victim.updates() >= target:
             time.sleep(rng.random() / 2)
             process.kill()
+            fault = "at a random moment"
             break
         time.sleep(0.02)
-    return process.wait()
+    return process.wait(), fault
 
 
 def _is_running(victim: Victim, process: subprocess.Popen) -> bool:
     """Whether this process has come as far as cutting metrics.csv back."""
     status = read_status(victim.folder)
     return status.get("pid") == process.pid and status.get("state") == "running"
-
-
-def _run_out(victim: Victim, place: str, count: int = 1) -> int:
-    return victim.start(place, str(count)).wait()
