@@ -120,6 +120,8 @@ class AtariEnvs:
         self.action_names = action_names(game)
         self.num_actions = len(self.action_names)
         self.executed_actions = np.zeros(self.num_envs, np.int64)
+        # (N,) emulator frames since each game began, the presses at its reset included
+        self.game_frames = np.zeros(self.num_envs, np.int64)
         self._first_index, self._anchor_steps = first_index, anchor_steps
         self._seed, self._stream = int(seed), int(stream)
         self._max_steps = -(-int(max_frames) // FRAMES_PER_STEP)
@@ -146,11 +148,16 @@ class AtariEnvs:
         """The emulator seed of each environment's first game."""
         return self._anchor_seeds(np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs))
 
+    @property
+    def latest_seeds(self) -> list[int]:
+        """The emulator seed of each environment's latest anchor; with `anchor_steps=1`, game."""
+        return self._anchor_seeds(np.ones(self.num_envs, np.bool_), self._log.anchors)
+
     def reset(self) -> np.ndarray:
         """The first observations, (N, 4, 84, 84) uint8, of new games from the very same seeds."""
         obs, info = self._backend().reset(seed=np.array(self.seeds, np.int64))
         self._log = ActionLog(self.num_envs, self._anchor_steps)
-        self._begun = _first_frame(info)
+        self._note_frames(info)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, np.int64)
         self._fire_next = np.zeros(self.num_envs, np.bool_)
@@ -220,7 +227,8 @@ class AtariEnvs:
         anchors = finished & anchors_due
         if (truncated & ~anchors).any():
             obs, info = env.reset(options={"reset_mask": truncated & ~anchors})
-        self._obs, self._begun = obs, _first_frame(info)
+        self._obs = obs
+        self._note_frames(info)
         self._fire_next = lost_life & ~truncated & self._press_fire
         episodes = self._finish_games(finished)
         if anchors.any():
@@ -235,13 +243,16 @@ class AtariEnvs:
             episodes=episodes,
         )
 
+    def _note_frames(self, info: dict[str, Any]) -> None:
+        self._begun, self.game_frames = _first_frame(info), info["episode_frame_number"]
+
     def _anchor(self, which: np.ndarray) -> None:
         """New games from the anchors' seeds in the environments that `which` (N,) marks."""
         if not which.any():
             return
         seeds = np.array(self._anchor_seeds(which, self._log.anchors), np.int64)
         self._obs, info = self._backend().reset(seed=seeds, options={"reset_mask": which})
-        self._begun = _first_frame(info)
+        self._note_frames(info)
         self._returns[which] = 0
         self._lengths[which] = 0
         self._fire_next[which] = False

@@ -1,0 +1,118 @@
+"""The trained network opened up: all that it computes on the way, differentiable to the pixels.
+
+open_agent -> OpenAgent · see -> Seen.
+"""
+
+import copy
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from attn_ppo import layers
+from attn_ppo.config import RunConfig
+from attn_ppo.evaluate import load_agent
+from attn_ppo.model import ActorCritic
+
+
+class Seen(NamedTuple):
+    """What the network makes of a batch of observations, from the last convolution on."""
+
+    features: Tensor  # (B, 64, 7, 7) of the last convolution, after its ReLU, not normalised
+    scores: Tensor  # (B, K, 7, 7) of the attention, before the gate; K = 0 without attention
+    attention: Tensor  # (B, K, 7, 7) weights >= 0
+    logits: Tensor  # (B, A) of the policy, whose softmax are the action probabilities
+    value: Tensor  # (B,)
+
+    @property
+    def log_probs(self) -> Tensor:
+        """(B, A) log-probabilities of the actions."""
+        return self.logits.log_softmax(-1)
+
+
+class OpenAgent(NamedTuple):
+    """A run's agent as last saved, on the CPU, in float32, computed by plain PyTorch."""
+
+    settings: RunConfig
+    model: ActorCritic
+    env_steps: int
+    weights: str  # SHA-256 of the weights: which agent a recording was made with
+
+
+def open_agent(folder: Path) -> OpenAgent:
+    """The agent of a run folder. Raises ConfigError or RunError where there is none."""
+    settings, model, env_steps = load_agent(folder)
+    return OpenAgent(settings, opened(model), env_steps, weights_digest(model))
+
+
+def opened(model: ActorCritic) -> ActorCritic:
+    """The same network, computed so that gradients reach the pixels; its weights stay as they are.
+
+    The kernels and bfloat16 are for training: neither lets the input be differentiated to float32.
+    """
+    model.layers = layers  # pyright: ignore[reportAttributeAccessIssue]
+    model.bf16 = False
+    return model.requires_grad_(False).eval()
+
+
+def opened_copy(model: ActorCritic) -> ActorCritic:
+    """A copy on the CPU, opened; the original trains on as it was."""
+    return opened(copy.deepcopy(model, {id(model.layers): layers}).cpu())
+
+
+def weights_digest(model: ActorCritic) -> str:
+    """SHA-256 of all weights, in hex."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def see(model: ActorCritic, obs: Tensor) -> Seen:
+    """(B, 4, 84, 84) pixels from 0 to 255, uint8 or float, newest frame last -> Seen.
+
+    With float pixels that require a gradient, everything in it can be differentiated to them.
+    """
+    return see_features(model, layers.encode(model.encoder, obs))
+
+
+def see_features(model: ActorCritic, features: Tensor) -> Seen:
+    """(B, 64, 7, 7) features of the last convolution -> Seen."""
+    normal = features if model.attention is None else layers.normalize_channels(features)
+    return see_normalized(model, normal)._replace(features=features)
+
+
+def see_normalized(model: ActorCritic, features: Tensor) -> Seen:
+    """(B, 64, 7, 7) features as the rest of the network gets them -> Seen, with these features.
+
+    Normalised over channels, but for an agent without attention.
+    """
+    if model.attention is None:
+        scores = attention = features.new_zeros(len(features), 0, *features.shape[2:])
+        attended = features.flatten(1)
+    else:
+        scores = layers.score(model.attention.score, features)
+        attention = model.attention.gate(scores)
+        attended = layers.attend(features, attention)
+    return Seen(features, scores, attention, *decide(model, attended))
+
+
+def decide(model: ActorCritic, attended: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 3136) features as the body gets them -> logits (B, A), value (B,)."""
+    hidden = model.body(attended)
+    return model.policy_head(hidden), model.value_head(hidden).squeeze(-1)
+
+
+def as_pixels(obs: Tensor) -> Tensor:
+    """A copy of observations as float pixels, 0 to 255, to take gradients by."""
+    return obs.detach().float().clone().requires_grad_(True)
+
+
+@torch.no_grad()
+def see_all(model: ActorCritic, obs: Tensor, *, batch: int = 256) -> Seen:
+    """`see` of many observations, `batch` at a time, without gradients."""
+    parts = [see(model, part) for part in obs.split(batch)]
+    return Seen(*(torch.cat(column) for column in zip(*parts, strict=True)))

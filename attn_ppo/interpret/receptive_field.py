@@ -1,0 +1,78 @@
+"""Attention drawn on pixels: each of the 7x7 cells sees a box of 36x36 of the 84x84 input.
+
+`spread` lays maps out on the input by one of KERNELS, `to_screen` on the colour frame.
+"""
+
+import numpy as np
+
+CELLS, STRIDE, SIZE, INPUT = 7, 8, 36, 84  # cell (i, j): rows 8i..8i+35, columns 8j..8j+35
+
+
+def box(row: int, column: int) -> tuple[slice, slice]:
+    """The rows and columns of the input that a cell sees."""
+    top, left = STRIDE * row, STRIDE * column
+    return slice(top, top + SIZE), slice(left, left + SIZE)
+
+
+def boxes(weights: np.ndarray) -> np.ndarray:
+    """(..., 7, 7) weights -> (..., 84, 84): at each pixel the sum of the boxes that hold it."""
+    return _BOXES.T @ weights @ _BOXES
+
+
+def box_sum(weights: np.ndarray) -> np.ndarray:
+    """The study's: the sum of the boxes. Glows in the centre, where up to 25 boxes overlap."""
+    return boxes(weights)
+
+
+def box_mean(weights: np.ndarray) -> np.ndarray:
+    """The mean weight of the boxes that hold a pixel: flat under uniform attention."""
+    return boxes(weights) / _OVERLAP
+
+
+def density(weights: np.ndarray) -> np.ndarray:
+    """Each cell's weight spread over its box to integrate to it, where fewer boxes reach more.
+
+    A pixel's share of a cell's weight is inverse to the number of boxes that hold the pixel, so
+    the sum over pixels is the sum over cells.
+    """
+    return boxes(weights / _BOX_MASS) / _OVERLAP
+
+
+def strongest(weights: np.ndarray) -> np.ndarray:
+    """The box of the strongest cell alone, at its weight (Yang et al. 2018)."""
+    flat = weights.reshape(*weights.shape[:-2], -1)
+    best = np.arange(flat.shape[-1]) == flat.argmax(-1)[..., None]
+    return boxes((flat * best).reshape(weights.shape))
+
+
+# What `spread` may be asked for. None of them glows under uniform attention but `box_sum`, and
+# `strongest` shows then the first cell, there being no other.
+KERNELS = {"box_mean": box_mean, "density": density, "box_sum": box_sum, "strongest": strongest}
+DEFAULT = "box_mean"
+
+
+def spread(weights: np.ndarray, kernel: str = DEFAULT) -> np.ndarray:
+    """(..., 7, 7) weights >= 0 -> (..., 84, 84) on the input's pixels, by one of KERNELS."""
+    return KERNELS[kernel](np.asarray(weights, np.float32))
+
+
+def to_screen(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(..., 84, 84) -> (..., height, width), bilinear: the input is the whole screen, squeezed."""
+    return _stretch(height) @ maps @ _stretch(width).T
+
+
+def _stretch(size: int) -> np.ndarray:
+    """(size, 84) weights of a linear interpolation, pixel centres on pixel centres."""
+    at = ((np.arange(size) + 0.5) * INPUT / size - 0.5).clip(0, INPUT - 1)
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(INPUT))).astype(np.float32)
+
+
+def _rows() -> np.ndarray:
+    """(7, 84): 1 where a row of cells sees a row of pixels."""
+    pixel, first = np.arange(INPUT), STRIDE * np.arange(CELLS)[:, None]
+    return ((pixel >= first) & (pixel < first + SIZE)).astype(np.float32)
+
+
+_BOXES = _rows()
+_OVERLAP = np.outer(_BOXES.sum(0), _BOXES.sum(0))  # (84, 84) boxes that hold a pixel, 1 to 25
+_BOX_MASS = _BOXES @ (1 / _OVERLAP) @ _BOXES.T  # (7, 7)

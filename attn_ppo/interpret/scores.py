@@ -1,0 +1,57 @@
+"""What a map may explain: numbers that the agent acts on, as functions of what it computed.
+
+The sum of the attention's scores is not among them: the softmax ignores it, so it explains nothing.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from attn_ppo.interpret.network import Seen
+from attn_ppo.regularizers import attention_entropy
+
+# Seen and the actions (B,) int64 that are to be explained -> (B,); only some look at the actions.
+Score = Callable[[Seen, Tensor], Tensor]
+
+
+def log_prob(seen: Seen, actions: Tensor) -> Tensor:
+    """log pi(a|s), nats: why this action is as likely as it is."""
+    return seen.log_probs.gather(-1, actions[:, None]).squeeze(-1)
+
+
+def margin(seen: Seen, actions: Tensor) -> Tensor:
+    """The action's logit less the greatest other one: why this action rather than the next best."""
+    chosen = seen.logits.gather(-1, actions[:, None]).squeeze(-1)
+    others = seen.logits.scatter(-1, actions[:, None], -torch.inf)
+    return chosen - others.amax(-1)
+
+
+def value(seen: Seen, _: Tensor) -> Tensor:
+    """The critic's estimate of the return, in clipped rewards."""
+    return seen.value
+
+
+def focus(seen: Seen, _: Tensor) -> Tensor:
+    """Minus the attention entropy, nats, summed over maps: why the agent looks so narrowly."""
+    return -attention_entropy(seen.attention)
+
+
+def attended(seen: Seen, _: Tensor) -> Tensor:
+    """The score of each map's strongest cell less the map's mean score, summed over maps.
+
+    Why the agent looks where it looks. Centred, since the softmax ignores what all cells share.
+    """
+    flat = seen.scores.flatten(2)
+    return (flat.amax(-1) - flat.mean(-1)).sum(-1)
+
+
+SCORES: dict[str, Score] = {
+    "log_prob": log_prob, "margin": margin, "value": value, "focus": focus, "attended": attended,
+}  # fmt: skip
+OF_ATTENTION = ("focus", "attended")  # which an agent without attention doesn't have
+
+
+def about_score(name: str) -> str:
+    """What a score is, in a line for people."""
+    return (SCORES[name].__doc__ or "").partition("\n")[0]

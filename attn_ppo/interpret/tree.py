@@ -1,0 +1,95 @@
+"""A relevance tree: nodes on the way from a score down to the input frames, and how much they hold.
+
+Level, LEVELS · Tree.coverage, held, level_coverage, as_dict.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Level(NamedTuple):
+    """A layer, whose unit at (row, column) sees the input's rows from stride * row on, `size`
+    of them, and columns likewise."""
+
+    name: str
+    stride: int
+    size: int
+
+
+CONVOLUTIONS = (Level("convolution 3", 8, 36), Level("convolution 2", 8, 20),
+                Level("convolution 1", 4, 8), Level("input frame", 4, 8))  # fmt: skip
+OF_ATTENTION = (Level("attention map", 8, 36), Level("attention hidden", 8, 36), *CONVOLUTIONS)
+OF_SCORES = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
+# Where a tree may begin, and its levels.
+LEVELS = {"attention": OF_ATTENTION, "log_prob": OF_SCORES, "margin": OF_SCORES,
+          "value": OF_SCORES}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Nodes as columns, level by level, each after its parent. A child's index is its parent's
+    children's rank: 0 the strongest by absolute relevance."""
+
+    root: str  # one of LEVELS
+    levels: tuple[Level, ...]
+    parent: np.ndarray  # (nodes,) index of the parent, -1 at roots
+    level: np.ndarray  # index into levels
+    rank: np.ndarray
+    channel: np.ndarray  # of its layer; the map at attention's roots, the action or 0 at a score's,
+    # 0 at cells, the frame at input frames, of which 3 is the newest
+    row: np.ndarray
+    column: np.ndarray
+    relevance: np.ndarray  # signed, in the score's units
+    bias: np.ndarray  # of the relevance, what goes to constants; 0 where there are no children
+    total: np.ndarray  # sum of |relevance| of all children, kept or not, and |bias|; 0 at leaves
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @property
+    def coverage(self) -> np.ndarray:
+        """(nodes,) from 0 to 1: what share of `total` the kept children hold. nan at leaves."""
+        kept = np.zeros(len(self))
+        inner = self.parent >= 0
+        np.add.at(kept, self.parent[inner], np.abs(self.relevance[inner]))
+        return np.divide(kept, self.total, out=np.full(len(self), np.nan), where=self.total > 0)
+
+    @property
+    def held(self) -> np.ndarray:
+        """(nodes,) the share of the roots' evidence that arrives here, were each node's handed
+        down by |relevance|."""
+        share = np.abs(self.relevance)
+        roots = self.parent < 0
+        share[roots] /= max(share[roots].sum(), np.finfo(float).tiny)
+        for i in np.flatnonzero(~roots):
+            share[i] *= share[self.parent[i]] / self.total[self.parent[i]]
+        return share
+
+    @property
+    def level_coverage(self) -> list[float]:
+        """What share of the roots' evidence the nodes of each level hold together."""
+        return np.bincount(self.level, self.held, len(self.levels)).tolist()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: root, level_coverage, and nodes nested by `children`, each with its level,
+        channel, row, column, box (top, left, bottom, right; input pixels, ends excluded),
+        relevance, bias, coverage (null at leaves) and held."""
+        coverage, held = self.coverage, self.held
+        nodes: list[dict[str, Any]] = []
+        top: list[dict[str, Any]] = []
+        for i in range(len(self)):
+            level = self.levels[self.level[i]]
+            y, x = level.stride * int(self.row[i]), level.stride * int(self.column[i])
+            nodes.append({
+                "level": level.name, "channel": int(self.channel[i]),
+                "row": int(self.row[i]), "column": int(self.column[i]),
+                "box": [y, x, y + level.size, x + level.size],
+                "relevance": float(self.relevance[i]), "bias": float(self.bias[i]),
+                "coverage": None if np.isnan(coverage[i]) else float(coverage[i]),
+                "held": float(held[i]), "children": [],
+            })  # fmt: skip
+            (nodes[self.parent[i]]["children"] if self.parent[i] >= 0 else top).append(nodes[i])
+        covered = dict(zip((level.name for level in self.levels), self.level_coverage, strict=True))
+        return {"root": self.root, "level_coverage": covered, "nodes": top}

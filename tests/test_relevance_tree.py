@@ -1,0 +1,193 @@
+"""The tree: nothing is lost on the way down, true numbers, and how much of it is shown."""
+
+import json
+
+import numpy as np
+import planted
+import pytest
+import torch
+
+from attn_ppo import config
+from attn_ppo.interpret.network import opened, see
+from attn_ppo.interpret.relevance_tree import Tracer
+from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.tree import LEVELS, Level, Tree
+from attn_ppo.model import ActorCritic
+from attn_ppo.schema import ConfigError
+
+FEW = 6  # inputs of each unit of `sparse_agent`: a tree of six children a node has them all
+
+
+@pytest.fixture(scope="module")
+def sparse_agent() -> ActorCritic:
+    """Random weights of which each unit has few, and biases, which are zero at the start."""
+    settings = config.Attention(gate="softmax", maps=2, hidden=FEW)
+    rng = torch.Generator().manual_seed(3)
+    model = opened(ActorCritic(6, settings, rng))
+    for name, weight in model.named_parameters():
+        if name.endswith("bias"):
+            weight.normal_(0, 0.1, generator=rng)
+        elif weight.ndim == 4 and weight.shape[1] > FEW:
+            flat = weight.flatten(1)
+            flat.zero_()
+            chosen = torch.rand(flat.shape, generator=rng).argsort(1)[:, :FEW]
+            flat.scatter_(1, chosen, torch.randn(chosen.shape, generator=rng))
+    model.body[0].weight.view(512, 64, 49)[:, FEW:] = 0  # pyright: ignore
+    return model
+
+
+@pytest.fixture(scope="module")
+def obs() -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (4, 84, 84), dtype=np.uint8)
+
+
+def sums_of_children(tree: Tree, values: np.ndarray) -> np.ndarray:
+    sums, inner = np.zeros(len(tree)), tree.parent >= 0
+    np.add.at(sums, tree.parent[inner], values[inner])
+    return sums
+
+
+@pytest.mark.parametrize("root", LEVELS)
+def test_children_and_bias_are_the_parent(sparse_agent, obs, root):
+    tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
+    parents = tree.total > 0
+    if root != "attention":
+        parents &= tree.level > 0  # a score has 49 cells
+    assert set(tree.level[parents].tolist()) == (
+        {0, 1, 2, 3, 4} if root == "attention" else {1, 2, 3, 4}
+    )
+    apart = np.abs(sums_of_children(tree, tree.relevance) + tree.bias - tree.relevance)[parents]
+    assert apart.max() < 1e-5 * np.abs(tree.relevance[parents]).min()
+    assert (np.abs(tree.bias[parents]) / tree.total[parents]).max() > 0.01  # it does count here
+    held = sums_of_children(tree, np.abs(tree.relevance)) + np.abs(tree.bias)
+    np.testing.assert_allclose(held[parents], tree.total[parents])
+
+
+@pytest.mark.parametrize("root", ["log_prob", "margin", "value"])
+def test_a_score_s_root_is_the_score_and_its_children_are_cells(sparse_agent, obs, root):
+    tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
+    seen = see(sparse_agent, torch.from_numpy(obs)[None])
+    score = SCORES[root](seen, torch.tensor([2])).item()
+    assert tree.relevance[0] == pytest.approx(score, abs=1e-5)
+    assert tree.channel[0] == (0 if root == "value" else 2)
+    assert 0 < tree.coverage[0] < 1
+
+
+def test_attention_s_roots_are_its_peaks_with_their_centred_scores(sparse_agent, obs):
+    tree = Tracer(sparse_agent).tree(obs, n=FEW)
+    seen = see(sparse_agent, torch.from_numpy(obs)[None])
+    for k in range(2):
+        cell = divmod(int(seen.attention[0, k].argmax()), 7)
+        first = np.flatnonzero((tree.parent < 0) & (tree.channel == k) & (tree.rank == 0))
+        assert [(tree.row[i], tree.column[i]) for i in first] == [cell]
+        scores = seen.scores[0, k]
+        assert tree.relevance[first[0]] == pytest.approx(
+            float(scores[cell] - scores.mean()), abs=1e-5
+        )
+
+
+def test_more_children_cover_more(sparse_agent, obs):
+    tracer = Tracer(sparse_agent)
+    covered = [tracer.tree(obs, root="value", n=n).level_coverage for n in (1, 3, 6)]
+    assert covered[0][0] == covered[2][0] == 1
+    for fewer, more in ((covered[0], covered[1]), (covered[1], covered[2])):
+        assert all(low < high for low, high in zip(fewer[1:], more[1:], strict=True))
+
+
+def test_children_are_the_strongest_in_order(sparse_agent, obs):
+    tracer = Tracer(sparse_agent)
+    all_, few = tracer.tree(obs, n=FEW), tracer.tree(obs, n=2)
+    for tree in (all_, few):
+        for parent in range(50):
+            sizes = np.abs(tree.relevance[tree.parent == parent])
+            assert (np.diff(sizes) <= 0).all()
+            np.testing.assert_array_equal(tree.rank[tree.parent == parent], np.arange(len(sizes)))
+    best = np.flatnonzero((all_.parent == 0) & (all_.rank < 2))
+    kept = np.flatnonzero(few.parent == 0)
+    np.testing.assert_array_equal(all_.channel[best], few.channel[kept])
+
+
+def test_true_channels_and_places():
+    """The planted agent, its one path laid through channels 19, 37 and 41."""
+    model = planted.planted()
+    weights = model.state_dict()
+    for layer, old, new in ((0, 0, 19), (2, 0, 37), (4, 0, 41)):
+        weight = weights[f"encoder.{layer}.weight"]
+        weight[new], weight[old] = weight[old].clone(), 0
+        if layer < 4:
+            after = weights[f"encoder.{layer + 2}.weight"]
+            after[:, new], after[:, old] = after[:, old].clone(), 0
+    score = weights["attention.score.0.weight"]
+    score[:, 41], score[:, 0] = score[:, 0].clone(), 0
+    tree = Tracer(model).tree(planted.scene(spot=255, ground=0)[0].numpy(), n=3)
+
+    path = [0]
+    while (below := np.flatnonzero((tree.parent == path[-1]) & (tree.rank == 0))).size:
+        path.append(int(below[0]))
+    # map 0, hidden unit 0, then down the planted channels to the newest frame
+    assert tree.channel[path].tolist() == [0, 0, 41, 37, 19, 3]
+    # cell (2, 4) <- (3, 5) of layer 2 <- (7, 11) of layer 1, rows 28..35, columns 44..51
+    places = list(zip(tree.row[path].tolist(), tree.column[path].tolist(), strict=True))
+    assert places == [(2, 4), (2, 4), (2, 4), (3, 5), (7, 11), (7, 11)]
+    leaf = tree.as_dict()["nodes"][0]
+    while leaf["children"]:
+        leaf = leaf["children"][0]
+    assert leaf["box"] == [28, 44, 36, 52]
+    assert (planted.SPOT[0].start, planted.SPOT[1].start) == (28, 44)
+
+
+def test_the_sign_is_kept():
+    """The value falls with the spot (planted: -3 times), the liked action rises (2 times)."""
+    obs = planted.scene()[0].numpy()
+    tracer = Tracer(planted.planted())
+    for root, sign in (("value", -1), ("margin", 1)):
+        tree = tracer.tree(obs, root=root, action=planted.LIKED)
+        newest = (tree.level == 5) & (tree.channel == planted.NEWEST)
+        assert newest.any()
+        assert (np.sign(tree.relevance[newest]) == sign).all()
+
+
+def test_held_and_coverage_by_hand():
+    # A root 4 of total 5 (children 3, -1, bias 1), the child 3 of total 6 with one child 2 kept.
+    tree = Tree("value", (Level("a", 0, 84), Level("b", 8, 36), Level("c", 8, 20)),
+                parent=np.array([-1, 0, 1]), level=np.array([0, 1, 2]), rank=np.zeros(3, int),
+                channel=np.zeros(3, int), row=np.array([0, 2, 3]), column=np.array([0, 4, 5]),
+                relevance=np.array([4.0, 3, 2]), bias=np.array([1.0, 1, 0]),
+                total=np.array([5.0, 6, 0]))  # fmt: skip
+    np.testing.assert_allclose(tree.coverage, [3 / 5, 2 / 6, np.nan])
+    np.testing.assert_allclose(tree.held, [1, 3 / 5, 3 / 5 * 2 / 6])
+    assert tree.level_coverage == pytest.approx([1, 0.6, 0.2])
+    shown = json.loads(json.dumps(tree.as_dict()))
+    assert shown["level_coverage"] == pytest.approx({"a": 1, "b": 0.6, "c": 0.2})
+    (root,) = shown["nodes"]
+    assert root["children"][0]["children"][0] | {"held": 0.2} == {
+        "level": "c", "channel": 0, "row": 3, "column": 5, "box": [24, 40, 44, 60],
+        "relevance": 2, "bias": 0, "coverage": None, "held": 0.2, "children": [],
+    }  # fmt: skip
+
+
+def test_a_black_screen_and_a_saturated_softmax_are_finite():
+    for spot in (0, 255):
+        tracer = Tracer(planted.planted(sharpness=1e4))
+        obs = planted.scene(spot=spot, ground=0)[0].numpy()
+        for root in LEVELS:
+            tree = tracer.tree(obs, root=root, action=1)
+            assert np.isfinite(tree.relevance).all()
+            assert np.isfinite(tree.held).all()
+
+
+def test_an_agent_without_attention_has_no_tree_of_it():
+    tracer, obs = Tracer(planted.planted("none")), planted.scene()[0].numpy()
+    with pytest.raises(ConfigError, match=r"root=attention is not allowed\nallowed: log_prob"):
+        tracer.tree(obs)
+    assert len(tracer.tree(obs, root="margin", action=planted.LIKED)) > 5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [({"n": 0}, "n=0"), ({"n": 17}, "n=17"), ({"root": "valeu"}, "nearest: value"),
+     ({"root": "value", "action": 4}, "action=4")],
+)  # fmt: skip
+def test_what_isn_t_there_is_told(wrong, told):
+    with pytest.raises(ConfigError, match=told):
+        Tracer(planted.planted()).tree(planted.scene()[0].numpy(), **wrong)
