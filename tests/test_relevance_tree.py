@@ -11,7 +11,7 @@ from attn_ppo import config
 from attn_ppo.interpret.network import opened, see
 from attn_ppo.interpret.relevance_tree import Tracer
 from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.tree import LEVELS, Level, Tree
+from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS, Level, Tree
 from attn_ppo.model import ActorCritic
 from attn_ppo.schema import ConfigError
 
@@ -52,15 +52,28 @@ def test_children_and_bias_are_the_parent(sparse_agent, obs, root):
     tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
     parents = tree.total > 0
     if root != "attention":
-        parents &= tree.level > 0  # a score has 49 cells
-    assert set(tree.level[parents].tolist()) == (
-        {0, 1, 2, 3, 4} if root == "attention" else {1, 2, 3, 4}
-    )
+        parents &= tree.level > 0  # 49 cells, or six times six channels: more than FEW
+    levels = {"attention": {0, 1, 2, 3, 4}, "attention_direct": {1, 2, 3}}
+    assert set(tree.level[parents].tolist()) == levels.get(root, {1, 2, 3, 4})
     apart = np.abs(sums_of_children(tree, tree.relevance) + tree.bias - tree.relevance)[parents]
     assert apart.max() < 1e-5 * np.abs(tree.relevance[parents]).min()
     assert (np.abs(tree.bias[parents]) / tree.total[parents]).max() > 0.01  # it does count here
     held = sums_of_children(tree, np.abs(tree.relevance)) + np.abs(tree.bias)
     np.testing.assert_allclose(held[parents], tree.total[parents])
+
+
+def test_direct_sums_what_the_hidden_units_hand_down(sparse_agent, obs):
+    tracer = Tracer(sparse_agent)
+    units, direct = tracer.tree(obs, n=FEW), tracer.tree(obs, root="attention_direct", n=16)
+    for root in np.flatnonzero((direct.parent < 0) & (direct.rank < FEW)):
+        same = [units.parent < 0] + [
+            getattr(units, name) == getattr(direct, name)[root]
+            for name in ("channel", "row", "column")
+        ]
+        hidden = np.flatnonzero(np.isin(units.parent, np.flatnonzero(np.all(same, 0))))
+        for child in np.flatnonzero(direct.parent == root):
+            below = np.isin(units.parent, hidden) & (units.channel == direct.channel[child])
+            assert direct.relevance[child] == pytest.approx(units.relevance[below].sum())
 
 
 @pytest.mark.parametrize("root", ["log_prob", "margin", "value"])
@@ -73,8 +86,9 @@ def test_a_score_s_root_is_the_score_and_its_children_are_cells(sparse_agent, ob
     assert 0 < tree.coverage[0] < 1
 
 
-def test_attention_s_roots_are_its_peaks_with_their_centred_scores(sparse_agent, obs):
-    tree = Tracer(sparse_agent).tree(obs, n=FEW)
+@pytest.mark.parametrize("root", ATTENTION_ROOTS)
+def test_attention_s_roots_are_its_peaks_with_their_centred_scores(sparse_agent, obs, root):
+    tree = Tracer(sparse_agent).tree(obs, root=root, n=FEW)
     seen = see(sparse_agent, torch.from_numpy(obs)[None])
     for k in range(2):
         cell = divmod(int(seen.attention[0, k].argmax()), 7)

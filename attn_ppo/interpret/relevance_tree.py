@@ -23,7 +23,7 @@ from attn_ppo.interpret.growth import Growth, Layer
 from attn_ppo.interpret.network import Seen, decide, opened_copy
 from attn_ppo.interpret.peaks import peaks
 from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.tree import LEVELS, Tree
+from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS, Tree
 from attn_ppo.model import ActorCritic
 from attn_ppo.schema import ConfigError, Range, nearest
 
@@ -56,16 +56,17 @@ class Tracer:
             if isinstance(layer, nn.ReLU):
                 activations.append(pixels)
         growth, features = Growth(n), activations.pop()
-        if root == "attention":
-            layer = self._from_attention(growth, features)
+        if root in ATTENTION_ROOTS:
+            layer = self._from_attention(growth, features, direct=root == "attention_direct")
         else:
             layer = self._from_score(growth, features, root, action)
         down = zip(reversed(activations), reversed(self._convolutions), strict=True)
-        for level, (below, (weight, bias, stride)) in enumerate(down, start=3):
+        first = len(LEVELS[root]) - len(self._convolutions)
+        for level, (below, (weight, bias, stride)) in enumerate(down, first):
             layer = growth.through(layer, level, below[0].numpy(), weight, bias, stride)
         return Tree(root, LEVELS[root], **growth.columns())
 
-    def _from_attention(self, growth: Growth, features: Tensor) -> Layer:
+    def _from_attention(self, growth: Growth, features: Tensor, *, direct: bool) -> Layer:
         """The roots, the hidden units and the units of the last convolution, all at one cell."""
         assert self._model.attention is not None
         into, activate, out = self._model.attention.score
@@ -85,17 +86,19 @@ class Tracer:
         mean = hidden.mean((2, 3))[0].numpy()  # (hidden,): what all cells share says nothing
         z, a = (x[0].numpy()[:, row, column].T for x in (before, hidden))
         above = w2[k, :, 0, 0]  # (roots, hidden)
+        factor = np.divide(a, z, out=np.ones_like(z), where=z != 0)
+        if direct:
+            slopes = (above * factor) @ w1[:, :, 0, 0]  # (roots, 64)
+            constant = (above * (factor * b1 - mean)).sum(1)
+            return _features(growth, 1, roots, slopes, constant, normal, norm, row, column)
         unit, place, rank = growth.strongest(roots, above * (a - mean), np.zeros(len(roots)))
         row, column = row[place], column[place]
-        z, a, above = (x[place, unit] for x in (z, a, above))
+        a, above, factor = (x[place, unit] for x in (a, above, factor))
         units = growth.add(roots[place], 1, rank, unit, row, column, above * (a - mean[unit]))
 
-        factor = np.divide(a, z, out=np.ones_like(z), where=z != 0)
         slopes = (above * factor)[:, None] * w1[unit, :, 0, 0]  # (units, 64)
         constant = above * (factor * b1[unit] - mean[unit])
-        inputs = slopes * normal[0].numpy()[:, row, column].T
-        return _features(growth, units, inputs, constant, slopes * norm[row, column][:, None],
-                         row, column)  # fmt: skip
+        return _features(growth, 2, units, slopes, constant, normal, norm, row, column)
 
     def _from_score(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
         """The root, its cells and the units of the last convolution at these."""
@@ -122,12 +125,12 @@ class Tracer:
         growth.close(top, np.array([total - cells.sum()]), np.array([np.abs(cells).sum()]))
         rank = np.arange(len(row))
         index = growth.add(top[0], 1, rank, 0 * rank, row, column, cells[row, column])
-        return _features(growth, index, relevance[:, row, column].T, np.zeros(len(row)),
-                         (slopes * norm)[:, row, column].T, row, column)  # fmt: skip
+        return _features(growth, 2, index, slopes[:, row, column].T, np.zeros(len(row)), normal,
+                         norm, row, column)  # fmt: skip
 
     def _check(self, root: str, action: int, n: int) -> None:
         model = self._model
-        allowed = [name for name in LEVELS if model.attention or name != "attention"]
+        allowed = [name for name in LEVELS if model.attention or name not in ATTENTION_ROOTS]
         if root not in allowed:
             raise ConfigError("root", root, ", ".join(allowed), nearest(root, allowed))
         if not 0 <= action < model.policy_head.out_features:
@@ -137,15 +140,18 @@ class Tracer:
 
 
 def _features(
-    growth: Growth, index: np.ndarray, inputs: np.ndarray, constant: np.ndarray,
-    slopes: np.ndarray, row: np.ndarray, column: np.ndarray,
+    growth: Growth, level: int, index: np.ndarray, slopes: np.ndarray, constant: np.ndarray,
+    normal: Tensor, norm: np.ndarray, row: np.ndarray, column: np.ndarray,
 ) -> Layer:  # fmt: skip
-    """The strongest of the last convolution's channels at the places of the nodes `index` (P,):
-    `inputs` and `slopes` (P, 64)."""
+    """The strongest of the last convolution's channels at the places of the nodes `index` (P,).
+
+    `slopes` (P, 64) are the score's by `normal`, which is the channels times `norm` (7, 7).
+    """
+    inputs = slopes * normal[0].numpy()[:, row, column].T
     channel, place, rank = growth.strongest(index, inputs, constant)
     row, column = row[place], column[place]
-    nodes = growth.add(index[place], 2, rank, channel, row, column, inputs[place, channel])
-    return Layer(channel, row, column, slopes[place, channel], nodes)
+    nodes = growth.add(index[place], level, rank, channel, row, column, inputs[place, channel])
+    return Layer(channel, row, column, slopes[place, channel] * norm[row, column], nodes)
 
 
 def _normalized(features: Tensor) -> tuple[Tensor, np.ndarray]:

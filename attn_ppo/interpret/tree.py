@@ -20,11 +20,14 @@ class Level(NamedTuple):
 
 CONVOLUTIONS = (Level("convolution 3", 8, 36), Level("convolution 2", 8, 20),
                 Level("convolution 1", 4, 8), Level("input frame", 4, 8))  # fmt: skip
-OF_ATTENTION = (Level("attention map", 8, 36), Level("attention hidden", 8, 36), *CONVOLUTIONS)
+MAP = Level("attention map", 8, 36)
+OF_ATTENTION = (MAP, Level("attention hidden", 8, 36), *CONVOLUTIONS)
 OF_SCORES = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
-# Where a tree may begin, and its levels.
-LEVELS = {"attention": OF_ATTENTION, "log_prob": OF_SCORES, "margin": OF_SCORES,
-          "value": OF_SCORES}  # fmt: skip
+# Where a tree may begin, and its levels. `attention_direct` sums over the attention's hidden units,
+# like the scores over the body's: there are so many alike that no three of them hold anything.
+LEVELS = {"attention": OF_ATTENTION, "attention_direct": (MAP, *CONVOLUTIONS),
+          "log_prob": OF_SCORES, "margin": OF_SCORES, "value": OF_SCORES}  # fmt: skip
+ATTENTION_ROOTS = ("attention", "attention_direct")
 
 
 @dataclass(frozen=True)
