@@ -1,0 +1,68 @@
+"""What a map costs: `python -m bench.saliency` prints milliseconds a frame for every method.
+
+The study's network with random weights, a frame at a time. Methods take turns, so that a machine's
+drift is everybody's: the median is what a frame costs now, the least what it could.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import torch
+from torch import Generator
+
+from attn_ppo import config
+from attn_ppo.interpret import perturbation
+from attn_ppo.interpret.network import opened
+from attn_ppo.interpret.saliency import METHODS
+from attn_ppo.interpret.scores import SCORES
+from attn_ppo.model import ActorCritic
+
+ALL_THREE = "perturbation, all three"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.saliency", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=20, help="of each method; default: 20")
+    parser.add_argument("--gate", choices=["softmax", "sigmoid", "none"], default="softmax",
+                        help="of the attention; default: softmax")  # fmt: skip
+    asked = parser.parse_args(arguments)
+    if asked.repeats < 1:
+        parser.error(f"--repeats={asked.repeats} is not allowed; allowed: from 1")
+    print(f"ms a frame, {torch.get_num_threads()} threads{'median':>21}{'least':>8}")
+    for name, milliseconds in measure(asked.gate, asked.repeats).items():
+        print(f"{name:36}{median(milliseconds):8.1f}{min(milliseconds):8.1f}")
+    return 0
+
+
+def measure(gate: str, repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of each repeat, by method."""
+    calls = _calls(gate)
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for repeat in range(repeats + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            if repeat:  # the first warms up
+                taken[name].append(1e3 * (time.perf_counter() - began))
+    return taken
+
+
+def _calls(gate: str) -> dict[str, Callable[[], object]]:
+    rng = Generator().manual_seed(0)
+    settings = config.Attention(gate=gate, maps=2, hidden=512)  # pyright: ignore[reportArgumentType]
+    model = opened(ActorCritic(6, settings, rng))
+    obs = torch.randint(0, 256, (1, 4, 84, 84), generator=rng, dtype=torch.uint8)
+    actions, score = torch.tensor([1]), SCORES["log_prob"]
+    calls: dict[str, Callable[[], object]] = {
+        name: lambda method=method: method.function(model, obs, actions, score, rng)
+        for name, method in METHODS.items()
+    }
+    return calls | {ALL_THREE: lambda: perturbation.maps(model, obs, actions)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,400 @@
+"""Maps of gradients: what every method promises, a planted agent, captum's implementations."""
+
+from functools import cache
+from typing import Any
+
+import captum.attr
+import pytest
+import torch
+from planted import BOX, CELL, LIKED, NEWEST, SPOT, log_prob, peak, planted, scene, share_in_spot
+from torch import Generator, Tensor, nn
+
+from attn_ppo import config
+from attn_ppo.interpret import saliency
+from attn_ppo.interpret.network import opened, see
+from attn_ppo.interpret.saliency import METHODS
+from attn_ppo.interpret.scores import OF_ATTENTION, SCORES
+from attn_ppo.model import ActorCritic
+from attn_ppo.schema import ConfigError
+from bench.saliency import measure
+
+GATES = ("softmax", "sigmoid", "none")
+ACTION = torch.tensor([LIKED])
+SIGNED = [name for name, method in METHODS.items() if method.signed]
+OF_GRADIENTS = [name for name, method in METHODS.items() if method.explains is None]
+
+
+@cache
+def agent(gate: Any = "softmax") -> ActorCritic:
+    """Random weights and biases, heads large enough to see something. Nobody changes it."""
+    rng = Generator().manual_seed(0)
+    model = opened(ActorCritic(4, config.Attention(gate=gate, maps=2, hidden=16), rng))
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.copy_(0.1 * torch.randn(parameter.shape, generator=rng))
+    model.policy_head.weight.mul_(100)
+    return model
+
+
+def frames(batch: int, seed: int = 0) -> Tensor:
+    rng = Generator().manual_seed(seed)
+    return torch.randint(0, 256, (batch, 4, 84, 84), generator=rng, dtype=torch.uint8)
+
+
+def explain(name: str, model: ActorCritic, obs: Tensor, score: Any = "log_prob", seed=0) -> Tensor:
+    score = SCORES[score] if isinstance(score, str) else score
+    actions = ACTION.expand(len(obs))
+    return METHODS[name].function(model, obs, actions, score, Generator().manual_seed(seed))
+
+
+# What every method promises
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("name", METHODS)
+def test_contract(name, gate):
+    method, model, obs = METHODS[name], agent(gate), frames(1)
+    before = {key: weight.clone() for key, weight in model.state_dict().items()}
+    random_state = torch.get_rng_state()
+    maps = explain(name, model, obs)
+    assert maps.shape == (1, method.frames, 84, 84)
+    assert maps.dtype == torch.float32
+    assert maps.isfinite().all()
+    assert not maps.requires_grad
+    assert maps.abs().max() > 0
+    assert bool((maps < 0).any()) == method.signed
+    assert torch.equal(explain(name, model, obs), maps)
+    assert torch.equal(obs, frames(1))
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(torch.equal(weight, before[key]) for key, weight in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_leaves_no_trace_on_the_model(name):
+    model = agent()
+    modules = list(model.modules())
+    explain(name, model, frames(1))
+    assert all(a is b for a, b in zip(model.modules(), modules, strict=True))
+    for module in modules:
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert not module._backward_hooks
+        assert not module._backward_pre_hooks
+        assert not module.training
+    assert all(p.grad is None and not p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_batch_is_explained_one_by_one(name):
+    model, obs = agent(), frames(3)
+    actions, score = torch.tensor([2, 0, 1]), SCORES["log_prob"]
+    function = METHODS[name].function
+    together = function(model, obs, actions, score, Generator().manual_seed(5))
+    rng = Generator().manual_seed(5)  # goes on from one to the next
+    alone = [function(model, obs[i : i + 1], actions[i : i + 1], score, rng) for i in range(3)]
+    scale = together.abs().amax().item()
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_only_noise_depends_on_the_seed(name):
+    model, obs = agent(), frames(1)
+    same = torch.equal(explain(name, model, obs, seed=0), explain(name, model, obs, seed=1))
+    assert same == (name not in ("smoothgrad", "vargrad"))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_finite_where_all_is_saturated_or_black(name):
+    sharp = planted(sharpness=1e4)  # all attention on one cell, the others' weight rounds to 0
+    sharp.policy_head.weight.mul_(1e4)  # and all probability on one action
+    assert see(sharp, scene()).attention.max() == 1
+    dead = planted()
+    dead.state_dict()["encoder.4.bias"].zero_()
+    black = torch.zeros(1, 4, 84, 84, dtype=torch.uint8)
+    assert (see(dead, black).features == 0).all()  # nothing to normalise
+    for score in SCORES if METHODS[name].explains is None else ["log_prob"]:
+        assert explain(name, sharp, scene(), score).isfinite().all()
+        assert explain(name, dead, black, score).isfinite().all()
+
+
+@pytest.mark.parametrize("score", OF_ATTENTION)
+@pytest.mark.parametrize("name", OF_GRADIENTS)
+def test_scores_of_attention_need_attention(name, score):
+    with pytest.raises(ConfigError) as error:
+        explain(name, agent("none"), frames(1), score)
+    assert str(error.value) == (
+        f"error: score={score} is not allowed\n"
+        "allowed: log_prob, margin, value for an agent without attention"
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_said_to_be_explained(name):
+    model, obs = agent(), frames(1)
+    follows = not torch.equal(explain(name, model, obs), explain(name, model, obs, "value"))
+    assert follows == (METHODS[name].explains is None)
+
+
+# The planted agent
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("name", [n for n in METHODS if METHODS[n].frames == 4])
+def test_finds_the_spot(name, gate):
+    maps = explain(name, planted(gate), scene(elsewhere=0, older=255))
+    # 64 of 28,224 pixels, which hold all but what the softmax takes from the other 48 cells.
+    assert share_in_spot(maps) > 0.95
+    row, column = peak(maps)
+    assert 28 <= row < 36
+    assert 44 <= column < 52
+    assert (maps[0, NEWEST][SPOT] > 0).all()
+    assert (maps[0, :NEWEST] == 0).all()  # nobody looks at older frames
+
+
+@pytest.mark.parametrize("score", OF_ATTENTION)
+@pytest.mark.parametrize("name", [n for n in SIGNED if n != "guided_backprop"])
+def test_finds_what_draws_the_attention(name, score):
+    at = explain(name, planted(sharpness=6), scene(), score)[0, NEWEST]
+    assert at[SPOT].min() > 0
+    others = torch.cat([at[:28].flatten(), at[36:].flatten()])
+    # Of the score's slope the other 48 cells together have as much as CELL, with the other sign,
+    # though their own features are dim, where the normalisation is 2.8 times as steep.
+    assert others.sum() < 0
+    assert at[SPOT].mean() > 10 * others.abs().mean()
+
+
+def test_grad_cam_finds_the_cell():
+    for gate in GATES:
+        cells = saliency.grad_cam_cells(planted(gate), scene(), ACTION, SCORES["log_prob"])
+        assert divmod(int(cells.argmax()), 7) == CELL
+        assert cells.max() > 3 * cells.flatten().sort().values[-2]
+    # Without attention: d logit / d feature is 2 in one of 49 cells, the feature there is 4.
+    model, obs = planted("none"), scene(ground=0)
+    cells = saliency.grad_cam_cells(model, obs, ACTION, SCORES["margin"])
+    assert cells[0, 2, 4].item() == pytest.approx(2 / 49 * 4)
+    cells[0, 2, 4] = 0
+    assert (cells == 0).all()
+    # With a sigmoid wide open there, the feature is normalised, 4 / sqrt(4^2 + 4^2) = .707107; not
+    # normalised, Grad-CAM would find 4 * .0883883 - 4 * .0883883, nothing.
+    seeing = saliency.grad_cam_cells(planted("sigmoid"), obs, ACTION, SCORES["margin"])
+    assert seeing[0, 2, 4].item() == pytest.approx(2 / 49 * 0.707107, rel=1e-4)
+    maps = explain("grad_cam", model, obs, "margin")
+    # Boxes that hold pixel (16, 60): rows 0..2, columns 4..6, so nine, of which one has weight.
+    assert maps[0, 0, 16, 60].item() == pytest.approx(2 / 49 * 4 / 9)
+    maps[0, 0][BOX] = 0
+    assert (maps == 0).all()
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("name", SIGNED)
+def test_sign(name, gate):
+    model = planted(gate)
+    assert log_prob(model, scene(spot=250)) > log_prob(model, scene(spot=230))
+    assert explain(name, model, scene(spot=240))[0, NEWEST][SPOT].mean() > 0
+    if name != "guided_backprop":
+        assert explain(name, model, scene(spot=240), "value")[0, NEWEST][SPOT].mean() < 0
+
+
+# Without attention the margin is 2 * (4 * mean of 64 pixels / 255 + .1), the other logits being 0,
+# and the value is - 3 / 2 of that: slopes of 8 / (64 * 255) = 1 / 2040 and - 3 / 4080 by a pixel.
+@pytest.mark.parametrize(
+    ("name", "score", "expected"),
+    [
+        ("gradient", "margin", 1 / 2040),
+        ("gradient", "value", -3 / 4080),
+        ("smoothgrad", "margin", 1 / 2040),
+        ("smoothgrad", "value", -3 / 4080),
+        ("vargrad", "margin", 0),
+        ("gradient_x_input", "margin", 200 / 2040),
+        ("integrated_gradients", "margin", 200 / 2040),
+        ("integrated_gradients", "value", -600 / 4080),
+        ("guided_backprop", "margin", 1 / 2040),
+        ("guided_backprop", "value", 0),  # passed back below zero into the body's ReLU
+    ],
+)
+def test_where_the_agent_is_linear(name, score, expected):
+    maps = explain(name, planted("none"), scene(spot=200, ground=0), score)
+    exact = torch.zeros(1, 4, 84, 84)
+    exact[0, NEWEST, SPOT[0], SPOT[1]] = expected
+    # 3e-4: the midpoints' error in integrating t^3, 1 / (2 * 64^2) of it.
+    torch.testing.assert_close(maps, exact, rtol=3e-4, atol=1e-10)
+
+
+def test_the_sum_of_the_attention_explains_nothing():
+    def attention_sum(seen, _):
+        return seen.attention.sum((1, 2, 3))
+
+    model, obs = agent(), frames(1)
+    nothing = explain("gradient", model, obs, attention_sum).abs().max()
+    for score in OF_ATTENTION:
+        assert explain("gradient", model, obs, score).abs().max() > 1e4 * nothing
+    # a sum of sigmoids is a number like any other
+    assert explain("gradient", agent("sigmoid"), obs, attention_sum).abs().max() > 1e4 * nothing
+
+
+# Noise
+
+
+class Ramp(nn.Module):
+    """Not an agent, but enough for `see` to be replaced: its score is what the test says."""
+
+    attention = None
+
+
+@pytest.fixture
+def scoring(monkeypatch):
+    """Replaces the network: the score is a function of the pixels."""
+
+    def of(function):
+        monkeypatch.setattr(saliency, "see", lambda _model, pixels: pixels)
+        return Ramp(), lambda pixels, _actions: function(pixels)
+
+    return of
+
+
+@pytest.mark.parametrize("sigma", [10.0, 38.25])
+def test_mean_and_variance_of_a_gradient_that_is_the_noise(scoring, sigma):
+    # The score is half the square, so its gradient is the noisy pixel itself.
+    model, score = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
+    obs = torch.full((1, 4, 84, 84), 250, dtype=torch.uint8)
+    settings = {"samples": 50, "sigma": sigma}
+    rng = Generator().manual_seed(0)
+    mean = saliency.smoothgrad(model, obs, ACTION, score, rng, **settings)
+    variance = saliency.vargrad(model, obs, ACTION, score, rng, **settings)
+    # 28,224 pixels of 50 samples: the mean of means has an error of sigma / sqrt(1.4e6). Clipped
+    # at 255 the mean would be below 242, wrapped around at 256 near 160.
+    assert mean.mean().item() == pytest.approx(250, abs=sigma / 300)
+    assert mean.std().item() == pytest.approx(sigma / 50**0.5, rel=0.02)
+    assert variance.mean().item() == pytest.approx(sigma**2 * 49 / 50, rel=0.01)
+
+
+def test_noise_is_of_fifteen_percent_and_fifty_samples(scoring):
+    model, score = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
+    mean = explain_by(saliency.smoothgrad, model, frames(1) * 0, score)
+    assert mean.std().item() == pytest.approx(0.15 * 255 / 50**0.5, rel=0.02)
+
+
+def explain_by(function, model, obs, score):
+    return function(model, obs, ACTION, score, Generator().manual_seed(0))
+
+
+def test_smoothgrad_keeps_signs_that_its_square_would_lose(scoring):
+    model, score = scoring(lambda pixels: (pixels[:, 3] - pixels[:, 0]).sum((1, 2)))
+    mean = explain_by(saliency.smoothgrad, model, frames(1), score)
+    assert mean[0, :, 5, 5].tolist() == [-1, 0, 0, 1]
+    assert (explain_by(saliency.vargrad, model, frames(1), score) == 0).all()
+
+
+# Integrated gradients
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("gate", GATES)
+def test_integrated_gradients_are_complete(gate, score):
+    if gate == "none" and score in OF_ATTENTION:
+        pytest.skip("no attention")
+    for model, obs in ((agent(gate), frames(1)), (planted(gate), scene())):
+        of = SCORES[score]
+        change = of(see(model, obs), ACTION) - of(see(model, obs * 0), ACTION)
+        maps = explain("integrated_gradients", model, obs, score)
+        gap = (maps.sum() - change).abs()
+        assert gap < 5e-4 * maps.abs().sum()  # much of which cancels where weights are random
+        if model is not agent(gate):
+            assert gap < 1e-3 * change.abs()
+
+
+def test_even_steps_miss_what_happens_near_black(monkeypatch):
+    """A network without biases normalises any brightness alike; all change is next to black."""
+    model, obs = planted(), scene()
+    model.state_dict()["encoder.4.bias"].mul_(0.01)
+    change = log_prob(model, obs) - log_prob(model, obs * 0)
+    assert explain("integrated_gradients", model, obs).sum().item() == pytest.approx(
+        change, rel=0.02
+    )
+    monkeypatch.setattr(saliency, "NEAR_BLACK", 1)
+    assert abs(explain("integrated_gradients", model, obs).sum().item() - change) > 0.3 * change
+
+
+# captum
+
+
+class Explained(nn.Module):
+    """The score as the output of a module, as captum wants it."""
+
+    def __init__(self, model: ActorCritic, score: str):
+        super().__init__()
+        self.model, self.score = model, SCORES[score]
+
+    def forward(self, pixels: Tensor, actions: Tensor) -> Tensor:
+        return self.score(see(self.model, pixels), actions)
+
+
+def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-4) -> None:
+    scale = theirs.abs().max().item()
+    assert scale > 0
+    torch.testing.assert_close(ours, theirs.float(), rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("score", ["log_prob", "value"])
+@pytest.mark.parametrize("gate", GATES)
+def test_like_captum(gate, score):
+    model, obs = agent(gate), frames(2)
+    pixels, actions = obs.float().requires_grad_(True), ACTION.expand(2)
+    wrapped = Explained(model, score)
+    peers = {
+        "gradient": captum.attr.Saliency(wrapped).attribute(
+            pixels, additional_forward_args=actions, abs=False
+        ),
+        "gradient_x_input": captum.attr.InputXGradient(wrapped).attribute(
+            pixels, additional_forward_args=actions
+        ),
+        "guided_backprop": captum.attr.GuidedBackprop(wrapped).attribute(
+            pixels, additional_forward_args=actions
+        ),
+    }
+    for name, theirs in peers.items():
+        close(explain(name, model, obs, score), theirs.detach())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["smoothgrad", "vargrad"])
+def test_noise_like_captum(name):
+    model, obs = agent(), frames(1)
+    tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(Explained(model, "log_prob")))
+    torch.manual_seed(3)
+    theirs = tunnel.attribute(
+        obs.float(), nt_type=name, nt_samples=50, stdevs=38.25, additional_forward_args=ACTION,
+        abs=False,
+    )  # fmt: skip
+    assert isinstance(theirs, Tensor)
+    close(explain(name, model, obs, seed=3), theirs.detach(), 1e-3)
+
+
+@pytest.mark.parametrize("gate", ["softmax", "none"])
+def test_integrated_gradients_like_captum(gate):
+    model, obs = agent(gate), frames(1)
+    peer = captum.attr.IntegratedGradients(Explained(model, "log_prob"))
+    theirs = peer.attribute(obs.float(), n_steps=200, additional_forward_args=ACTION,
+                            internal_batch_size=50)  # fmt: skip
+    ours = saliency.integrated_gradients(
+        model, obs, ACTION, SCORES["log_prob"], Generator(), steps=200
+    )
+    close(ours, theirs, 0.02)
+
+
+@pytest.mark.parametrize("score", ["log_prob", "value"])
+def test_grad_cam_like_captum(score):
+    model, obs = agent("none"), frames(2)
+    peer = captum.attr.LayerGradCam(Explained(model, score), model.encoder[5])
+    actions = ACTION.expand(2)
+    pixels = obs.float().requires_grad_(True)
+    theirs = peer.attribute(pixels, additional_forward_args=actions, relu_attributions=True)
+    assert isinstance(theirs, Tensor)
+    close(saliency.grad_cam_cells(model, obs, actions, SCORES[score]), theirs.detach()[:, 0])
+
+
+def test_bench_times_every_method():
+    milliseconds = measure("none", 1)
+    assert set(METHODS) < set(milliseconds)
+    assert all(len(taken) == 1 and taken[0] > 0 for taken in milliseconds.values())
