@@ -1,0 +1,45 @@
+"""A header and arrays in one block of bytes, which a page unpacks: web/FORMAT.md describes it."""
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import numpy as np
+
+TYPES = {"uint8": "u8", "int8": "i8", "uint16": "u16", "int16": "i16", "float16": "f16",
+         "float32": "f32"}  # fmt: skip
+ALIGN = 8
+
+
+class Container:
+    """Collects arrays; `describe` what went in where, `text` is all of it."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, array: np.ndarray, *, delta: bool = False) -> dict[str, Any]:
+        """Takes an array in, of one of TYPES; returns its description for the header.
+
+        With `delta` each item along the first axis is XORed with the one before it, so that what
+        stands still compresses to nothing.
+        """
+        if delta:
+            array = np.concatenate([array[:1], array[1:] ^ array[:-1]])
+        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+        about = {"type": TYPES[array.dtype.name], "shape": list(array.shape),
+                 "offset": self._size, "delta": delta}  # fmt: skip
+        self._parts.append(_padded(data))
+        self._size += len(self._parts[-1])
+        return about
+
+    def text(self, header: dict[str, Any]) -> str:
+        """Base64 of gzip of everything: letters, digits, '+', '/' and '='. Equal for equal data."""
+        head = json.dumps(header, allow_nan=False).encode()
+        block = _padded(len(head).to_bytes(4, "little") + head) + b"".join(self._parts)
+        return base64.b64encode(gzip.compress(block, compresslevel=9, mtime=0)).decode()
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % ALIGN)

@@ -1,0 +1,110 @@
+// The column at the left: what is laid over the frames, shared by all runs, and the bookmarks.
+
+import { choices, make, setText } from "./dom";
+import { attentionOptions, isAttention, methodOptions } from "./overlay";
+import { bookmarksOf, type Player } from "./player";
+import { KERNELS } from "./receptive";
+import type { Recording } from "./recording";
+import type { Scope, State, Store } from "./store";
+
+export function createControls(recording: Recording, store: Store, player: Player): HTMLElement {
+  return make("aside", { class: "controls", "aria-label": "Overlay and bookmarks" },
+    createOverlays(recording, store),
+    createLooks(recording, store),
+    createBookmarks(recording, store, player));
+}
+
+function createOverlays(recording: Recording, store: Store): HTMLElement {
+  // A second click takes an overlay off again.
+  const choose = (id: string) => store.set({ overlay: store.get().overlay === id ? "none" : id });
+  const toOptions = (options: { id: string; text: string; about: string }[]) =>
+    options.map(({ id, text, about }) => ({ value: id, text, title: about }));
+  const none = choices("overlay-none", "No overlay", [{ value: "none", text: "None" }], choose);
+  const attention = choices("overlay-attention", "Attention", toOptions(attentionOptions(recording.runs)), choose);
+  const methods = choices("overlay-saliency", "Saliency", toOptions(methodOptions(recording.header)), choose);
+  const update = () => [none, attention, methods].forEach((group) => group.show(store.get().overlay));
+  store.on(["overlay"], update);
+  update();
+  const { score } = recording.header;
+  const parts: HTMLElement[] = [make("div", { class: "headline" }, head("Overlay"), none.element)];
+  if (attention.element.children.length) parts.push(small("Attention"), attention.element);
+  if (methods.element.children.length)
+    parts.push(small(`Saliency of ${score.name.replaceAll("_", " ")}`), methods.element, make("p", { class: "hint" }, score.about));
+  return make("section", {}, ...parts);
+}
+
+function createLooks(recording: Recording, store: Store): HTMLElement {
+  const kernel = make("select", { id: "kernel" }, ...KERNELS.map(({ name, label }) => make("option", { value: name }, label)));
+  kernel.addEventListener("change", () => store.set({ kernel: kernel.value }));
+  const scopes: { value: Scope; text: string }[] = [{ value: "frame", text: "Per frame" }, { value: "recording", text: "Recording" }];
+  if (recording.runs.length > 1) scopes.push({ value: "runs", text: "All runs" });
+  const scope = choices<Scope>("scale", "Colour scale", scopes, (value) => store.set({ scope: value }));
+  const stack = choices<State["stack"]>("stack", "Input frames", [{ value: "newest", text: "Newest" }, { value: "all", text: "All four" }],
+    (value) => store.set({ stack: value }));
+  const update = () => {
+    const state = store.get();
+    scope.show(state.scope);
+    stack.show(state.stack);
+    kernel.disabled = !isAttention(state.overlay);
+  };
+  store.on(["scope", "stack", "overlay"], update);
+  update();
+  return make("section", {},
+    field("Attention drawn by", kernel),
+    group("Colour scale", scope.element),
+    createOpacity(store),
+    group("Network's input", stack.element),
+    createOutline(store));
+}
+
+function createOpacity(store: Store): HTMLElement {
+  const slider = make("input", { type: "range", id: "opacity", min: 0, max: 100, step: 5, value: 100 * store.get().opacity, "aria-label": "Opacity" });
+  const shown = make("output", { for: "opacity" });
+  slider.addEventListener("input", () => store.set({ opacity: Number(slider.value) / 100 }));
+  const update = () => setText(shown, `${Math.round(100 * store.get().opacity)}%`);
+  store.on(["opacity"], update);
+  update();
+  return make("label", { class: "field" }, make("span", {}, "Opacity ", shown), slider);
+}
+
+function createOutline(store: Store): HTMLElement {
+  const box = make("input", { type: "checkbox", id: "outline" });
+  box.addEventListener("change", () => store.set({ outline: box.checked }));
+  return make("label", { class: "check" }, box, "Outline each map's strongest cell");
+}
+
+function createBookmarks(recording: Recording, store: Store, player: Player): HTMLElement {
+  const marks = bookmarksOf(recording);
+  const several = recording.runs.length > 1;
+  const buttons = marks.map(({ step, why, run }) => {
+    const swatch = several ? [make("span", { class: `swatch run-${run % 6}`, title: recording.runs[run].about.label })] : [];
+    const made = make("button", { type: "button", "data-step": step }, make("span", { class: "step" }, `${step}`), ...swatch, make("span", {}, why));
+    made.addEventListener("click", () => {
+      store.set({ playing: false });
+      player.go(step);
+    });
+    return made;
+  });
+  store.on(["step"], () => {
+    const step = String(store.get().step);
+    for (const made of buttons) made.toggleAttribute("aria-current", made.dataset["step"] === step);
+  });
+  const list = make("ol", { id: "bookmarks" }, ...buttons.map((made) => make("li", {}, made)));
+  return make("section", { class: "bookmarks" }, head("Bookmarks"), marks.length ? list : make("p", { class: "hint" }, "None in this recording."));
+}
+
+export function head(text: string): HTMLElement {
+  return make("h2", { class: "eyebrow" }, text);
+}
+
+function small(text: string): HTMLElement {
+  return make("h3", { class: "sub" }, text);
+}
+
+export function field(text: string, control: HTMLElement): HTMLElement {
+  return make("label", { class: "field" }, make("span", {}, text), control);
+}
+
+function group(text: string, control: HTMLElement): HTMLElement {
+  return make("div", { class: "field" }, make("span", { "aria-hidden": "true" }, text), control);
+}

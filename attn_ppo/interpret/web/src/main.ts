@@ -1,0 +1,80 @@
+// The page: reads the data, makes the parts, and lets them follow the reader's choices.
+
+import { createControls } from "./controls";
+import { make } from "./dom";
+import { decode } from "./format";
+import { applyTheme, createHeader, savedTheme } from "./header";
+import { createHowTo } from "./howto";
+import { createHelp, listenToKeys } from "./keys";
+import { attentionOptions, methodOptions } from "./overlay";
+import { createPanel } from "./panel";
+import { createPlayer } from "./player";
+import { toRecording, type Recording } from "./recording";
+import { createStore, type State } from "./store";
+import { createTraces } from "./traces";
+import { createTransport } from "./transport";
+import { createTreeView } from "./treeview";
+import { mostChildren } from "./tree";
+
+const DEFAULT_CHILDREN = 3;
+
+async function main(): Promise<void> {
+  const app = document.getElementById("app");
+  const data = document.getElementById("data");
+  if (!app) return;
+  try {
+    applyTheme(savedTheme());
+    const recording = toRecording(await decode(data?.textContent ?? ""));
+    data?.remove(); // the text is as large as the recording
+    app.replaceChildren(...createPage(recording));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    app.replaceChildren(make("p", { class: "failure", role: "alert" }, "This recording can't be shown. ", message));
+  }
+  app.setAttribute("aria-busy", "false");
+}
+
+function createPage(recording: Recording): HTMLElement[] {
+  const store = createStore(initialState(recording));
+  const player = createPlayer(recording, store);
+  const help = createHelp();
+  store.on(["theme"], () => applyTheme(store.get().theme)); // first, since others read colours from the page
+  const panels = recording.runs.map((run) => createPanel(recording, run, store));
+  const update = () => panels.forEach((panel) => panel.update());
+  store.on(["step", "overlay", "kernel", "scope", "opacity", "outline", "stack", "treeRun", "selected"], update);
+  update();
+  listenToKeys(player, store, recording.steps - 1, help);
+  expose(store.get);
+  return [
+    createHeader(recording, store, () => help.showModal()),
+    make("div", { class: "layout" },
+      createControls(recording, store, player),
+      make("main", {},
+        make("section", { id: "panels", class: "panels", "data-runs": recording.runs.length, "aria-label": "Runs" },
+          ...panels.map((panel) => panel.element)),
+        make("section", { id: "traces", class: "card", "aria-label": "Traces" }, createTraces(recording, store, player)),
+        createTreeView(recording, store),
+        createHowTo())),
+    createTransport(recording, store, player),
+    help,
+  ];
+}
+
+function initialState({ header, runs }: Recording): State {
+  const [first] = [...attentionOptions(runs), ...methodOptions(header)];
+  const grown = runs.filter((run) => run.tree);
+  const most = Math.max(1, ...grown.map((run) => (run.tree ? mostChildren(run.tree) : 1)));
+  return {
+    step: 0, playing: false, speed: 1,
+    overlay: first?.id ?? "none", kernel: "box_mean", scope: "frame", opacity: 0.7, outline: false, stack: "newest",
+    treeRun: grown[0]?.index ?? 0, children: Math.min(DEFAULT_CHILDREN, most), depth: header.levels.length, selected: "",
+    theme: savedTheme(),
+  };
+}
+
+/** For tests: the state, to read. */
+function expose(read: () => Readonly<State>): void {
+  Object.defineProperty(window, "attnPage", { value: Object.freeze({ state: () => ({ ...read() }) }) });
+}
+
+void main();

@@ -1,0 +1,140 @@
+// One run at one step: the colour frame, the network's input, the policy and the numbers.
+
+import { createActions } from "./actions";
+import { GREY, paintIndexed } from "./color";
+import { make, setText } from "./dom";
+import { createLegend } from "./legend";
+import { entropyOf, format, formatReward } from "./numbers";
+import { aboutOverlay, isAttention, layerAt, peakOf, weightsAt } from "./overlay";
+import { kernelNamed, strongestCell } from "./receptive";
+import { stepOf, type Recording, type Run } from "./recording";
+import { CELLS, INPUT, STACK } from "./sizes";
+import type { State, Store } from "./store";
+import { selectedNode } from "./selection";
+import { boxOf, FRAME_LEVEL, frameName } from "./tree";
+import { createView, type Outline, type View } from "./view";
+
+export interface Panel {
+  element: HTMLElement;
+  update: () => void;
+}
+
+export function createPanel(recording: Recording, run: Run, store: Store): Panel {
+  const [height, width] = run.about.screen;
+  const screen = createView(height, width, `Frame of ${run.about.label}`, "screen");
+  const input = createInput(run);
+  const legend = createLegend();
+  const actions = createActions(run);
+  const numbers = createNumbers(run);
+  const over = make("p", { class: "over", role: "status", hidden: true });
+  screen.element.append(over);
+  const element = make("article", { class: "panel", "data-run": run.index }, heading(run, recording.runs.length > 1),
+    make("div", { class: "panel-body" },
+      make("div", { class: "stage" }, screen.element, legend.element), input.element, actions.element, numbers.element));
+  const update = () => {
+    const state = store.get();
+    const t = stepOf(run, state.step);
+    over.hidden = state.step < run.steps;
+    setText(over, `Recording ended at step ${run.steps - 1}`);
+    screen.paint((pixels) => paintIndexed(run.screens.subarray(t * height * width, (t + 1) * height * width), run.palette, pixels));
+    input.paint(t, state.stack);
+    overlay(recording, run, t, state, [screen, ...input.views], legend);
+    outline(recording, run, t, state, screen, input.views);
+    actions.show(t);
+    numbers.show(t);
+  };
+  return { element, update };
+}
+
+function heading(run: Run, several: boolean): HTMLElement {
+  const { about } = run;
+  const facts = [
+    `trained for ${about.env_steps.toLocaleString("en")} env steps`, `${about.policy} policy`,
+    `${about.steps.toLocaleString("en")} steps recorded`,
+  ];
+  const identity = `λ ${about.lambda}, seed ${about.seed}, run ${about.name}, played with seed ${about.recording_seed}`;
+  const badge = make("span", { class: `badge run-${run.index % 6}` }, `${run.index + 1}`);
+  return make("header", {}, make("h2", {}, ...(several ? [badge, about.label] : [about.label])), make("p", { class: "facts", title: identity }, facts.join(" · ")));
+}
+
+function createInput(run: Run) {
+  const views = Array.from({ length: STACK }, (_, frame) => createView(INPUT, INPUT, `Input frame ${frameName(frame)}`, "input"));
+  const figures = views.map((view, frame) =>
+    make("figure", {}, view.element, make("figcaption", {}, `Input ${frameName(frame)}`)));
+  const element = make("div", { class: "inputs", "aria-label": "The network's input", role: "group" }, ...figures);
+  const paint = (t: number, stack: State["stack"]) => {
+    element.parentElement?.classList.toggle("four", stack === "all");
+    views.forEach((view, frame) => {
+      figures[frame].hidden = stack === "newest" && frame < STACK - 1;
+      if (!figures[frame].hidden) view.paint((pixels) => paintInput(run, t, frame, pixels));
+    });
+  };
+  return { element, views, paint };
+}
+
+/** Frame 0..3 of the input at t, 3 the newest; black where it would lie before the game. */
+export function paintInput(run: Run, t: number, frame: number, pixels: Uint32Array): void {
+  const age = STACK - 1 - frame;
+  const from = (t - age) * INPUT * INPUT;
+  if (age >= run.filled[t] || from < 0) pixels.fill(GREY[0]);
+  else paintIndexed(run.frames.subarray(from, from + INPUT * INPUT), GREY, pixels);
+}
+
+function overlay(
+  recording: Recording, run: Run, t: number, state: State, views: View[], legend: ReturnType<typeof createLegend>,
+): void {
+  const kernel = kernelNamed(state.kernel);
+  const layer = state.overlay === "none" ? null : layerAt(recording.header, run, t, state.overlay, kernel);
+  const peak = layer ? peakOf(recording, run, t, state.overlay, state.kernel, state.scope) : 0;
+  for (const view of views) view.lay(layer, peak, state.opacity);
+  if (layer) legend.show(aboutOverlay(recording.header, state.overlay, kernel), peak, state.scope, state.opacity);
+  else if (state.overlay === "none") legend.say("No overlay");
+  else legend.say(isAttention(state.overlay) ? "This agent has no such attention map" : "Not recorded for this run");
+}
+
+function outline(recording: Recording, run: Run, t: number, state: State, screen: View, inputs: View[]): void {
+  const outlines: Outline[] = state.outline ? strongestBoxes(run, t) : [];
+  const node = state.treeRun === run.index ? selectedNode(run, t, state.selected) : null;
+  const level = node && recording.header.levels[node.level];
+  const chosen: Outline[] = level ? [{ box: boxOf(node, level), kind: "selected" }] : [];
+  screen.outline([...outlines, ...chosen]);
+  inputs.forEach((view, frame) => {
+    const elsewhere = level?.name === FRAME_LEVEL && node?.channel !== frame;
+    view.outline(elsewhere ? outlines : [...outlines, ...chosen]);
+  });
+}
+
+function strongestBoxes(run: Run, t: number): Outline[] {
+  return Array.from({ length: run.maps }, (_, map) => {
+    const best = strongestCell(weightsAt(run, t, map));
+    const [top, left] = [8 * Math.floor(best / CELLS), 8 * (best % CELLS)];
+    return { box: { top, left, bottom: top + 35, right: left + 35 }, kind: "strongest" };
+  });
+}
+
+function createNumbers(run: Run) {
+  const rows: { value: HTMLElement; read: (t: number) => string }[] = [];
+  const play = make("dl", { class: "numbers" });
+  const attention = make("dl", { class: "numbers pairs" });
+  const add = (id: string, name: string, about: string, read: (t: number) => string) => {
+    const value = make("dd", { "data-number": id });
+    (id.includes("-cells-") || id.includes("attention") ? attention : play).append(make("div", { title: about }, make("dt", {}, name), value));
+    rows.push({ value, read });
+  };
+  add("reward", "Reward", "Raw reward of the action taken at this step", (t) => formatReward(run.rewards[t]));
+  add("return", "Return", "Sum of raw rewards in this game, this step's included", (t) => formatReward(run.returns[t]).replace("+", ""));
+  add("lives", "Lives", "Lives left", (t) => `${run.lives[t]}`);
+  add("game", "Game", "Whole games in this recording, counted from 1", (t) => `${run.games[t] + 1}`);
+  add("value", "Value", "The critic's estimate of the return, in clipped rewards", (t) => format(run.value[t]));
+  add("policy-entropy", "Policy entropy", "Of the action probabilities, nats", (t) =>
+    `${format(entropyOf(run.logProbs, t * run.actionCount, run.actionCount))} nats`);
+  for (let map = 0; map < run.maps; map++) {
+    const name = run.maps > 1 ? `Map ${map + 1}` : "Attention";
+    const at = (t: number) => run.entropy[t * run.maps + map];
+    add(`attention-entropy-${map}`, `${name} entropy`, "Of the attention weights, nats", (t) => `${format(at(t))} nats`);
+    add(`effective-cells-${map}`, run.maps > 1 ? `Map ${map + 1} effective cells` : "Effective cells",
+      "exp of the attention entropy: so many cells, were all weighed alike", (t) => `${format(Math.exp(at(t)))} of ${CELLS * CELLS}`);
+  }
+  const element = make("div", { class: "readings-now" }, play, attention);
+  return { element, show: (t: number) => rows.forEach(({ value, read }) => setText(value, read(t))) };
+}

@@ -1,0 +1,52 @@
+// The chosen node in numbers.
+
+import { make, setText } from "./dom";
+import type { Level } from "./format";
+import { format, formatShare, formatSigned } from "./numbers";
+import { boxOf, coverage, nameOf, type Node } from "./tree";
+
+export interface Readout {
+  element: HTMLElement;
+  show: (node: Node | null, children: number) => void;
+}
+
+export function createReadout(levels: Level[]): Readout {
+  const title = make("h3", {});
+  const list = make("dl", { class: "numbers" });
+  const rows = ROWS.map(({ id, name, about, read }) => {
+    const value = make("dd", { "data-readout": id });
+    list.append(make("div", { title: about }, make("dt", {}, name), value));
+    return { value, read };
+  });
+  return {
+    element: make("div", { id: "readout", class: "readout" }, title, list),
+    show: (node, children) => {
+      list.hidden = !node;
+      if (!node) return setText(title, "Choose a node, here or in the 3-D view");
+      const level = levels[node.level];
+      setText(title, nameOf(node, level));
+      for (const { value, read } of rows) setText(value, read(node, level, children));
+    },
+  };
+}
+
+const ROWS: { id: string; name: string; about: string; read: (node: Node, level: Level, children: number) => string }[] = [
+  { id: "place", name: "Place", about: "In the level's own grid", read: (node) => `row ${node.row}, column ${node.column}` },
+  { id: "box", name: "Sees", about: "Its receptive field, pixels of the 84 × 84 input", read: boxText },
+  { id: "relevance", name: "Relevance", about: "Signed, in units of the root's score", read: (node) => formatSigned(node.relevance) },
+  { id: "bias", name: "Of it, to biases", about: "Relevance that goes to constants, not to children", read: (node) => (node.total > 0 ? formatSigned(node.bias) : "none") },
+  { id: "coverage", name: "Coverage", about: "Share of its relevance that the children shown hold", read: coverageText },
+  { id: "held", name: "Held along the path", about: "Share of all evidence that reaches it along its path", read: (node) => formatShare(node.held) },
+];
+
+function boxText(node: Node, level: Level): string {
+  const { top, left, bottom, right } = boxOf(node, level);
+  return top === bottom && left === right ? `pixel (${top}, ${left})` : `rows ${top}–${bottom}, columns ${left}–${right}`;
+}
+
+function coverageText(node: Node, _: Level, children: number): string {
+  const share = coverage(node, children);
+  if (Number.isNaN(share)) return "a leaf";
+  const shown = Math.min(children, node.children.length);
+  return `${formatShare(share)} in ${shown} ${shown === 1 ? "child" : "children"}, of ${format(node.total)}`;
+}

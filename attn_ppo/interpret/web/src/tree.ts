@@ -1,0 +1,159 @@
+// The relevance tree of a step: nodes, what they hold of the evidence, where they lie. No DOM here.
+
+import type { Level, Numbers } from "./format";
+import { INPUT, STACK } from "./sizes";
+
+export const FRAME_LEVEL = "input frame"; // at this level a node's channel is a frame, 3 the newest
+const MAP_LEVEL = "attention map"; // at this level it is a map
+const WHOLE_LEVELS = ["score", "cell"]; // at these it tells nothing of where a node lies
+
+export interface TreeArrays {
+  starts: Uint32Array; // (T + 1): a step's nodes are starts[t] .. starts[t + 1] - 1
+  parent: Numbers;
+  level: Numbers;
+  rank: Numbers;
+  channel: Numbers;
+  row: Numbers;
+  column: Numbers;
+  relevance: Numbers;
+  bias: Numbers;
+  total: Numbers;
+  ofMaps: boolean; // each attention map has roots of its own, ranked by themselves
+}
+
+export interface Node {
+  index: number;
+  key: string; // map and rank of the root, then ranks, "0.0/2/1": what stays when the step changes
+  parent: Node | null;
+  children: Node[]; // by rank
+  level: number;
+  rank: number;
+  channel: number;
+  row: number;
+  column: number;
+  relevance: number;
+  bias: number;
+  total: number; // of the absolute relevance of all children and of the bias
+  held: number; // share of the roots' absolute relevance that reaches this node along its path
+}
+
+export interface Box {
+  top: number;
+  left: number;
+  bottom: number; // inclusive, like right
+  right: number;
+}
+
+/** All recorded nodes of a step, parents before children. */
+export function nodesAt(tree: TreeArrays, step: number): Node[] {
+  const nodes: Node[] = [];
+  for (let i = tree.starts[step]; i < tree.starts[step + 1]; i++) nodes.push(toNode(tree, i, nodes));
+  for (const node of nodes) node.children.sort((a, b) => a.rank - b.rank);
+  const roots = nodes.filter((node) => !node.parent);
+  const all = sumAbsolute(roots);
+  for (const node of nodes)
+    node.held = node.parent
+      ? node.parent.held * share(node.relevance, node.parent.total)
+      : share(node.relevance, all);
+  return nodes;
+}
+
+function toNode(tree: TreeArrays, i: number, before: Node[]): Node {
+  const parent = tree.parent[i] < 0 ? null : before[tree.parent[i]];
+  const node: Node = {
+    index: before.length,
+    key: parent ? `${parent.key}/${tree.rank[i]}` : `${tree.ofMaps ? tree.channel[i] : 0}.${tree.rank[i]}`,
+    parent,
+    children: [],
+    level: tree.level[i],
+    rank: tree.rank[i],
+    channel: tree.channel[i],
+    row: tree.row[i],
+    column: tree.column[i],
+    relevance: tree.relevance[i],
+    bias: tree.bias[i],
+    total: tree.total[i],
+    held: 0,
+  };
+  parent?.children.push(node);
+  return node;
+}
+
+/** The nodes with n children each, down to `depth` levels. */
+export function shownNodes(nodes: Node[], children: number, depth: number): Node[] {
+  const shown = new Set<Node>();
+  for (const node of nodes)
+    if (node.rank < children && node.level < depth && (!node.parent || shown.has(node.parent)))
+      shown.add(node);
+  return [...shown];
+}
+
+/** Share of a node's relevance that its n strongest children hold; NaN at a leaf. */
+export function coverage(node: Node, children: number): number {
+  if (!(node.total > 0)) return NaN;
+  return sumAbsolute(node.children.filter((child) => child.rank < children)) / node.total;
+}
+
+/** Per level: the share of all evidence that its nodes hold with n children shown; NaN if none. */
+export function levelCoverage(nodes: Node[], levels: number, children: number): number[] {
+  const held: number[] = new Array<number>(levels).fill(NaN);
+  for (const node of shownNodes(nodes, children, levels))
+    held[node.level] = (held[node.level] || 0) + node.held;
+  return held;
+}
+
+/** The node with that key, or its nearest ancestor that is there, or the first root. */
+export function findNode(nodes: Node[], key: string): Node | null {
+  const byKey = new Map(nodes.map((node) => [node.key, node]));
+  for (let parts = key.split("/"); parts.length; parts = parts.slice(0, -1)) {
+    const found = byKey.get(parts.join("/"));
+    if (found) return found;
+  }
+  return nodes[0] ?? null;
+}
+
+/** From the root to the node. */
+export function pathTo(node: Node | null): Node[] {
+  return node ? [...pathTo(node.parent), node] : [];
+}
+
+/** The pixels of the input that a node sees. */
+export function boxOf(node: Node, level: Level): Box {
+  const top = level.stride * node.row;
+  const left = level.stride * node.column;
+  const last = INPUT - 1;
+  return { top, left, bottom: Math.min(top + level.size - 1, last), right: Math.min(left + level.size - 1, last) };
+}
+
+/** "convolution 3, channel 12", "attention map 1" or "input frame t-2": which of its level's planes a node is in. */
+export function nameOf(node: Node, level: Level): string {
+  if (level.name === FRAME_LEVEL) return `${level.name} ${frameName(node.channel)}`;
+  if (level.name === MAP_LEVEL) return `${level.name} ${node.channel + 1}`;
+  return WHOLE_LEVELS.includes(level.name) ? level.name : `${level.name}, channel ${node.channel}`;
+}
+
+/** "t" for the newest of the input's frames, "t-1" for the one before it. */
+export function frameName(frame: number): string {
+  const age = STACK - 1 - frame;
+  return age ? `t−${age}` : "t";
+}
+
+/** Whether a tree with these levels begins at attention maps. */
+export function beginsAtMaps(levels: Level[]): boolean {
+  return levels[0]?.name === MAP_LEVEL;
+}
+
+/** The greatest number of children that any node of the run has. */
+export function mostChildren(tree: TreeArrays): number {
+  let most = 1;
+  for (const rank of tree.rank) most = Math.max(most, rank + 1);
+  return most;
+}
+
+function sumAbsolute(nodes: Node[]): number {
+  return nodes.reduce((sum, node) => sum + Math.abs(node.relevance), 0);
+}
+
+function share(part: number, whole: number): number {
+  return whole > 0 ? Math.abs(part) / whole : 0;
+}
