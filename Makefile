@@ -3,10 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 RUNS ?=
+VIDEOS ?=
+RUN ?=
+PAGE ?=
+WEB := attn_ppo/interpret/web
 BENCH ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures bench torture test test-fast lint clean
+.PHONY: help setup demo status figures videos page page-build page-check bench torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +27,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the figures
 	$(BIN)/python -m attn_ppo.train -m experiment=smoke name=demo
 	$(BIN)/python -m analysis.figures runs/demo
+	@echo 'to see what the agents look at: make page RUN=runs/demo PAGE="--steps 60", or make videos RUNS=runs/demo'
 
 status: $(READY)  ## what has become of the runs in RUNS=runs/<name>, by default in all of runs/
 	@$(BIN)/python -m attn_ppo.status $(RUNS)
@@ -30,14 +35,30 @@ status: $(READY)  ## what has become of the runs in RUNS=runs/<name>, by default
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
 	$(BIN)/python -m analysis.figures $(RUNS)
 
+videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
+	$(BIN)/python -m analysis.videos $(RUNS) $(VIDEOS)
+
+page: $(READY)  ## an offline page to explore of RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
+	$(BIN)/python -m analysis.page $(RUN) $(PAGE)
+
+page-build: $(WEB)/node_modules  ## the page's front end anew, from its TypeScript (needs Node.js 20)
+	npm --prefix $(WEB) run build
+
+page-check: $(WEB)/node_modules  ## whether the front end that is shipped is the one that its source makes
+	npm --prefix $(WEB) run check
+
+$(WEB)/node_modules: $(WEB)/package-lock.json
+	npm --prefix $(WEB) ci --no-audit --no-fund
+	@touch $@
+
 bench: $(READY)  ## our speed beside other trainers' on this machine, some eight minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
 
 torture: $(READY)  ## hurts runs in every way we know and counts what is lost; TORTURE=--short
 	$(BIN)/python tests/torture.py $(TORTURE)
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-fast: $(READY)  ## without the slow ones
 	$(BIN)/python -m pytest -m "not slow"

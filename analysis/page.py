@@ -1,7 +1,8 @@
-"""One offline page of agents at play: `python -m analysis.page RUN [RUN ...]`, a few minutes each.
+"""An offline page of agents at play, to explore: `python -m analysis.page [FOLDER ...] [options]`.
 
-RUN is a run's folder; several are shown side by side. The page is RUN/page.html unless --out says
-otherwise, for several runs page.html in the folder that they share.
+Of a run's folder, or of several runs side by side: page.html in the folder, or in the one that
+they share. Of a sweep's folder, by default the newest in runs/: `<Game>.html` for each game, with
+the first agent of each lambda side by side. A few minutes an agent.
 """
 
 import argparse
@@ -12,76 +13,101 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from attn_ppo.interpret.network import open_agent
+from analysis.figures import BAD_INPUT, DISK
+from analysis.playing import Parser, by_game, how, is_run, names_of, whole
+from analysis.runs import NoRunsError, Problem, newest_root, read_runs
+from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.page import Choice, Played, write_page
-from attn_ppo.interpret.record import POLICIES, recorded
-from attn_ppo.interpret.saliency import METHODS, check_score
+from attn_ppo.interpret.record import recorded
+from attn_ppo.interpret.relevance_tree import CHILDREN
+from attn_ppo.interpret.saliency import check_score
 from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.screens import NotTheSameGame
 from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS
-from attn_ppo.run_dir import RunError
-from attn_ppo.schema import ConfigError, nearest
+from attn_ppo.run_dir import ExitCode, RunError
+from attn_ppo.schema import ConfigError
 
-BAD_INPUT = 2
 MOST_RUNS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    """Writes the pages and says where they are; 0, or the code of what hindered it."""
     try:
-        path = _page(options)
-    except ConfigError as error:
+        options = _options(arguments)
+        written = [
+            _page(path, folders, options) for path, folders in _pages(options).items() if folders
+        ]
+    except (NoRunsError, ConfigError) as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
-    print(f"look at\n  {path}")
-    return 0
+    except NotTheSameGame as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.RUN_FAILED
+    except OSError as error:
+        print(f"error: can't read the runs or write the page: {error}", file=sys.stderr)
+        return DISK
+    print("look at", *(f"  {path}" for path in written), sep="\n")
+    return ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m analysis.page", description=__doc__)
-    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN")
-    parser.add_argument("--steps", type=int, default=300, help="to play (%(default)s)")
-    parser.add_argument("--games", type=int, help="whole games to play, instead of --steps")
-    parser.add_argument("--policy", default="stochastic", help=f"{' or '.join(POLICIES)}")
-    parser.add_argument("--seed", type=int, default=0, help="of the games and the dice")
-    parser.add_argument("--score", default="log_prob", help=f"to explain: {', '.join(SCORES)}")
-    parser.add_argument("--methods", default=",".join(METHODS), help="default: all, %(default)s")
-    parser.add_argument("--trees", help=f"what trees begin at; default: all of {','.join(LEVELS)}")
-    parser.add_argument("--children", type=int, default=3, help="of a node (%(default)s)")
-    parser.add_argument("--out", type=Path, help="default: page.html in the run's folder")
-    return parser
+def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
+    """The pages to write, and the folders of the runs on each."""
+    given = options.folders or [newest_root()]
+    if len(given) > 1 or is_run(given[0]):
+        if len(given) > MOST_RUNS:
+            raise ConfigError("FOLDER", f"{len(given)} of them", f"up to {MOST_RUNS} run folders")
+        shared = Path(os.path.commonpath([folder.resolve() for folder in given]))
+        return {options.out or (given[0] if len(given) == 1 else shared) / "page.html": given}
+    runs, problems = read_runs(given[0])
+    for problem in problems:
+        print(problem)
+    pages = {}
+    for game, lambdas in by_game(runs, options.agent_seed).items():
+        if len(lambdas) > MOST_RUNS:
+            print(Problem("note", given[0], f"{game}: only its first {MOST_RUNS} lambdas"))
+        pages[(options.out or given[0]) / f"{game}.html"] = [
+            agents[0].folder for agents in lambdas[:MOST_RUNS]
+        ]
+    return pages
 
 
-def _page(options: argparse.Namespace) -> Path:
-    folders, methods = options.runs, tuple(options.methods.split(","))
-    if not 1 <= len(folders) <= MOST_RUNS:
-        allowed = f"1 to {MOST_RUNS} run folders, runs/<name>/<env>/lambda=<lambda>/seed=<seed>"
-        raise ConfigError("RUN", " ".join(map(str, folders)) or "(none)", allowed)
-    roots = tuple(options.trees.split(",")) if options.trees else tuple(LEVELS)
-    for key, names, known in (("score", [options.score], SCORES), ("methods", methods, METHODS),
-                              ("trees", roots, LEVELS)):  # fmt: skip
-        for name in names:
-            if name not in known:
-                raise ConfigError(key, name, ", ".join(known), nearest(name, known))
+def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> Path:
+    """Lets the agents of the runs play, explains what they did, writes it all down."""
     agents = [open_agent(folder) for folder in folders]
-    if not options.trees and not all(agent.model.attention for agent in agents):
-        roots = tuple(root for root in LEVELS if root not in ATTENTION_ROOTS)
     for agent in agents:
         check_score(agent.model, SCORES[options.score])
-    choice = Choice(options.score, methods, roots, options.children)
-    played = [
-        Played(agent, recorded(folder, agent, steps=options.steps, games=options.games,
-                               policy=options.policy, seed=options.seed))
-        for folder, agent in zip(folders, agents, strict=True)
-    ]  # fmt: skip
-    path = options.out or Path(os.path.commonpath(folders)) / "page.html"
+    choice = Choice(options.score, options.methods, _roots(agents, options), options.children)
+    played = [Played(agent, recorded(folder, agent, **how(options)))
+              for folder, agent in zip(folders, agents, strict=True)]  # fmt: skip
     total = sum(len(each.recording) for each in played)
+    print(f"{path.name}: explaining {total} steps", flush=True)
     with tqdm(total=total, desc="explaining", unit="step", disable=None) as bar:
         write_page(path, played, choice, bar.update)
     return path
+
+
+def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[str, ...]:
+    """What the trees begin at: what was asked for, or all that every agent has."""
+    if options.trees:
+        return names_of("--trees", options.trees, LEVELS)
+    attentive = all(agent.model.attention is not None for agent in agents)
+    return tuple(root for root in LEVELS if attentive or root not in ATTENTION_ROOTS)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("analysis.page", __doc__)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
+    parser.add_argument("--trees", help=f"what they begin at; {','.join(LEVELS)}")
+    parser.add_argument("--children", default="3", help="of a node in a tree; 3")
+    parser.add_argument("--out", type=Path, help="the file, or for a sweep's folder the folder")
+    options = parser.options(arguments)
+    options.children = whole("--children", options.children, CHILDREN)
+    if options.trees:
+        names_of("--trees", options.trees, LEVELS)
+    return options
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ Name = Matches(
 EARLIER = {
     "compute": {"backend": "torch", "precision": "fp32"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
+    "videos": {"every_updates": 0},
 }
 
 
@@ -111,6 +112,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Videos:
+    """Of the agent while it is trained; 0 updates: none."""
+
+    every_updates: Annotated[int, Range(0, 1_000_000)]
+
+    def due(self, number: int) -> bool:
+        """Whether one is made after the `number`-th update, counted from 1."""
+        return self.every_updates > 0 and number % self.every_updates == 0
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run. `lambda_` is spelled `lambda` everywhere outside Python's grammar."""
 
@@ -127,6 +139,7 @@ class RunConfig:
     wandb: Wandb
     checkpoint: Checkpoint
     evaluation: Evaluation
+    videos: Videos
 
     @property
     def num_updates(self) -> int:
@@ -185,9 +198,9 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """Dotted keys and values that decide what the run computes; where it is logged does not."""
+    """Dotted keys and values that decide what the run computes; how it is followed does not."""
     flat = flatten(as_dict(config))
-    elsewhere = ("wandb.", "checkpoint.every_updates", "checkpoint.resume")
+    elsewhere = ("wandb.", "videos.", "checkpoint.every_updates", "checkpoint.resume")
     return {k: v for k, v in flat.items() if not k.startswith(elsewhere)}
 
 

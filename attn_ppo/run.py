@@ -2,14 +2,14 @@
 
 import math
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
-from attn_ppo import checkpoint, config, resume, sinks
+from attn_ppo import checkpoint, resume, sinks
 from attn_ppo.agent import Agent, make_agent
 from attn_ppo.backends import kernels_missing
 from attn_ppo.config import RunConfig
@@ -39,6 +39,12 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     with _company(settings, run_dir, saved) as (terminal, wandb, watchdog):
         kept = origin.as_dict() | {"threads": torch.get_num_threads(), "wandb_id": wandb.run_id}
         _tell(settings, agent, run_dir, terminal, origin, wandb)
+
+        def alive() -> None:
+            watchdog.beat()
+            if stop:
+                raise stop.error("stopped within a video; saved before it")
+
         games = resume.begin_games(settings, saved, origin, terminal.message)
         rows = Rows(settings, run_dir, [terminal, wandb], saved, len(origin.inexact_resumes))
         for number in range(start + 1, settings.num_updates + 1):
@@ -57,7 +63,8 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)
             watchdog.beat()
-            due = number % settings.checkpoint.every_updates == 0
+            film_due = settings.videos.due(number)
+            due = number % settings.checkpoint.every_updates == 0 or film_due
             if stop or due or number == settings.num_updates:
                 stop.no_hurry()
                 _check_weights(agent, number)
@@ -65,6 +72,8 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
                 checkpoint.save(run_dir.folder, state)
                 run_dir.write_status("running", env_steps=row["env_steps"])
                 watchdog.beat()
+            if film_due and not stop:
+                _film(settings, run_dir, agent.model, number, wandb, terminal, alive)
             if stop:
                 raise stop.error(f"saved at {row['env_steps']:,} steps")
         games.close()
@@ -137,10 +146,32 @@ def _evaluate(
         result = evaluate(model, settings, episodes=episodes, on_step=watchdog.beat)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
         terminal.message(f"{settings.label}: {summary(result)}")
-        keys = ("score_mean", "score_std", "attention_entropy", "episodes")
-        wandb.finish({f"evaluation/{key}": result[key] for key in keys})
+        wandb.finish(sinks.of_evaluation(result))
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     run_dir.write_status("done", **facts)
+
+
+def _film(
+    settings: RunConfig,
+    run_dir: RunDir,
+    model: ActorCritic,
+    number: int,
+    wandb: sinks.Wandb,
+    terminal: Terminal,
+    alive: Callable[[], None],
+) -> None:
+    """A video of the agent after an update; one that can't be made costs a line."""
+    path, env_steps = sinks.video_path(run_dir.folder, number), number * settings.ppo.batch_size
+    try:
+        from attn_ppo.interpret import training_video  # what encodes it is heavy
+
+        training_video.film(model, settings, path, env_steps=env_steps, alive=alive)
+    except Exception as error:
+        alive()  # or it was the request to stop that came through
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        terminal.message(f"no video of update {number}: {reason}")
+    else:
+        wandb.film({sinks.TRAINING_VIDEO: path}, env_steps=env_steps, update=number)
 
 
 def _check_weights(agent: Agent, number: int) -> None:
@@ -160,14 +191,8 @@ def _check_finite(row: Mapping[str, float]) -> None:
 def _open_wandb(
     settings: RunConfig, run_dir: RunDir, run_id: str | None, terminal: Terminal
 ) -> Iterator[sinks.Wandb]:
-    """The run on W&B, grouped by sweep, ended with the run's own exit code."""
-    logging = settings.wandb
-    tags = [*logging.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"]
-    sink = sinks.Wandb(
-        mode=logging.mode, project=logging.project, entity=logging.entity, tags=tags,
-        name=settings.label, group=settings.name, config=config.as_dict(settings),
-        run_dir=run_dir.folder, run_id=run_id, say=terminal.message,
-    )  # fmt: skip
+    """The run on W&B, ended with the run's own exit code."""
+    sink = sinks.of_run(settings, run_dir.folder, run_id, terminal.message)
     code = ExitCode.RUN_FAILED
     try:
         yield sink

@@ -20,6 +20,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from attn_ppo import config
+from attn_ppo.config import RunConfig
+
 # Going offline takes at most 2 s to import wandb, ONLINE, SHUT_DOWN, and 1 s to start again: 10.
 # So does a finish: FINISH, 1 s in which W&B tells that it gave up, SHUT_DOWN.
 CHECK_SECONDS, INIT_SECONDS, ONLINE_SECONDS = 3, 4.5, 5
@@ -36,6 +39,7 @@ QUIET: dict[str, Any] = {
     "x_disable_meta": True, "x_disable_stats": True, "x_disable_machine_info": True,
     "x_save_requirements": False,
 }  # fmt: skip
+TRAINING_VIDEO = "video/training"  # its name on W&B
 
 
 class Wandb:
@@ -53,6 +57,7 @@ class Wandb:
     `_step`. Rows that it holds from before are sent too, unless W&B has them: with the `run_id` of
     an earlier part of the run, W&B gets each update once, however that part ended. Online, W&B
     tells how far it got. Offline, it can't, so each part's folder holds the whole run.
+    The row of an update for which `film_due` waits for its video, or for the next row.
     """
 
     mode: str
@@ -73,8 +78,9 @@ class Wandb:
         run_dir: Path | str,
         run_id: str | None = None,
         say: Callable[[str], object] = print,
+        film_due: Callable[[int], bool] = lambda _: False,
     ) -> None:
-        self.mode, self.run_id = "disabled", run_id
+        self.mode, self.run_id, self._film_due = "disabled", run_id, film_due
         self._run: Any = None
         self._say, self._trouble, self._told = say, "", False
         self._folder = Path(run_dir).absolute()
@@ -84,7 +90,7 @@ class Wandb:
         about |= {"tags": list(dict.fromkeys(tags)), "config": dict(config)}
         about |= {"id": run_id or secrets.token_hex(4), "dir": str(self._folder)}
         try:
-            recorded = _recorded(self._folder / "metrics.csv")
+            recorded = _recorded(self._folder)
             self._run, cause = _open(mode, about)
         except Exception as error:
             recorded = []
@@ -102,6 +108,12 @@ class Wandb:
         if self._trouble:
             self._told = True
             self._say(f"W&B: records no more, {self._trouble}; metrics.csv has it all")
+
+    def film(self, films: Mapping[str, Path], *, env_steps: int, update: int | None = None) -> None:
+        """Send mp4 files, by name, to the row of an `update`, else after all rows. Never waits."""
+        row: dict[str, Any] = {"env_steps": env_steps, **films}
+        if self._run is not None and not self._told:
+            self._rows.put(row if update is None else row | {"update": update})
 
     def finish(
         self,
@@ -138,13 +150,13 @@ class Wandb:
         if not cause:
             _remove_earlier_parts(run)
 
-    def _begin(self, recorded: list[dict[str, float]], cause: str) -> None:
+    def _begin(self, recorded: list[dict[str, Any]], cause: str) -> None:
         self.mode = "offline" if self._run.offline else "online"
         self.run_id = self._run.id
         self._how_to_sync = f"wandb sync {shlex.quote(self._run.settings.sync_dir)}"
         state = f"offline, {cause}; {self._how_to_sync}" if cause else self._run.url
         self._say(f"W&B: {state}")
-        self._rows: queue.SimpleQueue[dict[str, float] | None] = queue.SimpleQueue()
+        self._rows: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         for row in recorded:
             self._rows.put(row)
         self._sender = threading.Thread(target=self._send, args=(self._run,), daemon=True)
@@ -155,10 +167,38 @@ class Wandb:
         try:
             first = run.starting_step  # W&B has those before it
             for row in iter(self._rows.get, None):
-                if row["update"] >= first:
-                    run.log(row, step=int(row["update"]), commit=True)
+                if "update" not in row:
+                    run.log(_with_films(row))
+                elif row["update"] >= first:
+                    waits = self._film_due(int(row["update"])) and not _paths(row)
+                    run.log(_with_films(row), step=int(row["update"]), commit=not waits)
         except Exception as error:
             self._trouble = _cause(error)
+
+
+def of_run(
+    settings: RunConfig, folder: Path, run_id: str | None, say: Callable[[str], object], *,
+    mode: str | None = None,
+) -> Wandb:  # fmt: skip
+    """The run on W&B, grouped by sweep, game and lambda as tags; `mode` unless it says."""
+    logging = settings.wandb
+    return Wandb(
+        mode=mode or logging.mode, project=logging.project, entity=logging.entity,
+        tags=[*logging.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"],
+        name=settings.label, group=settings.name, config=config.as_dict(settings),
+        run_dir=folder, run_id=run_id, say=say, film_due=settings.videos.due,
+    )  # fmt: skip
+
+
+def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a W&B run's summary shows of evaluation.json."""
+    keys = ("score_mean", "score_std", "attention_entropy", "episodes")
+    return {f"evaluation/{key}": result[key] for key in keys if key in result}
+
+
+def video_path(folder: Path, update: int) -> Path:
+    """Where a run keeps the video that was made after an update."""
+    return folder / "videos" / f"update={update:06d}.mp4"
 
 
 def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
@@ -227,18 +267,36 @@ def _check_access(url: str) -> None:
             raise ConnectionError(f"{url} does not answer") from error
 
 
-def _recorded(table: Path) -> list[dict[str, float]]:
-    """The rows of metrics.csv; to W&B 3.0 is 3. [] where there is no such file."""
+def _recorded(folder: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.csv with their videos; to W&B 3.0 is 3. [] where there are none."""
+    table = folder / "metrics.csv"
     if not table.exists():
         return []
     with open(table, newline="") as file:
-        return [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+        rows = [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
+    paths = [video_path(folder, int(row["update"])) for row in rows]
+    return [row | ({TRAINING_VIDEO: path} if path.exists() else {})
+            for row, path in zip(rows, paths, strict=True)]  # fmt: skip
+
+
+def _paths(row: Mapping[str, Any]) -> dict[str, Path]:
+    return {key: value for key, value in row.items() if isinstance(value, Path)}
+
+
+def _with_films(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as W&B takes it, with its videos that are still there."""
+    import wandb
+
+    paths = _paths(row)
+    films = {key: wandb.Video(path) for key, path in paths.items() if path.exists()}
+    return {key: value for key, value in row.items() if key not in paths} | films
 
 
 def _remove_earlier_parts(run: Any) -> None:
     """Remove the folders that a finished W&B run's earlier parts left, which it stands for.
 
-    Not those with more in them than its own: W&B keeps quiet about a full disk.
+    Not those with more in them than its own: W&B keeps quiet about a full disk. Times are written
+    with more digits or fewer, so equal rows don't make equal sizes.
     """
 
     def size(folder: Path) -> int:
@@ -246,7 +304,7 @@ def _remove_earlier_parts(run: Any) -> None:
 
     own = Path(run.settings.sync_dir)
     for folder in own.parent.glob(f"*run-*-{run.id}"):
-        if folder != own and (not run.offline or size(folder) <= size(own)):
+        if folder != own and (not run.offline or size(folder) <= 1.01 * size(own)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

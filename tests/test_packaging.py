@@ -34,6 +34,8 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
     assert {"attn_ppo/conf/config.yaml", "attn_ppo/conf/experiment/paper.yaml",
             "attn_ppo/train.py", "analysis/study_results.csv"} <= names  # fmt: skip
     assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
+    page = {name for name in names if name.startswith("attn_ppo/interpret/web/")}
+    assert page == {f"attn_ppo/interpret/web/{name}" for name in ("FORMAT.md", "dist/page.html")}
 
 
 def test_a_wheel_reads_its_own_conf(wheel, tmp_path):

@@ -398,3 +398,12 @@ def test_bench_times_every_method():
     milliseconds = measure("none", 1)
     assert set(METHODS) < set(milliseconds)
     assert all(len(taken) == 1 and taken[0] > 0 for taken in milliseconds.values())
+
+
+def test_noisy_gives_smoothgrad_and_vargrad_of_the_same_copies():
+    model, obs = agent(), frames(2)
+    arguments = model, obs, ACTION.expand(2), SCORES["log_prob"]
+    mean, variance = saliency.noisy(*arguments, Generator().manual_seed(3), samples=4)
+    for name, both in (("smoothgrad", mean), ("vargrad", variance)):
+        alone = getattr(saliency, name)(*arguments, Generator().manual_seed(3), samples=4)
+        torch.testing.assert_close(both, alone)

@@ -37,7 +37,7 @@ def main() -> int:
 
 def torture(*, short: bool, kills: int) -> Tally:
     """All of it, in the working directory."""
-    campaigns, kills = (CAMPAIGNS[1:3], 10) if short else (CAMPAIGNS, kills)
+    campaigns, kills = (CAMPAIGNS[1:3], 7) if short else (CAMPAIGNS, kills)
     cuts, flips = (5, 60) if short else (50, 600)
     tally = Tally(len(campaigns) * (kills + 1) + cuts + flips + (12 if short else 28))
     whole = Victim(faults.QUIET, "alone")

@@ -1,5 +1,6 @@
 """Plays a run's agent and keeps what it saw: `record`; `recorded` keeps it in the run's folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,12 +25,13 @@ STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)
 @torch.no_grad()
 def record(
     agent: OpenAgent, *, steps: int = 300, games: int | None = None,
-    policy: str = "stochastic", seed: int = 0,
+    policy: str = "stochastic", seed: int = 0, on_step: Callable[[], object] | None = None,
 ) -> Recording:  # fmt: skip
     """`steps` steps of the agent's play, or, where `games` is given, so many whole games.
 
     Each game begins from a seed of its own, lives don't end it, rewards are raw. Equal arguments
-    give an equal recording. Raises ConfigError before anything is played.
+    give an equal recording. Raises ConfigError before anything is played. `on_step` is called
+    at each step, in place of a progress bar.
     """
     _check(steps, games, policy, seed)
     settings = agent.settings
@@ -41,7 +43,7 @@ def record(
     obs, rows, game, begun = envs.reset(), [], 0, False
     total = games or steps
     with tqdm(total=total, desc=f"recording {settings.label}", unit="game" if games else "step",
-              disable=None) as bar:  # fmt: skip
+              disable=True if on_step else None) as bar:  # fmt: skip
         while game < games if games else len(rows) < steps:
             if not begun:
                 screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
@@ -56,6 +58,8 @@ def record(
                 screens.step(executed)
             game += len(step.episodes)
             bar.update(len(step.episodes) if games else 1)
+            if on_step:
+                on_step()
     envs.close()
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     return Recording(_about(agent, envs.action_names, policy, seed), screens.palette, *columns)

@@ -93,6 +93,23 @@ def vargrad(
     return torch.stack([each.var(0, correction=0) for each in noisy])
 
 
+def noisy(
+    model: ActorCritic,
+    obs: Tensor,
+    actions: Tensor,
+    score: Score,
+    rng: Generator,
+    *,
+    samples: int = SAMPLES,
+    sigma: float = NOISE,
+) -> tuple[Tensor, Tensor]:
+    """`smoothgrad` and `vargrad` of the same noisy copies, in half the time."""
+    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
+    both = [(each.mean(0), each.var(0, correction=0)) for each in noisy]
+    mean, variance = (torch.stack(column) for column in zip(*both, strict=True))
+    return mean, variance
+
+
 def integrated_gradients(
     model: ActorCritic,
     obs: Tensor,

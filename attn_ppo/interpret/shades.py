@@ -10,11 +10,12 @@ from torch import Tensor
 from attn_ppo.interpret import perturbation
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.recording import Recording
-from attn_ppo.interpret.saliency import METHODS, grad_cam_cells
+from attn_ppo.interpret.saliency import METHODS, grad_cam_cells, noisy
 from attn_ppo.interpret.scores import SCORES
 from attn_ppo.interpret.tree import Tree
 
 LEVELS = 15  # shades either side of zero: noise of more doesn't compress, and can't be seen
+NOISY = {"smoothgrad", "vargrad"}
 FROM_ONE_PASS = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarfa": "sarfa"}
 
 
@@ -50,15 +51,21 @@ def _maps(
     if FROM_ONE_PASS.keys() & set(methods):
         perturbed = perturbation.maps(agent.model, obs, actions)
         found |= {name: getattr(perturbed, who)[0] for name, who in FROM_ONE_PASS.items()}
+    arguments = agent.model, obs, actions, SCORES[score]
+    if set(methods) >= NOISY:
+        mean, variance = noisy(*arguments, rng)
+        found |= {"smoothgrad": _small(mean), "vargrad": _small(variance)}
     for name in methods:
-        if name in found:
-            continue
         if name == "grad_cam":
-            found[name] = grad_cam_cells(agent.model, obs, actions, SCORES[score])[0]
-        else:
-            whole = METHODS[name].function(agent.model, obs, actions, SCORES[score], rng)
-            found[name] = torch.nn.functional.avg_pool2d(whole.sum(1), 2)[0]
+            found[name] = grad_cam_cells(*arguments)[0]
+        elif name not in found:
+            found[name] = _small(METHODS[name].function(*arguments, rng))
     return found
+
+
+def _small(maps: Tensor) -> Tensor:
+    """(1, 4, 84, 84) -> (42, 42)."""
+    return torch.nn.functional.avg_pool2d(maps.sum(1), 2)[0]
 
 
 def _shade(map_: Tensor) -> Shades:

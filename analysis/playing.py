@@ -1,0 +1,92 @@
+"""What the commands share that let agents play: their options, checked, and which agents."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from analysis.runs import Run
+from analysis.stats import order_games
+from attn_ppo.interpret.record import POLICIES, SEEDS, STEPS
+from attn_ppo.interpret.saliency import METHODS
+from attn_ppo.interpret.scores import SCORES
+from attn_ppo.schema import ConfigError, Range, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong as everything here does. With the options of `add_playing`."""
+
+    def __init__(self, prog: str, description: str | None):
+        super().__init__(
+            prog=f"python -m {prog}", description=description, allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        self.add_argument("--steps", default="300", help="agent steps to play, 15 a second; 300")
+        self.add_argument("--games", help="whole games to play, in place of --steps")
+        self.add_argument("--policy", default="stochastic", help="stochastic (default) or greedy")
+        self.add_argument("--seed", default="0", help="of the games that are played; 0")
+        self.add_argument("--agent-seed", help="of the training; default: each lambda's first")
+        self.add_argument("--methods", default=",".join(METHODS), help="of saliency; %(default)s")
+        self.add_argument("--score", default="log_prob", help=f"explained: {', '.join(SCORES)}")
+
+    def options(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """The command line, its options checked. Raises ConfigError."""
+        options, unknown = self.parse_known_args(arguments)
+        if unknown:
+            known = [name for action in self._actions for name in action.option_strings]
+            found = nearest(unknown[0].partition("=")[0], known)
+            raise ConfigError("", unknown[0], f"folders, {', '.join(known)}", found)
+        options.steps = whole("--steps", options.steps, STEPS)
+        if options.games is not None:
+            options.games = whole("--games", options.games, STEPS)
+        options.seed = whole("--seed", options.seed, SEEDS)
+        if options.agent_seed is not None:
+            options.agent_seed = whole("--agent-seed", options.agent_seed, SEEDS)
+        options.methods = names_of("--methods", options.methods, METHODS)
+        names_of("--policy", options.policy, POLICIES)
+        names_of("--score", options.score, SCORES)
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError("", message, "see --help")
+
+
+def how(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that say how the agents play, for `recorded`."""
+    return {name: getattr(options, name) for name in ("steps", "games", "policy", "seed")}
+
+
+def names_of(key: str, text: str, known: Sequence[str] | dict) -> tuple[str, ...]:
+    """The names in `text`, separated by commas, each once. Raises ConfigError for unknown ones."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in known:
+            raise ConfigError(key, name, ", ".join(known), nearest(name, known))
+    return names
+
+
+def whole(key: str, text: str, limits: Range) -> int:
+    """A whole number within limits. Raises ConfigError."""
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) not in limits:
+        raise ConfigError(key, text, f"a whole number {limits}")
+    return int(text)
+
+
+def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]:
+    """By game, in the figures' order, a lambda's runs by seed; with `seed` those alone."""
+    seeds = sorted({run.config.seed for run in runs})
+    if seed is not None and seed not in seeds:
+        allowed = f"a seed of these runs: {', '.join(map(str, seeds))}"
+        raise ConfigError("--agent-seed", seed, allowed)
+    kept = [run for run in runs if seed in (None, run.config.seed)]  # sorted already
+    games: dict[str, list[list[Run]]] = {}
+    for game in order_games(run.config.env for run in kept):
+        of_game = [run for run in kept if run.config.env == game]
+        lambdas = sorted({run.config.lambda_ for run in of_game})
+        games[game] = [[r for r in of_game if r.config.lambda_ == each] for each in lambdas]
+    return games
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is one run's, rather than one of many."""
+    return (folder / "config.yaml").exists()

@@ -1,0 +1,123 @@
+"""Videos of a sweep's agents at play: `python -m analysis.videos [runs/<name>] [options]`.
+
+Into videos/ of the sweep: `<Game>.mp4`, its agents side by side by lambda, and of each of them
+`<Game>-lambda=<lambda>-seed=<seed>-saliency.mp4`, what it looks at by every method. Runs that W&B
+knows get theirs there, too.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from analysis.figures import BAD_INPUT, DISK, summary
+from analysis.playing import Parser, by_game, how
+from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
+from analysis.videos_on_wandb import Mirror
+from attn_ppo.interpret import mp4
+from attn_ppo.interpret.network import OpenAgent, open_agent
+from attn_ppo.interpret.record import recorded
+from attn_ppo.interpret.recording import Recording
+from attn_ppo.interpret.screens import NotTheSameGame
+from attn_ppo.interpret.video import compare, explain
+from attn_ppo.run_dir import ExitCode, RunError
+from attn_ppo.schema import ConfigError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Makes the videos and says where they are; 0, or 2 for bad input, 4 if the disk refuses."""
+    try:
+        options = _options(arguments)
+        root = options.root or newest_root()
+        runs, problems = read_runs(root)
+        print(summary(root, runs, problems))
+        chosen = by_game(runs, options.agent_seed)
+        mirror = Mirror(print) if options.wandb else None
+        written = make_videos(chosen, options.out or root / "videos", options, mirror)
+    except (NoRunsError, ConfigError) as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except OSError as error:
+        print(f"error: can't read the runs or write the videos: {error}", file=sys.stderr)
+        return DISK
+    if not written:
+        print("error: no agent could be shown, see above", file=sys.stderr)
+        return BAD_INPUT
+    print("look at", *(f"  {path}" for path in written), sep="\n")
+    return ExitCode.DONE
+
+
+def make_videos(
+    games: Mapping[str, Sequence[Sequence[Run]]], out: Path, options: argparse.Namespace,
+    mirror: Mirror | None,
+) -> list[Path]:  # fmt: skip
+    """Of each game and each lambda the first run that can be shown; the paths written."""
+    written: list[Path] = []
+    for game, by_lambda in games.items():
+        shown = [found for runs in by_lambda if (found := _first_played(runs, options))]
+        if not shown:
+            continue
+        path = out / f"{game}.mp4"
+        recordings = [recording for _, _, recording in shown]
+        print(f"{path.name}: {len(shown)} agent{'s side by side' * (len(shown) > 1)}", flush=True)
+        mp4.write(path, compare(recordings), total=min(map(len, recordings)))
+        written.append(path)
+        for run, agent, recording in shown:
+            films = {"video/game": path}
+            if options.saliency and (saliency := _explained(run, agent, recording, out, options)):
+                films["video/saliency"] = saliency
+                written.append(saliency)
+            if mirror:
+                mirror.show(run, films, env_steps=agent.env_steps)
+    return written
+
+
+def _first_played(
+    runs: Iterable[Run], options: argparse.Namespace
+) -> tuple[Run, OpenAgent, Recording] | None:
+    """The first run whose agent can be opened, with a recording; a line for each before it."""
+    for run in runs:
+        try:
+            agent = open_agent(run.folder)
+            print(f"recording {run.label}", flush=True)
+            return run, agent, recorded(run.folder, agent, **how(options))
+        except (ConfigError, RunError, OSError, KeyError, RuntimeError, NotTheSameGame) as error:
+            if isinstance(error, RunError) and error.code == ExitCode.DISK:
+                raise
+            print(Problem("skipped", run.folder, str(error).removeprefix("error: ")))
+    return None
+
+
+def _explained(
+    run: Run, agent: OpenAgent, recording: Recording, out: Path, options: argparse.Namespace
+) -> Path | None:
+    """The agent's saliency video; None, with a line, where it has no attention to explain."""
+    about = recording.about
+    score, seed = options.score, options.seed
+    path = out / f"{about.game}-lambda={about.lambda_}-seed={about.seed}-saliency.mp4"
+    try:
+        frames = explain(agent, recording, score=score, methods=options.methods, seed=seed)
+    except ConfigError as error:
+        print(Problem("skipped", run.folder, str(error).removeprefix("error: ")))
+        return None
+    print(f"{path.name}: {len(options.methods)} methods, {len(recording)} steps", flush=True)
+    mp4.write(path, frames, total=len(recording))
+    return path
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("analysis.videos", __doc__)
+    parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
+    parser.add_argument("--out", type=Path, help="default: videos/ in the root")
+    parser.add_argument("--saliency", action=argparse.BooleanOptionalAction, default=True,
+                        help="a video an agent of what it looks at, a second a frame")  # fmt: skip
+    parser.add_argument("--wandb", action=argparse.BooleanOptionalAction, default=True,
+                        help="to the runs' own pages on W&B, where they have one")  # fmt: skip
+    return parser.options(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""Finished runs' videos on W&B, beside the rows that are there from the training."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from analysis.runs import Problem, Run
+from attn_ppo import sinks
+
+
+class Mirror:
+    """Takes videos to the W&B runs that they are of, and says what hinders it, a line a run."""
+
+    def __init__(self, say: Callable[[str], object]):
+        self._say, self._reachable = say, True
+
+    def show(self, run: Run, films: Mapping[str, Path], *, env_steps: int) -> None:
+        """Logs `films` with their paths; nothing for a run that W&B doesn't know. Never raises.
+
+        A run that isn't done has rows to come, which W&B would refuse after something later. Once
+        the server failed, what follows is recorded for `wandb sync`.
+        """
+        mode, run_id = run.status.get("wandb_mode"), run.status.get("wandb_id")
+        if mode not in ("online", "offline") or not isinstance(run_id, str):
+            return
+        if run.status.get("state") != "done":
+            self._say(str(Problem("note", run.folder, "on W&B once the run is done")))
+            return
+        asked = mode if self._reachable else "offline"
+        sink = sinks.of_run(run.config, run.folder, run_id, self._heard, mode=asked)
+        if sink.mode != asked:
+            self._reachable = False
+        sink.film(films, env_steps=env_steps)
+        sink.finish(sinks.of_evaluation(run.evaluation or {}))
+
+    def _heard(self, line: str) -> None:
+        if "not all has arrived" in line:
+            self._reachable = False
+        self._say(line)

@@ -1,0 +1,153 @@
+"""What a video is drawn with: attention and saliency laid over a screen, crisp pixels, words.
+
+Pictures are (H, W, 3) uint8. Colours are told apart by the colour-blind too: blue against orange,
+and otherwise by brightness alone.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from attn_ppo.interpret.receptive_field import CELLS, spread, to_screen
+from attn_ppo.schema import shorten
+
+Colour = tuple[int, int, int]
+BACKGROUND, EDGE = (17, 19, 23), (44, 48, 56)
+TEXT, MUTED = (235, 238, 242), (146, 153, 164)
+GLOW, GREEN = (255, 232, 168), (54, 232, 120)
+UNSIGNED = ((74, 12, 107), (207, 68, 70), (251, 155, 6), (252, 255, 164))  # inferno's upper part
+LOWERS, RAISES = (64, 156, 255), (255, 150, 40)
+
+FULL = 4.0  # how many times uniform attention is drawn at full strength
+DIM = 0.35  # what is left of a screen's brightness where nobody looks
+QUIET, FADE = 0.998, 0.9  # a map's scale: this quantile of it, falling no faster than that a frame
+
+
+def intensity(attention: np.ndarray) -> np.ndarray:
+    """(K, 7, 7) weights -> (84, 84) within [0, 1]: root of the maps' sum over FULL times uniform.
+
+    So uniform attention is drawn at half the strength everywhere, whatever K and the gate.
+    """
+    totals = attention.sum((-2, -1), keepdims=True)
+    shares = attention / np.maximum(totals, np.finfo(np.float32).tiny)
+    times_uniform = spread(shares.sum(0)) * CELLS**2 / max(len(attention), 1)
+    return np.sqrt(np.clip(times_uniform / FULL, 0, 1))
+
+
+def lit(screen: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """The colour screen (H, W, 3), dark but for where `strength` (84, 84) is, and aglow there."""
+    light = to_screen(strength, *screen.shape[:2])[..., None]
+    return _blend(screen * (DIM + (1 - DIM) * light), GLOW, 0.3 * light**2)
+
+
+def green(frame: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """The network's input (84, 84) in grey, green where `strength` (84, 84) is."""
+    return _blend(_grey(frame, 0.6), GREEN, 0.55 * strength[..., None] ** 1.5)
+
+
+def tinted(frame: np.ndarray, saliency: np.ndarray, signed: bool) -> np.ndarray:
+    """The darkened input (84, 84) under a map (84, 84) within [-1, 1], or [0, 1] unless signed."""
+    size = np.abs(saliency)[..., None]
+    if signed:
+        colour = np.where(saliency[..., None] < 0, LOWERS, RAISES)
+    else:
+        colour = ramp(UNSIGNED, saliency)
+    return _blend(_grey(frame, 0.4), colour, 0.95 * size**0.75)
+
+
+def ramp(colours: tuple[Colour, ...], values: np.ndarray) -> np.ndarray:
+    """(..., 3) float colours of values within [0, 1], evenly spaced along `colours`."""
+    stops = np.linspace(0, 1, len(colours))
+    return np.stack([np.interp(values, stops, each) for each in zip(*colours, strict=True)], -1)
+
+
+class Scale:
+    """Brings the maps of a video within [-1, 1], steadily: a map's scale falls slowly."""
+
+    def __init__(self) -> None:
+        self._full = 0.0
+
+    def __call__(self, saliency: np.ndarray) -> np.ndarray:
+        """(h, w) a frame's map over its scale; what isn't finite is drawn as nothing."""
+        finite = np.nan_to_num(saliency, nan=0.0, posinf=0.0, neginf=0.0)
+        self._full = max(float(np.quantile(np.abs(finite), QUIET)), FADE * self._full)
+        return np.clip(finite / self._full, -1, 1) if self._full else finite
+
+
+def enlarge(picture: np.ndarray, width: int, height: int) -> Image.Image:
+    """The picture with crisp pixels: where they don't fit in evenly, only edges are mixed."""
+    down, across = -(-height // picture.shape[0]), -(-width // picture.shape[1])
+    image = Image.fromarray(picture.repeat(down, 0).repeat(across, 1))
+    exact = image.size == (width, height)
+    return image if exact else image.resize((width, height), Image.Resampling.BOX)
+
+
+class Words(NamedTuple):
+    """How words look: DejaVu Sans, antialiased."""
+
+    size: int
+    colour: Colour = TEXT
+    bold: bool = False
+
+
+TITLE, HEAD = Words(22, bold=True), Words(17, bold=True)
+PLAIN, QUIETLY = Words(15), Words(13, MUTED)
+
+
+def say(
+    image: Image.Image, at: tuple[int, int], text: str, look: Words, *, width: int, right=False
+) -> int:
+    """Writes on a line that begins, or with `right` ends, at `at`; its length in pixels.
+
+    `at` is on the base line. What is wider than `width` ends in an ellipsis; the text may be
+    anything.
+    """
+    font = _font(look.size, look.bold)
+    text = shorten(text, 200)
+    if font.getlength(text) > width:
+        while text and font.getlength(text + "…") > width:
+            text = text[:-1]
+        text += "…"
+    anchor = "rs" if right else "ls"
+    ImageDraw.Draw(image).text(at, text, look.colour, font, anchor=anchor)
+    return round(font.getlength(text))
+
+
+def gradient_bar(colours: np.ndarray, height: int = 10) -> Image.Image:
+    """A legend's bar from the colours (W, 3) along it."""
+    return Image.fromarray(np.repeat(colours[None].clip(0, 255).astype(np.uint8), height, 0))
+
+
+def attention_bar(width: int = 120) -> Image.Image:
+    """How `lit` shows a white screen, above how `green` shows a grey one, from 0 to FULL."""
+    strength = np.sqrt(np.linspace(0, 1, width, dtype=np.float32))[None]
+    grey = np.full_like(strength, 90)
+    white = _blend(np.full((1, width, 3), 200) * (DIM + (1 - DIM) * strength[..., None]), GLOW,
+                   0.3 * strength[..., None] ** 2)  # fmt: skip
+    shaded = _blend(_grey(grey, 0.6), GREEN, 0.55 * strength[..., None] ** 1.5)
+    return Image.fromarray(np.concatenate([white.repeat(6, 0), shaded.repeat(6, 0)]))
+
+
+def saliency_bar(signed: bool, width: int = 120) -> Image.Image:
+    """How `tinted` shows values on black, from -1 or 0 to 1."""
+    values = np.linspace(-1 if signed else 0, 1, width, dtype=np.float32)[None]
+    return Image.fromarray(tinted(np.zeros_like(values), values, signed).repeat(12, 0))
+
+
+def _grey(frame: np.ndarray, brightness: float) -> np.ndarray:
+    return np.repeat(frame[..., None] * np.float32(brightness), 3, -1)
+
+
+def _blend(picture: np.ndarray, colour: np.ndarray | Colour, opacity: np.ndarray) -> np.ndarray:
+    mixed = picture + (np.asarray(colour, np.float32) - picture) * opacity
+    return mixed.clip(0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)

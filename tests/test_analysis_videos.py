@@ -1,0 +1,199 @@
+"""`python -m analysis.videos`: which runs are shown, where, what is said, and what W&B gets."""
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from starting import SMALL
+from wandb_files import history
+from wandb_server import KEY
+
+from analysis import videos
+from attn_ppo import checkpoint, config
+from attn_ppo.interpret import mp4
+from attn_ppo.model import ActorCritic
+
+pytest_plugins = "sink_fixtures"
+pytestmark = pytest.mark.usefixtures("in_empty_folder", "nobody_logged_in")
+SHORT = ["--steps", "4", "--methods", "gradient,grad_cam"]
+
+
+@pytest.fixture
+def write_run(settings_of):
+    """A finished run of two updates, as it would lie there, of an agent that learned nothing."""
+
+    def write(*overrides: str, name: str = "demo", **status) -> Path:
+        words = ["attention.hidden=16", "total_steps=64", *SMALL[:2], f"name={name}", *overrides]
+        settings = settings_of(*words)
+        settings.folder.mkdir(parents=True)
+        (settings.folder / "config.yaml").write_text(config.to_yaml(settings))
+        table = "update,env_steps,episode_return,attention_entropy\n1,32,1,7\n2,64,2,6\n"
+        (settings.folder / "metrics.csv").write_text(table)
+        (settings.folder / "status.json").write_text(json.dumps({"state": "done"} | status))
+        model = ActorCritic(4, settings.attention, torch.Generator().manual_seed(settings.seed))
+        state = {"model": model.state_dict(), "update": 2, "backend": "torch"}
+        checkpoint.save(settings.folder, state)
+        return settings.folder
+
+    return write
+
+
+def made() -> list[str]:
+    return sorted(path.name for path in Path("runs/demo/videos").iterdir())
+
+
+def test_a_video_a_game_and_one_an_agent(write_run, capsys):
+    for lambda_ in ("0", "0.005"):
+        for seed in (0, 1):
+            write_run(f"lambda={lambda_}", f"seed={seed}")
+    assert videos.main(SHORT) == 0  # the newest folder in runs/
+    assert made() == ["Breakout-lambda=0-seed=0-saliency.mp4",
+                      "Breakout-lambda=0.005-seed=0-saliency.mp4", "Breakout.mp4"]  # fmt: skip
+    with av.open(Path("runs/demo/videos/Breakout.mp4")) as container:
+        assert container.streams.video[0].width == 692  # two columns
+        assert len(list(container.decode(video=0))) == 4
+    out, err = capsys.readouterr()
+    assert "look at\n  runs/demo/videos/Breakout.mp4\n" in out
+    assert err == ""
+    assert (
+        videos.main(["runs/demo", *SHORT, "--no-saliency", "--agent-seed", "1", "--out", "x"]) == 0
+    )
+    assert [path.name for path in Path("x").iterdir()] == ["Breakout.mp4"]
+    assert Path("x/Breakout.mp4").read_bytes() != Path("runs/demo/videos/Breakout.mp4").read_bytes()
+
+
+def test_broken_and_unfinished_runs_are_named(write_run, capsys):
+    (write_run("lambda=0", "seed=0") / "checkpoint.pt").unlink()
+    (write_run("lambda=0", "seed=1") / "checkpoint.pt").write_bytes(b"x" * 99)
+    write_run("lambda=0", "seed=2", state="preempted")
+    (write_run("env=Pong") / "config.yaml").write_text("env: [")
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert made() == ["Breakout.mp4"]
+    for start, words in [
+        ("skipped runs/demo/Pong", "readable config.yaml"),
+        ("skipped runs/demo/Breakout/lambda=0/seed=0", "no checkpoint"),
+        ("skipped runs/demo/Breakout/lambda=0/seed=1", "damaged"),
+        ("unfinished runs/demo/Breakout/lambda=0/seed=2", "preempted"),
+    ]:
+        (line,) = [line for line in out if line.startswith(start)]
+        assert words in line
+
+
+def test_no_attention_has_no_attention_to_explain(write_run, capsys):
+    write_run("attention.gate=none")
+    assert videos.main([*SHORT, "--score", "focus"]) == 0
+    assert made() == ["Breakout.mp4"]
+    assert "without attention" in capsys.readouterr().out
+
+
+def test_nothing_to_show_is_bad_input(write_run, capsys):
+    assert videos.main(["nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("error: no runs to draw in nowhere")
+    (write_run() / "checkpoint.pt").unlink()
+    assert videos.main(SHORT) == 2
+    assert not Path("runs/demo/videos").exists()
+
+
+def test_a_disk_that_refuses_is_told(write_run, capsys):
+    write_run()
+    Path("runs/demo/videos").write_text("a file")
+    assert videos.main(SHORT) == 4
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 1
+    assert err[0].startswith("error: can't write runs/demo/videos")
+
+
+@pytest.mark.parametrize(("asked", "words"), [
+    ("--steps=0", ["--steps=0", "from 1 to 100,000"]),
+    ("--steps=1e3", ["--steps=1e3", "whole number"]),
+    ("--steps=²", ["--steps=²"]),
+    ("--steps=" + "9" * 5000, ["--steps=999"]),
+    ("--seed=-1", ["--seed=-1", "from 0"]),
+    ("--agent-seed=7", ["--agent-seed=7", "a seed of these runs: 0"]),
+    ("--policy=gredy", ["--policy=gredy", "stochastic, greedy", "nearest: greedy"]),
+    ("--score=log_pob", ["--score=log_pob", "nearest: log_prob"]),
+    ("--methods=gradient,vargard", ["--methods=vargard", "nearest: vargrad"]),
+    ("--stepps=3", ["--stepps=3", "nearest: --steps"]),
+    ("--steps", ["--steps", "--help"]),
+])  # fmt: skip
+def test_bad_input(write_run, capsys, asked, words):
+    write_run()
+    assert videos.main(["runs/demo", asked]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 3
+    assert all(len(line) < 520 for line in lines)
+    assert all(word in "\n".join(lines) for word in words)
+    assert not Path("runs/demo/videos").exists()
+
+
+# ---------------------------------------------------------------- W&B
+
+
+def test_a_finished_runs_videos_are_in_its_offline_run(write_run, capsys):
+    done = write_run(wandb_mode="offline", wandb_id="kept")
+    (done / "evaluation.json").write_text('{"score_mean": 3.5, "env_steps": 64}')
+    running = write_run("lambda=0.005", wandb_mode="offline", wandb_id="other", state="preempted")
+    unknown = write_run("lambda=0.002", wandb_mode="disabled", wandb_id=None)
+    for _ in range(2):  # a second time it takes the first one's place
+        assert videos.main(SHORT) == 0
+        (folder,) = (done / "wandb").iterdir()
+        assert folder.name.endswith("-kept")
+        first, second, last = history(folder)
+        assert [first["update"], second["update"], second["env_steps"]] == [1, 2, 64]
+        kinds = ("video/game._type", "video/saliency._type")
+        assert [last[key] for key in kinds] == ["video-file"] * 2
+        assert last["env_steps"] == 64
+        assert len(list(folder.glob("files/media/videos/video/*.mp4"))) == 2
+    assert not (running / "wandb").exists()
+    assert f"note {running}: on W&B once the run is done" in capsys.readouterr().out
+    assert not (unknown / "wandb").exists()
+
+
+def test_a_finished_runs_videos_follow_its_rows_online(write_run, server, start):
+    folder = write_run(wandb_mode="online", wandb_id="kept")
+    earlier = start("online", run_dir=folder, run_id="kept")  # which sends what metrics.csv has
+    earlier.finish()
+    assert server.runs["kept"].sent == [1, 2]
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    (run,) = server.runs.values()
+    assert run.sent == [1, 2, 3]
+    assert (run.rows[-1]["env_steps"], run.rows[-1]["video/game"]["_type"]) == (64, "video-file")
+    assert run.exit_code == 0
+
+
+def test_a_server_that_is_gone_is_asked_once(write_run, monkeypatch, capsys):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    monkeypatch.setenv("WANDB_BASE_URL", url)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    for lambda_ in ("0", "0.002", "0.005"):
+        write_run(f"lambda={lambda_}", wandb_mode="online", wandb_id=f"kept{lambda_[2:]}")
+    spent = 0.0
+    show = videos.Mirror.show
+
+    def timed(*arguments, **more):
+        nonlocal spent
+        begun = time.monotonic()
+        show(*arguments, **more)
+        spent += time.monotonic() - begun
+
+    monkeypatch.setattr(videos.Mirror, "show", timed)
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    assert spent < 10
+    out = capsys.readouterr().out
+    assert out.count("does not answer") == 1
+    assert out.count("W&B: offline, ") == 3
+
+
+def test_a_failed_video_leaves_no_half(write_run, monkeypatch, capsys):
+    write_run()
+    monkeypatch.setitem(mp4.QUALITY, "preset", "none such")
+    assert videos.main(SHORT) == 1
+    assert "can't encode runs/demo/videos/Breakout.mp4" in capsys.readouterr().err
+    assert made() == []
