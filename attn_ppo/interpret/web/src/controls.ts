@@ -101,10 +101,10 @@ function small(text: string): HTMLElement {
   return make("h3", { class: "sub" }, text);
 }
 
-export function field(text: string, control: HTMLElement): HTMLElement {
+function field(text: string, control: HTMLElement): HTMLElement {
   return make("label", { class: "field" }, make("span", {}, text), control);
 }
 
-function group(text: string, control: HTMLElement): HTMLElement {
+export function group(text: string, control: HTMLElement): HTMLElement {
   return make("div", { class: "field" }, make("span", { "aria-hidden": "true" }, text), control);
 }

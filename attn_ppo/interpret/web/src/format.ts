@@ -21,6 +21,11 @@ export interface Level {
   size: number;
 }
 
+export interface TreeAbout {
+  root: string;
+  levels: Level[];
+}
+
 export interface RunAbout {
   game: string;
   label: string;
@@ -42,14 +47,14 @@ export interface Header {
   format: number;
   score: { name: string; about: string };
   methods: Method[];
-  levels: Level[];
+  trees: TreeAbout[];
   runs: RunAbout[];
 }
 
 export type Numbers = Uint8Array | Int8Array | Uint16Array | Int16Array | Float32Array;
 
 export interface Tensor {
-  data: Numbers;
+  readonly data: Numbers; // unpacked when first read: of several trees most readers see one
   shape: number[];
 }
 
@@ -82,6 +87,7 @@ function parseHeader(bytes: Uint8Array): Header {
   if (header.format !== FORMAT)
     throw new Error(`The data are of format ${String(header.format)}; this page reads ${FORMAT}.`);
   if (!header.runs?.length) throw new Error("The data hold no run.");
+  if (!header.trees?.length) throw new Error("The data hold no tree.");
   return header;
 }
 
@@ -90,10 +96,14 @@ function readArray(buffer: ArrayBuffer, start: number, name: string, about: Arra
   if (!view) throw new Error(`Array ${name} is of unknown type ${about.type}.`);
   const length = about.shape.reduce((product, size) => product * size, 1);
   const from = start + about.offset;
+  let unpacked: Numbers | undefined;
   if (from + length * view.bytes > buffer.byteLength) throw new Error(`The data end before ${name} does.`);
-  const data = view.read(buffer, from, length);
-  if (about.delta) undoDelta(data as Uint8Array, length / (about.shape[0] || 1));
-  return { data, shape: about.shape };
+  const unpack = () => {
+    const data = view.read(buffer, from, length);
+    if (about.delta) undoDelta(data as Uint8Array, length / (about.shape[0] || 1));
+    return data;
+  };
+  return { get data() { return (unpacked ??= unpack()); }, shape: about.shape };
 }
 
 const VIEWS: Record<string, { bytes: number; read: (b: ArrayBuffer, from: number, n: number) => Numbers }> = {

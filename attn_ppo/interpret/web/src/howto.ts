@@ -14,7 +14,9 @@ const POINTS: [string, string][] = [
   ["Saliency.", "A map of what the score named at the left is sensitive to, at this input. Methods differ in what they ask, and disagree; " +
     "where one gives a sign, orange is positive and blue negative, and the line under the colours says of what."],
   ["The tree.", "Relevance is split from a root down to pixels, and each node keeps only its strongest children. " +
-    "Coverage says what share of the evidence those hold. It shrinks with every level: read it before you read the picture."],
+    "Coverage says what share of the evidence those hold. It shrinks with every level: read it before you read the picture. " +
+    "“Tree of” chooses what is split: the attention's peaks, unit by unit through the attention module's 512 hidden units, of which three hold next to nothing, " +
+    "or with these summed, straight to the last convolution; or else the chosen action's log probability, its lead over the next best, or the value."],
   ["Frames.", "The frame is what was on the screen before the action of that step. The input holds the last four steps' frames; " +
     "those from before the game are black."],
 ];

@@ -9,12 +9,13 @@ import { createHelp, listenToKeys } from "./keys";
 import { attentionOptions, methodOptions } from "./overlay";
 import { createPanel } from "./panel";
 import { createPlayer } from "./player";
-import { toRecording, type Recording } from "./recording";
+import { toRecording, treeOf, type Recording } from "./recording";
+import { defaultRoot } from "./roots";
 import { createStore, type State } from "./store";
 import { createTraces } from "./traces";
 import { createTransport } from "./transport";
-import { createTreeView } from "./treeview";
 import { mostChildren } from "./tree";
+import { createTreeView } from "./treeview";
 
 const DEFAULT_CHILDREN = 3;
 
@@ -41,7 +42,7 @@ function createPage(recording: Recording): HTMLElement[] {
   store.on(["theme"], () => applyTheme(store.get().theme)); // first, since others read colours from the page
   const panels = recording.runs.map((run) => createPanel(recording, run, store));
   const update = () => panels.forEach((panel) => panel.update());
-  store.on(["step", "overlay", "kernel", "scope", "opacity", "outline", "stack", "treeRun", "selected"], update);
+  store.on(["step", "overlay", "kernel", "scope", "opacity", "outline", "stack", "treeRun", "treeRoot", "selected"], update);
   update();
   listenToKeys(player, store, recording.steps - 1, help);
   expose(store.get);
@@ -62,12 +63,12 @@ function createPage(recording: Recording): HTMLElement[] {
 
 function initialState({ header, runs }: Recording): State {
   const [first] = [...attentionOptions(runs), ...methodOptions(header)];
-  const grown = runs.filter((run) => run.tree);
-  const most = Math.max(1, ...grown.map((run) => (run.tree ? mostChildren(run.tree) : 1)));
+  const root = defaultRoot(header.trees);
+  const trees = runs.map((run) => treeOf(run, root));
   return {
     step: 0, playing: false, speed: 1,
     overlay: first?.id ?? "none", kernel: "box_mean", scope: "frame", opacity: 0.7, outline: false, stack: "newest",
-    treeRun: grown[0]?.index ?? 0, children: Math.min(DEFAULT_CHILDREN, most), depth: header.levels.length, selected: "",
+    treeRun: 0, treeRoot: root, children: Math.min(DEFAULT_CHILDREN, mostChildren(trees)), depth: trees[0].levels.length, selected: "",
     theme: savedTheme(),
   };
 }

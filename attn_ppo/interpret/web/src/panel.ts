@@ -7,7 +7,7 @@ import { createLegend } from "./legend";
 import { entropyOf, format, formatReward } from "./numbers";
 import { aboutOverlay, isAttention, layerAt, peakOf, weightsAt } from "./overlay";
 import { kernelNamed, strongestCell } from "./receptive";
-import { stepOf, type Recording, type Run } from "./recording";
+import { stepOf, treeOf, type Recording, type Run } from "./recording";
 import { CELLS, INPUT, STACK } from "./sizes";
 import type { State, Store } from "./store";
 import { selectedNode } from "./selection";
@@ -39,7 +39,7 @@ export function createPanel(recording: Recording, run: Run, store: Store): Panel
     screen.paint((pixels) => paintIndexed(run.screens.subarray(t * height * width, (t + 1) * height * width), run.palette, pixels));
     input.paint(t, state.stack);
     overlay(recording, run, t, state, [screen, ...input.views], legend);
-    outline(recording, run, t, state, screen, input.views);
+    outline(run, t, state, screen, input.views);
     actions.show(t);
     numbers.show(t);
   };
@@ -92,10 +92,11 @@ function overlay(
   else legend.say(isAttention(state.overlay) ? "This agent has no such attention map" : "Not recorded for this run");
 }
 
-function outline(recording: Recording, run: Run, t: number, state: State, screen: View, inputs: View[]): void {
+function outline(run: Run, t: number, state: State, screen: View, inputs: View[]): void {
   const outlines: Outline[] = state.outline ? strongestBoxes(run, t) : [];
-  const node = state.treeRun === run.index ? selectedNode(run, t, state.selected) : null;
-  const level = node && recording.header.levels[node.level];
+  const tree = state.treeRun === run.index ? treeOf(run, state.treeRoot) : null;
+  const node = tree && selectedNode(tree, t, state.selected);
+  const level = node && tree.levels[node.level];
   const chosen: Outline[] = level ? [{ box: boxOf(node, level), kind: "selected" }] : [];
   screen.outline([...outlines, ...chosen]);
   inputs.forEach((view, frame) => {

@@ -3,14 +3,14 @@
 import { make, setText } from "./dom";
 import type { Level } from "./format";
 import { format, formatShare, formatSigned } from "./numbers";
-import { boxOf, coverage, nameOf, type Node } from "./tree";
+import { boxOf, coverage, isWhole, nameOf, type Node } from "./tree";
 
 export interface Readout {
   element: HTMLElement;
-  show: (node: Node | null, children: number) => void;
+  show: (node: Node | null, levels: Level[], children: number) => void;
 }
 
-export function createReadout(levels: Level[]): Readout {
+export function createReadout(): Readout {
   const title = make("h3", {});
   const list = make("dl", { class: "numbers" });
   const rows = ROWS.map(({ id, name, about, read }) => {
@@ -20,7 +20,7 @@ export function createReadout(levels: Level[]): Readout {
   });
   return {
     element: make("div", { id: "readout", class: "readout" }, title, list),
-    show: (node, children) => {
+    show: (node, levels, children) => {
       list.hidden = !node;
       if (!node) return setText(title, "Choose a node, here or in the 3-D view");
       const level = levels[node.level];
@@ -31,7 +31,7 @@ export function createReadout(levels: Level[]): Readout {
 }
 
 const ROWS: { id: string; name: string; about: string; read: (node: Node, level: Level, children: number) => string }[] = [
-  { id: "place", name: "Place", about: "In the level's own grid", read: (node) => `row ${node.row}, column ${node.column}` },
+  { id: "place", name: "Place", about: "In the level's own grid", read: placeText },
   { id: "box", name: "Sees", about: "Its receptive field, pixels of the 84 × 84 input", read: boxText },
   { id: "relevance", name: "Relevance", about: "Signed, in units of the root's score", read: (node) => formatSigned(node.relevance) },
   { id: "bias", name: "Of it, to biases", about: "Relevance that goes to constants, not to children", read: (node) => (node.total > 0 ? formatSigned(node.bias) : "none") },
@@ -39,7 +39,12 @@ const ROWS: { id: string; name: string; about: string; read: (node: Node, level:
   { id: "held", name: "Held along the path", about: "Share of all evidence that reaches it along its path", read: (node) => formatShare(node.held) },
 ];
 
+function placeText(node: Node, level: Level): string {
+  return isWhole(level) ? "everywhere" : `row ${node.row}, column ${node.column}`;
+}
+
 function boxText(node: Node, level: Level): string {
+  if (isWhole(level)) return "the whole input";
   const { top, left, bottom, right } = boxOf(node, level);
   return top === bottom && left === right ? `pixel (${top}, ${left})` : `rows ${top}–${bottom}, columns ${left}–${right}`;
 }

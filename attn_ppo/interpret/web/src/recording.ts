@@ -1,7 +1,7 @@
 // What the page shows of each run: the container's arrays by their meaning. No DOM here.
 
-import type { Container, Header, Numbers, RunAbout, Tensor } from "./format";
-import { beginsAtMaps, type TreeArrays } from "./tree";
+import type { Container, Header, Numbers, RunAbout, Tensor, TreeAbout } from "./format";
+import { toTree, TREE_ARRAYS, type Tree } from "./tree";
 
 export interface Saliency {
   data: Int8Array;
@@ -31,7 +31,7 @@ export interface Run {
   attention: Float32Array;
   entropy: Float32Array;
   saliency: Map<string, Saliency>;
-  tree: TreeArrays | null;
+  trees: Map<string, () => Tree>; // by root; made when first asked for
 }
 
 export interface Recording {
@@ -41,11 +41,11 @@ export interface Recording {
 }
 
 export function toRecording({ header, arrays }: Container): Recording {
-  const runs = header.runs.map((about, index) => toRun(about, index, arrays[index], beginsAtMaps(header.levels)));
+  const runs = header.runs.map((about, index) => toRun(about, index, arrays[index], header.trees));
   return { header, runs, steps: Math.max(...runs.map((run) => run.steps)) };
 }
 
-function toRun(about: RunAbout, index: number, arrays: Map<string, Tensor>, ofMaps: boolean): Run {
+function toRun(about: RunAbout, index: number, arrays: Map<string, Tensor>, trees: TreeAbout[]): Run {
   const get = <T extends Numbers>(name: string): T => need(arrays, name).data as T;
   const rewards = get<Float32Array>("rewards");
   const games = get<Uint16Array>("games");
@@ -70,7 +70,7 @@ function toRun(about: RunAbout, index: number, arrays: Map<string, Tensor>, ofMa
     attention: get("attention"),
     entropy: get("entropy"),
     saliency: toSaliency(arrays),
-    tree: arrays.has("tree/counts") ? toTree(arrays, ofMaps) : null,
+    trees: new Map(trees.map((tree) => [tree.root, growTree(arrays, tree)])),
   };
 }
 
@@ -105,6 +105,13 @@ export function stepOf(run: Run, step: number): number {
   return Math.min(step, run.steps - 1);
 }
 
+/** A run's tree with that root, one of the header's. */
+export function treeOf(run: Run, root: string): Tree {
+  const grow = run.trees.get(root);
+  if (!grow) throw new Error(`The data lack the tree ${root}.`);
+  return grow();
+}
+
 function toSaliency(arrays: Map<string, Tensor>): Map<string, Saliency> {
   const found = [...arrays.keys()].filter((name) => name.startsWith("saliency/"));
   return new Map(
@@ -117,22 +124,9 @@ function toSaliency(arrays: Map<string, Tensor>): Map<string, Saliency> {
   );
 }
 
-function toTree(arrays: Map<string, Tensor>, ofMaps: boolean): TreeArrays {
-  const get = (name: string) => need(arrays, `tree/${name}`).data;
-  const counts = get("counts");
-  const starts = new Uint32Array(counts.length + 1);
-  for (let t = 0; t < counts.length; t++) starts[t + 1] = starts[t] + counts[t];
-  return {
-    starts,
-    parent: get("parent"),
-    level: get("level"),
-    rank: get("rank"),
-    channel: get("channel"),
-    row: get("row"),
-    column: get("column"),
-    relevance: get("relevance"),
-    bias: get("bias"),
-    total: get("total"),
-    ofMaps,
-  };
+function growTree(arrays: Map<string, Tensor>, { root, levels }: TreeAbout): () => Tree {
+  const tensors = TREE_ARRAYS.map((name) => [name, need(arrays, `tree/${root}/${name}`)] as const);
+  const counts = need(arrays, `tree/${root}/counts`);
+  let grown: Tree | undefined;
+  return () => (grown ??= toTree(levels, counts.data, new Map(tensors.map(([name, { data }]) => [name, data]))));
 }

@@ -120,7 +120,7 @@ function createFrame(scene: Scene, frame: number): (paint: (pixels: Uint32Array)
 }
 
 function lookFromStart(camera: PerspectiveCamera, controls: OrbitControls, [near, far]: [number, number]): void {
-  controls.target.set(0, 0, near + 0.52 * (far - near));
+  controls.target.set(0, -6, near + 0.52 * (far - near)); // a little low: the labels stand under the planes
   const away = new Vector3().setFromSpherical(new Spherical(1, START.polar, START.azimuth));
   const half = INPUT / 2;
   const corners = [-half, half].flatMap((x) => [-half - 10, half].flatMap((y) => [near, far].map((z) => new Vector3(x, y, z))));

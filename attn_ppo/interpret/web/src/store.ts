@@ -14,6 +14,7 @@ export interface State {
   outline: boolean; // of each map's strongest cell
   stack: "newest" | "all";
   treeRun: number;
+  treeRoot: string; // one of the header's trees
   children: number;
   depth: number;
   selected: string; // key of a tree's node

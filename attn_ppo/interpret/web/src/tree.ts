@@ -5,19 +5,16 @@ import { INPUT, STACK } from "./sizes";
 
 export const FRAME_LEVEL = "input frame"; // at this level a node's channel is a frame, 3 the newest
 const MAP_LEVEL = "attention map"; // at this level it is a map
-const WHOLE_LEVELS = ["score", "cell"]; // at these it tells nothing of where a node lies
+const SUMMED_LEVELS = ["score", "cell"]; // at these it says nothing: all channels together
 
-export interface TreeArrays {
+export const TREE_ARRAYS = ["parent", "level", "rank", "channel", "row", "column", "relevance", "bias", "total"] as const;
+
+/** All steps' trees with the same root, of one run. */
+export interface Tree extends Record<(typeof TREE_ARRAYS)[number], Numbers> {
+  levels: Level[];
+  present: boolean[]; // levels that any node is at
+  most: number; // children of any node
   starts: Uint32Array; // (T + 1): a step's nodes are starts[t] .. starts[t + 1] - 1
-  parent: Numbers;
-  level: Numbers;
-  rank: Numbers;
-  channel: Numbers;
-  row: Numbers;
-  column: Numbers;
-  relevance: Numbers;
-  bias: Numbers;
-  total: Numbers;
   ofMaps: boolean; // each attention map has roots of its own, ranked by themselves
 }
 
@@ -44,8 +41,24 @@ export interface Box {
   right: number;
 }
 
+export function toTree(levels: Level[], counts: Numbers, arrays: Map<string, Numbers>): Tree {
+  const starts = new Uint32Array(counts.length + 1);
+  for (let t = 0; t < counts.length; t++) starts[t + 1] = starts[t] + counts[t];
+  const columns = Object.fromEntries(arrays) as Record<(typeof TREE_ARRAYS)[number], Numbers>;
+  const present = new Array<boolean>(levels.length).fill(false);
+  for (const level of columns.level) present[level] = true;
+  let most = 1;
+  for (const rank of columns.rank) most = Math.max(most, rank + 1);
+  return { ...columns, levels, present, most, starts, ofMaps: levels[0]?.name === MAP_LEVEL };
+}
+
+/** The greatest number of children that any node of the trees has. */
+export function mostChildren(trees: Tree[]): number {
+  return Math.max(...trees.map(({ most }) => most));
+}
+
 /** All recorded nodes of a step, parents before children. */
-export function nodesAt(tree: TreeArrays, step: number): Node[] {
+export function nodesAt(tree: Tree, step: number): Node[] {
   const nodes: Node[] = [];
   for (let i = tree.starts[step]; i < tree.starts[step + 1]; i++) nodes.push(toNode(tree, i, nodes));
   for (const node of nodes) node.children.sort((a, b) => a.rank - b.rank);
@@ -58,7 +71,7 @@ export function nodesAt(tree: TreeArrays, step: number): Node[] {
   return nodes;
 }
 
-function toNode(tree: TreeArrays, i: number, before: Node[]): Node {
+function toNode(tree: Tree, i: number, before: Node[]): Node {
   const parent = tree.parent[i] < 0 ? null : before[tree.parent[i]];
   const node: Node = {
     index: before.length,
@@ -125,29 +138,22 @@ export function boxOf(node: Node, level: Level): Box {
   return { top, left, bottom: Math.min(top + level.size - 1, last), right: Math.min(left + level.size - 1, last) };
 }
 
+/** Whether all nodes of a level see the whole input: their row and column say nothing. */
+export function isWhole(level: Level): boolean {
+  return level.stride === 0;
+}
+
 /** "convolution 3, channel 12", "attention map 1" or "input frame t-2": which of its level's planes a node is in. */
 export function nameOf(node: Node, level: Level): string {
   if (level.name === FRAME_LEVEL) return `${level.name} ${frameName(node.channel)}`;
   if (level.name === MAP_LEVEL) return `${level.name} ${node.channel + 1}`;
-  return WHOLE_LEVELS.includes(level.name) ? level.name : `${level.name}, channel ${node.channel}`;
+  return SUMMED_LEVELS.includes(level.name) ? level.name : `${level.name}, channel ${node.channel}`;
 }
 
 /** "t" for the newest of the input's frames, "t-1" for the one before it. */
 export function frameName(frame: number): string {
   const age = STACK - 1 - frame;
   return age ? `t−${age}` : "t";
-}
-
-/** Whether a tree with these levels begins at attention maps. */
-export function beginsAtMaps(levels: Level[]): boolean {
-  return levels[0]?.name === MAP_LEVEL;
-}
-
-/** The greatest number of children that any node of the run has. */
-export function mostChildren(tree: TreeArrays): number {
-  let most = 1;
-  for (const rank of tree.rank) most = Math.max(most, rank + 1);
-  return most;
 }
 
 function sumAbsolute(nodes: Node[]): number {

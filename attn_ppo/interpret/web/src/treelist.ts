@@ -3,7 +3,7 @@
 import { make } from "./dom";
 import type { Level } from "./format";
 import { formatShare, formatSigned } from "./numbers";
-import { nameOf, type Node } from "./tree";
+import { isWhole, nameOf, type Node } from "./tree";
 
 export interface TreeList {
   element: HTMLElement;
@@ -12,7 +12,8 @@ export interface TreeList {
 
 export function createTreeList(onChoose: (node: Node) => void): TreeList {
   const element = make("ul", { id: "tree-list", role: "tree", "aria-label": "Relevance tree" });
-  const open = new Set<string>(["0.0"]); // keys, so that a path stays open from step to step
+  const open = new Set<string>(); // keys, so that a path stays open from step to step
+  let openLevels: Level[] | undefined; // of the tree whose keys those are
   let items = new Map<HTMLElement, Node>();
   let redraw: () => void = () => undefined;
   const toggle = (node: Node, to: boolean) => {
@@ -23,6 +24,11 @@ export function createTreeList(onChoose: (node: Node) => void): TreeList {
   const show: TreeList["show"] = (shown, chosen, levels) => {
     const focused = element.contains(document.activeElement);
     const among = new Set(shown);
+    if (openLevels !== levels) {
+      open.clear();
+      open.add(FIRST);
+      openLevels = levels;
+    }
     for (let above = chosen?.parent; above; above = above.parent) open.add(above.key);
     redraw = () => {
       items = new Map();
@@ -57,6 +63,8 @@ export function createTreeList(onChoose: (node: Node) => void): TreeList {
   return { element, show };
 }
 
+const FIRST = "0.0"; // key of the first root
+
 function keyAction(
   key: string, item: HTMLElement, node: Node, items: Map<HTMLElement, Node>,
   toggle: (node: Node, to: boolean) => void, choose: (node: Node) => void,
@@ -88,9 +96,11 @@ function createItem(
 ): HTMLElement {
   const children = node.children.filter((child) => among.has(child));
   const expanded = children.length > 0 && open.has(node.key);
+  const level = levels[node.level];
   const row = make("div", { class: "node" }, make("span", { class: `twist${children.length ? "" : " leaf"}`, "aria-hidden": "true" }),
-    ...describe(node, levels[node.level]));
-  const words = `${nameOf(node, levels[node.level])}, row ${node.row}, column ${node.column}, relevance ${formatSigned(node.relevance)}, held ${formatShare(node.held)}`;
+    ...describe(node, level));
+  const place = isWhole(level) ? "" : `, row ${node.row}, column ${node.column}`;
+  const words = `${nameOf(node, level)}${place}, relevance ${formatSigned(node.relevance)}, held ${formatShare(node.held)}`;
   const item = make("li", { role: "treeitem", "aria-label": words, "aria-level": node.level + 1, "aria-selected": String(node === chosen),
     tabindex: node === chosen ? 0 : -1, "data-key": node.key }, row);
   items.set(item, node);
@@ -102,8 +112,9 @@ function createItem(
 
 function describe(node: Node, level: Level): HTMLElement[] {
   const sign = node.relevance < 0 ? "negative" : "positive";
+  const cell = isWhole(level) ? "" : ` (${node.row}, ${node.column})`;
   return [
-    make("span", { class: "where" }, nameOf(node, level).replace("channel ", ""), make("span", { class: "cell" }, ` (${node.row}, ${node.column})`)),
+    make("span", { class: "where" }, nameOf(node, level).replace("channel ", ""), make("span", { class: "cell" }, cell)),
     make("span", { class: `relevance ${sign}` }, formatSigned(node.relevance)),
     make("span", { class: "held", title: "Share of all evidence that reaches this node along its path" }, formatShare(node.held)),
   ];

@@ -1,0 +1,22 @@
+// What a tree may begin at, in people's words. No DOM here.
+
+import type { TreeAbout } from "./format";
+
+const ROOTS: Record<string, { text: string; about: string }> = {
+  attention: { text: "Attention, unit by unit", about: "Why the peaks of each attention map stand out, by way of the attention module's hidden units" },
+  attention_direct: { text: "Attention, hidden units summed", about: "Why the peaks of each attention map stand out, straight from the last convolution" },
+  log_prob: { text: "Action", about: "What the chosen action's log probability owes to each place" },
+  margin: { text: "Action vs next best", about: "What the chosen action's lead over the next best owes to each place" },
+  value: { text: "Value", about: "What the critic's estimate owes to each place" },
+};
+const FIRST_CHOICE = "attention_direct";
+
+export function rootOption(root: string): { value: string; text: string; title?: string } {
+  const known = Object.hasOwn(ROOTS, root) ? ROOTS[root] : undefined;
+  return known ? { value: root, text: known.text, title: known.about } : { value: root, text: root.replaceAll("_", " ") };
+}
+
+/** The root whose tree is shown at first. */
+export function defaultRoot(trees: TreeAbout[]): string {
+  return (trees.find(({ root }) => root === FIRST_CHOICE) ?? trees[0]).root;
+}
