@@ -114,6 +114,17 @@ def test_sticky_actions_stay_in_step(agent):
     assert sticky.screens.shape == (150, 210, 160)
 
 
+@pytest.mark.parametrize(("game", "height"), [("AirRaid", 250), ("Berzerk", 210)])
+def test_games_that_begin_by_themselves_stay_in_step(agent, game, height):
+    """ALE plays their first frames at a reset; AirRaid's cartridge is PAL."""
+    from attn_ppo import command_line
+
+    settings = command_line.parse([f"env={game}"]).configs[0]
+    settings = dataclasses.replace(settings, attention=agent.settings.attention)
+    played = record(OpenAgent(settings, planted.planted(), 0, ""), steps=12)
+    assert played.screens.shape == (12, height, 160)
+
+
 def test_another_game_is_noticed(agent, played):
     screens = Screens("Breakout", agent.settings.protocol)
     screens.begin(3, 10)

@@ -18,8 +18,8 @@ from attn_ppo.run_dir import read_status
 
 HERE = Path(__file__).parent
 UPDATES = 72
-SMALL = ["ppo.num_envs=4", "ppo.num_steps=16", f"total_steps={64 * UPDATES}",
-         "checkpoint.every_updates=4", "checkpoint.anchor_steps=100", "evaluation.episodes=2",
+SMALL = ["ppo.num_envs=4", "ppo.num_steps=16", "checkpoint.every_updates=4",
+         "checkpoint.anchor_steps=100", "evaluation.episodes=2",
          "wandb.mode=disabled", "lambda=0.005"]  # fmt: skip
 # Highest count at which a place is still met soon after a start.
 COUNTS = {"mid-metrics": 6, "mid-update": 60, "during replay": 20, "mid-status": 3,
@@ -31,10 +31,16 @@ class Campaign(NamedTuple):
 
     game: str
     protocol: str
+    updates: int = UPDATES
 
     @property
     def overrides(self) -> list[str]:
-        return [*SMALL, f"env={self.game}", f"protocol={self.protocol}"]
+        return [
+            *SMALL,
+            f"total_steps={64 * self.updates}",
+            f"env={self.game}",
+            f"protocol={self.protocol}",
+        ]
 
 
 CAMPAIGNS = [
@@ -89,7 +95,9 @@ def _one_campaign(tally: Tally, campaign: Campaign, kills: int) -> None:
         return
     rng = random.Random(label)
     places = [place for place in PLACES if place != "before evaluation"]
-    offset = CAMPAIGNS.index(campaign) * (kills // 2)  # so that few kills come to all places, too
+    offset = [c[:2] for c in CAMPAIGNS].index(campaign[:2]) * (
+        kills // 2
+    )  # so that few kills come to all places, too
     faults = [places[(offset + i) % len(places)] for i in range(kills // 2)]
     faults += ["at a random moment"] * (kills - 1 - len(faults))
     rng.shuffle(faults)
@@ -114,7 +122,7 @@ def _kill(victim: Victim, fault: str, rng: random.Random) -> tuple[int, str]:
     place = (fault, str(rng.randint(1, COUNTS.get(fault, 2)))) if fault in PLACES else ()
     further = rng.randint(1, 7)
     if place:
-        further = UPDATES if fault == "before evaluation" else 9
+        further = victim.campaign.updates if fault == "before evaluation" else 9
     process, target = victim.start(*place), None
     while process.poll() is None:
         if target is None and _is_running(victim, process):

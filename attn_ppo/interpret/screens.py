@@ -37,7 +37,7 @@ class Screens:
         ale.reset_game()
         self._actions = ale.getMinimalActionSet()
         fire = self._press_fire and self._actions[1:2] == [ale_py.Action.FIRE]
-        for frame in range(frames):
+        for frame in range(frames - ale.getEpisodeFrameNumber()):  # some games begin by themselves
             ale.act(ale_py.Action.FIRE if fire and frame == 0 else ale_py.Action.NOOP)
         self._grey = ale.getScreenGrayscale()
         self._screen = self._numbers()
