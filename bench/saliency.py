@@ -1,4 +1,4 @@
-"""What a map costs: `python -m bench.saliency` prints milliseconds a frame for every method.
+"""What a map or a tree costs: `python -m bench.saliency` prints milliseconds a frame for each.
 
 The study's network with random weights, a frame at a time. Methods take turns, so that a machine's
 drift is everybody's: the median is what a frame costs now, the least what it could.
@@ -16,8 +16,10 @@ from torch import Generator
 from attn_ppo import config
 from attn_ppo.interpret import perturbation
 from attn_ppo.interpret.network import opened
+from attn_ppo.interpret.relevance_tree import Tracer
 from attn_ppo.interpret.saliency import METHODS
 from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS
 from attn_ppo.model import ActorCritic
 
 ALL_THREE = "perturbation, all three"
@@ -61,7 +63,13 @@ def _calls(gate: str) -> dict[str, Callable[[], object]]:
         name: lambda method=method: method.function(model, obs, actions, score, rng)
         for name, method in METHODS.items()
     }
-    return calls | {ALL_THREE: lambda: perturbation.maps(model, obs, actions)}
+    calls |= {ALL_THREE: lambda: perturbation.maps(model, obs, actions)}
+    tracer, frames = Tracer(model), obs[0].numpy()
+    roots = [root for root in LEVELS if gate != "none" or root not in ATTENTION_ROOTS]
+    return calls | {
+        f"tree, {root}": lambda root=root: tracer.tree(frames, root=root, action=1)
+        for root in roots
+    }
 
 
 if __name__ == "__main__":
