@@ -8,7 +8,7 @@ from planted import ELSEWHERE, LIKED, NEWEST, SPOT, planted, scene
 from torch import Generator, Tensor
 
 from attn_ppo.interpret import perturbation
-from attn_ppo.interpret.network import see
+from attn_ppo.interpret.network import see, see_features
 from attn_ppo.interpret.perturbation import Maps, blur, maps, specificity, upsample
 from attn_ppo.interpret.saliency import METHODS
 from attn_ppo.interpret.scores import SCORES
@@ -150,13 +150,13 @@ def test_methods_are_the_upsampled_maps(name):
 def test_all_three_maps_cost_one_set_of_passes(monkeypatch):
     seen = []
 
-    def counted(model: ActorCritic, pixels: Tensor):
-        seen.append(len(pixels))
-        return see(model, pixels)
+    def counted(model: ActorCritic, features: Tensor):
+        seen.append(len(features))
+        return see_features(model, features)
 
-    monkeypatch.setattr(perturbation, "see", counted)
+    monkeypatch.setattr(perturbation, "see_features", counted)
     maps(planted(), scene(), ACTION)
-    assert sum(seen) == 1 + 17 * 17
+    assert sum(seen) == 17 * 17
 
 
 def test_two_spots_compete_for_the_attention():
