@@ -11,8 +11,8 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games
+from attn_ppo.run_dir import ExitCode
 
-BAD_INPUT, DISK = 2, 4
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 
 
@@ -29,12 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         written = make_figures(runs, options.out or root / "figures")
     except NoRunsError as error:
         print(error, file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except OSError as error:
         print(f"error: can't read the runs or write the figures: {error}", file=sys.stderr)
-        return DISK
+        return ExitCode.DISK
     print("look at", *(f"  {path}" for path in written), sep="\n")
-    return 0
+    return ExitCode.DONE
 
 
 def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:

@@ -13,18 +13,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from analysis.figures import BAD_INPUT, DISK
-from analysis.playing import Parser, by_game, how, is_run, names_of, whole
-from analysis.runs import NoRunsError, Problem, newest_root, read_runs
+from analysis.playing import Parser, by_game, exit_code, how, is_run, names_of, whole
+from analysis.runs import Problem, newest_root, read_runs
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.page import Choice, Played, write_page
 from attn_ppo.interpret.record import recorded
 from attn_ppo.interpret.relevance_tree import CHILDREN
 from attn_ppo.interpret.saliency import check_score
 from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.screens import NotTheSameGame
 from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS
-from attn_ppo.run_dir import ExitCode, RunError
+from attn_ppo.run_dir import ExitCode
 from attn_ppo.schema import ConfigError
 
 MOST_RUNS = 6
@@ -32,23 +30,11 @@ MOST_RUNS = 6
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the pages and says where they are; 0, or the code of what hindered it."""
-    try:
-        options = _options(arguments)
-        written = [
-            _page(path, folders, options) for path, folders in _pages(options).items() if folders
-        ]
-    except (NoRunsError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
-    except NotTheSameGame as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.RUN_FAILED
-    except OSError as error:
-        print(f"error: can't read the runs or write the page: {error}", file=sys.stderr)
-        return DISK
+    return exit_code(lambda: _write_pages(_options(arguments)), "the page")
+
+
+def _write_pages(options: argparse.Namespace) -> int:
+    written = [_page(path, folders, options) for path, folders in _pages(options).items()]
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

@@ -1,15 +1,18 @@
-"""What the commands share that let agents play: their options, checked, and which agents."""
+"""What the commands share that let agents play: options, which agents, and what hinders them."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from analysis.runs import Run
+from analysis.runs import NoRunsError, Run
 from analysis.stats import order_games
 from attn_ppo.interpret.record import POLICIES, SEEDS, STEPS
 from attn_ppo.interpret.saliency import METHODS
 from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.screens import NotTheSameGame
+from attn_ppo.run_dir import ExitCode, RunError
 from attn_ppo.schema import ConfigError, Range, nearest
 
 
@@ -49,6 +52,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError("", message, "see --help")
+
+
+def exit_code(work: Callable[[], int], writing: str) -> int:
+    """What `work` returns, or the code of what hindered it, told in at most three lines."""
+    try:
+        return work()
+    except (NoRunsError, ConfigError) as error:
+        print(error, file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.code
+    except NotTheSameGame as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ExitCode.RUN_FAILED
+    except OSError as error:
+        print(f"error: can't read the runs or write {writing}: {error}", file=sys.stderr)
+        return ExitCode.DISK
 
 
 def how(options: argparse.Namespace) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from analysis.figures import BAD_INPUT, DISK, summary
-from analysis.playing import Parser, by_game, how
-from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
+from analysis.figures import summary
+from analysis.playing import Parser, by_game, exit_code, how
+from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.interpret import mp4
 from attn_ppo.interpret.network import OpenAgent, open_agent
@@ -26,26 +26,19 @@ from attn_ppo.schema import ConfigError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes the videos and says where they are; 0, or 2 for bad input, 4 if the disk refuses."""
-    try:
-        options = _options(arguments)
-        root = options.root or newest_root()
-        runs, problems = read_runs(root)
-        print(summary(root, runs, problems))
-        chosen = by_game(runs, options.agent_seed)
-        mirror = Mirror(print) if options.wandb else None
-        written = make_videos(chosen, options.out or root / "videos", options, mirror)
-    except (NoRunsError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
-    except OSError as error:
-        print(f"error: can't read the runs or write the videos: {error}", file=sys.stderr)
-        return DISK
+    return exit_code(lambda: _videos_of_a_sweep(_options(arguments)), "the videos")
+
+
+def _videos_of_a_sweep(options: argparse.Namespace) -> int:
+    root = options.root or newest_root()
+    runs, problems = read_runs(root)
+    print(summary(root, runs, problems))
+    chosen = by_game(runs, options.agent_seed)
+    mirror = Mirror(print) if options.wandb else None
+    written = make_videos(chosen, options.out or root / "videos", options, mirror)
     if not written:
         print("error: no agent could be shown, see above", file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

@@ -1,6 +1,6 @@
 """Atari games, many at a time: a checked front for ale-py's C++ vector environment.
 
-AtariEnvs.step -> Step, Episode; state, restore · two_groups · the checks.
+AtariEnvs.step -> Step, Episode; state, restore · two_groups.
 """
 
 import hashlib
@@ -12,23 +12,12 @@ from gymnasium.vector import AutoresetMode
 
 from attn_ppo.action_log import ActionLog
 from attn_ppo.config import Protocol
+from attn_ppo.env_checks import check, checked_actions
 from attn_ppo.games import action_names, rom_id
-from attn_ppo.schema import ConfigError, Range
 
 FRAMES_PER_STEP = 4
 FIRE = 1
 ANCHOR_STEPS = 10_000
-
-RANGES = {
-    "num_envs": Range(1, 4_096),
-    "seed": Range(0, 2**32 - 1),
-    "stream": Range(0, 2**32 - 1),
-    "max_frames": Range(1, 10**9),
-    "num_threads": Range(0, 4_096),
-    "anchor_steps": Range(1, 1_000_000),
-    "protocol.noop_max": Range(0, 1_000),
-    "protocol.sticky_actions": Range(0, 1),
-}
 
 
 class NotRestored(Exception):
@@ -108,13 +97,10 @@ class AtariEnvs:
         Raises ConfigError, a ValueError, before anything is constructed.
         """
         rom = rom_id(game)
-        _check_number("num_envs", num_envs)
-        _check_number("seed", seed)
-        _check_number("stream", stream)
-        _check_number("max_frames", max_frames)
-        _check_number("num_threads", num_threads)
-        _check_number("anchor_steps", anchor_steps)
-        _check_protocol(protocol)
+        check(
+            protocol, num_envs=num_envs, seed=seed, stream=stream, max_frames=max_frames,
+            num_threads=num_threads, anchor_steps=anchor_steps,
+        )  # fmt: skip
 
         self.num_envs = int(num_envs)
         self.action_names = action_names(game)
@@ -177,7 +163,7 @@ class AtariEnvs:
         env = self._backend()
         if not self._begun.size:
             raise RuntimeError("step before the first reset")
-        pressed = self._check_actions(actions)
+        pressed = checked_actions(actions, self.num_envs, self.num_actions)
         pressed[self._fire_next] = FIRE
         self.executed_actions = pressed
         self._log.add(pressed)
@@ -281,17 +267,6 @@ class AtariEnvs:
             raise RuntimeError("the environments are closed")
         return self._env
 
-    def _check_actions(self, actions: np.ndarray) -> np.ndarray:
-        """A copy as int64. C++ would wait for ever on an action that it doesn't know."""
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
-            shown = f"{actions.dtype} of shape {actions.shape}"
-            raise ConfigError("actions", shown, f"integers of shape {(self.num_envs,)}")
-        wrong = actions[(actions < 0) | (actions >= self.num_actions)]
-        if wrong.size:
-            raise ConfigError("actions", wrong[0], f"from 0 to {self.num_actions - 1}")
-        return actions.astype(np.int64)
-
     def _finish_games(self, finished: np.ndarray) -> list[Episode]:
         """The games that `finished` (N,) marks; their counters start again."""
         episodes = [
@@ -324,18 +299,3 @@ def _first_frame(info: dict[str, Any]) -> np.ndarray:
     over within the first steps when the reset draws more no-ops; `lives` are the new game's.
     """
     return info["frame_number"] - info["episode_frame_number"]
-
-
-def _check_protocol(protocol: Protocol) -> None:
-    _check_number("protocol.noop_max", protocol.noop_max)
-    _check_number("protocol.sticky_actions", protocol.sticky_actions, whole=False)
-    for key in ("life_loss_ends_episode", "press_fire"):
-        if not isinstance(getattr(protocol, key), bool):
-            raise ConfigError(f"protocol.{key}", getattr(protocol, key), "true or false")
-
-
-def _check_number(key: str, value: Any, *, whole: bool = True) -> None:
-    """Numbers within RANGES[key]; nan is in no range."""
-    kinds: Any = (int, np.integer) if whole else (int, float, np.number)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value not in RANGES[key]:
-        raise ConfigError(key, value, f"a {'whole ' if whole else ''}number {RANGES[key]}")

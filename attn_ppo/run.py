@@ -19,7 +19,7 @@ from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 from attn_ppo.rows import Rows
-from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status
+from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status, video_path
 from attn_ppo.signals import StopRequest
 from attn_ppo.terminal import Terminal
 from attn_ppo.watchdog import Watchdog
@@ -161,7 +161,7 @@ def _film(
     alive: Callable[[], None],
 ) -> None:
     """A video of the agent after an update; one that can't be made costs a line."""
-    path, env_steps = sinks.video_path(run_dir.folder, number), number * settings.ppo.batch_size
+    path, env_steps = video_path(run_dir.folder, number), number * settings.ppo.batch_size
     try:
         from attn_ppo.interpret import training_video  # what encodes it is heavy
 

@@ -199,6 +199,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def video_path(folder: Path, update: int) -> Path:
+    """Where a run keeps the video that was made after an update."""
+    return folder / "videos" / f"update={update:06d}.mp4"
+
+
 def disk_error(path: Path, error: OSError, needed: int | None = None) -> RunError:
     """A disk that didn't take a file of `needed` bytes, with what is free there."""
     there = next((folder for folder in (path, *path.parents) if folder.exists()), Path())

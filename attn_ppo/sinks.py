@@ -22,6 +22,8 @@ from typing import Any, Literal
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
+from attn_ppo.patience import within
+from attn_ppo.run_dir import video_path
 
 # Going offline takes at most 2 s to import wandb, ONLINE, SHUT_DOWN, and 1 s to start again: 10.
 # So does a finish: FINISH, 1 s in which W&B tells that it gave up, SHUT_DOWN.
@@ -140,7 +142,7 @@ class Wandb:
 
         try:
             patience = FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize()
-            _within(1 if hurry else patience, end)
+            within(1 if hurry else patience, end)
             cause = ""
         except Exception as error:
             cause = _cause(error)
@@ -196,11 +198,6 @@ def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
     return {f"evaluation/{key}": result[key] for key in keys if key in result}
 
 
-def video_path(folder: Path, update: int) -> Path:
-    """Where a run keeps the video that was made after an update."""
-    return folder / "videos" / f"update={update:06d}.mp4"
-
-
 def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
     """A started W&B run and why it is not online, "" if it is; None where none is wanted."""
     # Its error reports go to the same server and hold up the exit by 10 s or more if that hangs.
@@ -223,7 +220,7 @@ def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
         try:
             _check_access(settings.base_url)
             left = deadline - time.monotonic()
-            return _within(left, lambda: _start("online", about)), ""
+            return within(left, lambda: _start("online", about)), ""
         except Exception as error:
             cause = _cause(error)
         _shut_down()  # a failed init keeps its id until then: "run ID is in use"
@@ -259,7 +256,7 @@ def _check_access(url: str) -> None:
         raise PermissionError("nobody is logged in")
     try:
         # in a thread: the timeout does not cover the look-up of the name
-        _within(CHECK_SECONDS, lambda: urllib.request.urlopen(url, timeout=CHECK_SECONDS).close())
+        within(CHECK_SECONDS, lambda: urllib.request.urlopen(url, timeout=CHECK_SECONDS).close())
     except urllib.error.HTTPError:
         return  # an answer, whatever it says
     except Exception as error:
@@ -313,30 +310,9 @@ def _shut_down() -> None:
     import wandb
 
     try:
-        _within(SHUT_DOWN_SECONDS, wandb.teardown)
+        within(SHUT_DOWN_SECONDS, wandb.teardown)
     except Exception:
         return  # it goes when we go
-
-
-def _within(seconds: float, call: Callable[[], Any]) -> Any:
-    """What `call` returns or raises, TimeoutError if that takes longer than `seconds`."""
-    outcome: list[Any] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # wandb's teardown may call sys.exit
-            failure.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure[0] if isinstance(failure[0], Exception) else RuntimeError(repr(failure[0]))
-    if not outcome:
-        raise TimeoutError(f"no answer within {seconds} s")
-    return outcome[0]
 
 
 def _cause(error: Exception) -> str:

@@ -32,7 +32,7 @@ def find() -> tuple[str, str]:
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Any]:
-    """A headless browser of Playwright's, to be started in a test's own process only once."""
+    """A headless browser of Playwright's; a process may have one at a time."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -11,6 +11,9 @@ import pytest
 from attn_ppo import command_line
 from attn_ppo.config import RunConfig
 
+# They assert on behalf of tests, which import them: so that a failure shows the values.
+pytest.register_assert_rewrite("asking", "pages")
+
 
 @pytest.fixture
 def in_empty_folder(tmp_path, monkeypatch):

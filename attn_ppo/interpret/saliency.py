@@ -153,13 +153,17 @@ def guided_backprop(
 def grad_cam(
     model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
 ) -> Tensor:
-    """(B, 1, 84, 84) `grad_cam_cells` on pixels: the mean over the cells that see a pixel.
+    """(B, 1, 84, 84) `grad_cam_cells` laid over the input by `cells_on_pixels`.
 
     Drawn like the attention, since a cell sees 36x36 pixels; stretching 7x7 to 84x84, as usual,
     would put the outer cells up to 12 pixels from the centre of what they see.
     """
-    cells = grad_cam_cells(model, obs, actions, score)
-    return torch.from_numpy(spread(cells.cpu().numpy())).to(obs.device)[:, None]
+    return cells_on_pixels(grad_cam_cells(model, obs, actions, score))
+
+
+def cells_on_pixels(cells: Tensor) -> Tensor:
+    """(B, 7, 7) -> (B, 1, 84, 84), the mean over the cells that see a pixel."""
+    return torch.from_numpy(spread(cells.cpu().numpy())).to(cells.device)[:, None]
 
 
 def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, score: Score) -> Tensor:

@@ -7,16 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attn_ppo.interpret import perturbation
+from attn_ppo.interpret.maps import maps
 from attn_ppo.interpret.network import OpenAgent
+from attn_ppo.interpret.perturbation import SIZE
 from attn_ppo.interpret.recording import Recording
-from attn_ppo.interpret.saliency import METHODS, grad_cam_cells, noisy
 from attn_ppo.interpret.scores import SCORES
 from attn_ppo.interpret.tree import Tree
 
 LEVELS = 15  # shades either side of zero: noise of more doesn't compress, and can't be seen
-NOISY = {"smoothgrad", "vargrad"}
-FROM_ONE_PASS = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarfa": "sarfa"}
 
 
 class Shades(NamedTuple):
@@ -38,34 +36,14 @@ def shades(
     for step in range(len(recording)):
         obs = torch.from_numpy(recording.observations(np.array([step])))
         actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
-        maps = _maps(agent, obs, actions, score, methods, rng)
-        yield {name: _shade(maps[name]) for name in methods}
-
-
-def _maps(
-    agent: OpenAgent, obs: Tensor, actions: Tensor, score: str, methods: Sequence[str],
-    rng: torch.Generator,
-) -> dict[str, Tensor]:  # fmt: skip
-    """(h, w) maps of one observation."""
-    found: dict[str, Tensor] = {}
-    if FROM_ONE_PASS.keys() & set(methods):
-        perturbed = perturbation.maps(agent.model, obs, actions)
-        found |= {name: getattr(perturbed, who)[0] for name, who in FROM_ONE_PASS.items()}
-    arguments = agent.model, obs, actions, SCORES[score]
-    if set(methods) >= NOISY:
-        mean, variance = noisy(*arguments, rng)
-        found |= {"smoothgrad": _small(mean), "vargrad": _small(variance)}
-    for name in methods:
-        if name == "grad_cam":
-            found[name] = grad_cam_cells(*arguments)[0]
-        elif name not in found:
-            found[name] = _small(METHODS[name].function(*arguments, rng))
-    return found
+        found = maps(agent.model, obs, actions, SCORES[score], methods, rng)
+        yield {name: _shade(_small(each)) for name, each in found.items()}
 
 
 def _small(maps: Tensor) -> Tensor:
-    """(1, 4, 84, 84) -> (42, 42)."""
-    return torch.nn.functional.avg_pool2d(maps.sum(1), 2)[0]
+    """(1, 4, 84, 84) -> (42, 42); (1, 1, 17, 17) and (1, 1, 7, 7) as they are."""
+    summed = maps.sum(1)
+    return summed[0] if maps.shape[-1] < SIZE else torch.nn.functional.avg_pool2d(summed, 2)[0]
 
 
 def _shade(map_: Tensor) -> Shades:

@@ -15,6 +15,7 @@ from PIL import Image
 from attn_ppo.interpret import drawing, labels
 from attn_ppo.interpret.drawing import PLAIN, QUIETLY, Scale, say
 from attn_ppo.interpret.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
+from attn_ppo.interpret.maps import maps, on_pixels
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.recording import Recording
 from attn_ppo.interpret.saliency import METHODS, Method, check_score
@@ -69,8 +70,7 @@ def explain(
             raise ConfigError(key, name, ", ".join(known), nearest(name, known))
     check_score(agent.model, SCORES[score])
     chosen = {name: METHODS[name] for name in methods}
-    maps = _saliency(agent, recording, score, chosen, seed)
-    return _explained(recording, score, chosen, maps)
+    return _explained(recording, score, chosen, _saliency(agent, recording, score, chosen, seed))
 
 
 class _Place(NamedTuple):
@@ -80,7 +80,7 @@ class _Place(NamedTuple):
 
 def _explained(
     recording: Recording, score: str, methods: Mapping[str, Method],
-    maps: Iterator[dict[str, np.ndarray]],
+    saliencies: Iterator[dict[str, np.ndarray]],
 ) -> Iterator[np.ndarray]:  # fmt: skip
     height, looks = 2 * recording.screens.shape[1], recording.attention.shape[1]
     places = _grid(looks + len(methods))
@@ -93,7 +93,7 @@ def _explained(
     for name, place in explained.items():
         _tile_head(sheet, place, name.replace("_", " "), methods[name].explains or score)
     scales, scores = {name: Scale() for name in methods}, recording.returns
-    for step, saliency in enumerate(maps):
+    for step, saliency in enumerate(saliencies):
         image, frame = sheet.copy(), recording.frames[step]
         labels.clock(image, step, len(recording))
         labels.score(image, MARGIN + SCREEN, scores[step])
@@ -148,17 +148,15 @@ def _saliency(
     agent: OpenAgent, recording: Recording, score: str, methods: Mapping[str, Method], seed: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Each step's map (84, 84) by each method, computed BATCH steps at a time."""
-    rngs = {name: torch.Generator().manual_seed(seed) for name in methods}
+    rng = torch.Generator().manual_seed(seed)
     for first in range(0, len(recording), BATCH):
         steps = np.arange(first, min(first + BATCH, len(recording)))
         obs = torch.from_numpy(recording.observations(steps))
         actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
-        maps = {
-            name: _strongest(method.function(agent.model, obs, actions, SCORES[score], rngs[name]))
-            for name, method in methods.items()
-        }
+        found = maps(agent.model, obs, actions, SCORES[score], list(methods), rng)
+        drawn = {name: _strongest(on_pixels(name, each)) for name, each in found.items()}
         for number in range(len(steps)):
-            yield {name: each[number] for name, each in maps.items()}
+            yield {name: each[number] for name, each in drawn.items()}
 
 
 def _strongest(maps: torch.Tensor) -> np.ndarray:

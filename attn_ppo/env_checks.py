@@ -1,0 +1,48 @@
+"""What AtariEnvs may be given: its C++ would take anything, and crash or wait for ever."""
+
+from typing import Any
+
+import numpy as np
+
+from attn_ppo.config import Protocol
+from attn_ppo.schema import ConfigError, Range
+
+RANGES = {
+    "num_envs": Range(1, 4_096),
+    "seed": Range(0, 2**32 - 1),
+    "stream": Range(0, 2**32 - 1),
+    "max_frames": Range(1, 10**9),
+    "num_threads": Range(0, 4_096),
+    "anchor_steps": Range(1, 1_000_000),
+}
+SHARE, NOOPS = Range(0, 1), Range(0, 1_000)
+
+
+def check(protocol: Protocol, **numbers: int) -> None:
+    """Raises ConfigError for a protocol's value or a number that its range leaves out."""
+    for key, value in numbers.items():
+        _check_number(key, value, RANGES[key])
+    _check_number("protocol.noop_max", protocol.noop_max, NOOPS)
+    _check_number("protocol.sticky_actions", protocol.sticky_actions, SHARE, whole=False)
+    for key in ("life_loss_ends_episode", "press_fire"):
+        if not isinstance(getattr(protocol, key), bool):
+            raise ConfigError(f"protocol.{key}", getattr(protocol, key), "true or false")
+
+
+def checked_actions(actions: Any, num_envs: int, num_actions: int) -> np.ndarray:
+    """A copy (N,) as int64. Raises ConfigError where one is no action of the game's."""
+    actions = np.asarray(actions)
+    if actions.shape != (num_envs,) or actions.dtype.kind not in "iu":
+        shown = f"{actions.dtype} of shape {actions.shape}"
+        raise ConfigError("actions", shown, f"integers of shape {(num_envs,)}")
+    wrong = actions[(actions < 0) | (actions >= num_actions)]
+    if wrong.size:
+        raise ConfigError("actions", wrong[0], f"from 0 to {num_actions - 1}")
+    return actions.astype(np.int64)
+
+
+def _check_number(key: str, value: Any, limits: Range, *, whole: bool = True) -> None:
+    """Numbers within limits; nan is within none."""
+    kinds: Any = (int, np.integer) if whole else (int, float, np.number)
+    if isinstance(value, bool) or not isinstance(value, kinds) or value not in limits:
+        raise ConfigError(key, value, f"a {'whole ' if whole else ''}number {limits}")

@@ -1,0 +1,63 @@
+"""Several saliency maps at once are those that each method gives alone, at less work."""
+
+import pytest
+import torch
+from planted import scene
+from torch import Generator
+
+from attn_ppo import config
+from attn_ppo.interpret import maps as together
+from attn_ppo.interpret import perturbation, saliency
+from attn_ppo.interpret.maps import maps, on_pixels
+from attn_ppo.interpret.network import opened
+from attn_ppo.interpret.saliency import METHODS
+from attn_ppo.interpret.scores import SCORES
+from attn_ppo.model import ActorCritic
+
+OBS, ACTIONS = torch.cat([scene(), scene(elsewhere=90)]), torch.tensor([1, 2])
+
+
+def agent(gate: str = "softmax") -> ActorCritic:
+    settings = config.Attention(gate=gate, maps=2, hidden=16)  # pyright: ignore
+    return opened(ActorCritic(4, settings, Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("gate", ["softmax", "none"])
+def test_they_are_what_each_method_gives_alone(gate):
+    arguments = agent(gate), OBS, ACTIONS, SCORES["log_prob"]
+    found = maps(*arguments, list(METHODS), Generator().manual_seed(3))
+    assert list(found) == list(METHODS)
+    for name, method in METHODS.items():
+        alone = method.function(*arguments, Generator().manual_seed(3))
+        assert alone.abs().max() > 0, name
+        torch.testing.assert_close(on_pixels(name, found[name]), alone, msg=name)
+
+
+def test_they_stay_as_coarse_as_they_are():
+    found = maps(agent(), OBS, ACTIONS, SCORES["log_prob"], ["sarfa", "grad_cam"], Generator())
+    assert {name: tuple(each.shape) for name, each in found.items()} == {
+        "sarfa": (2, 1, 17, 17), "grad_cam": (2, 1, 7, 7),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [
+        (list(METHODS), ["blurred", "noisy"]),
+        (["perturbation_critic"], ["blurred"]),
+        (["gradient"], []),
+    ],
+)
+def test_what_they_share_is_computed_once(monkeypatch, methods, expected):
+    done = []
+
+    def count(module, function, what):
+        real = getattr(module, function)
+        monkeypatch.setattr(module, function, lambda *given: (done.append(what), real(*given))[1])
+
+    count(perturbation, "maps", "blurred")
+    count(together, "noisy", "noisy")
+    count(saliency, "_noisy_gradients", "noise of one method")
+    maps(agent(), OBS, ACTIONS, SCORES["log_prob"], methods, Generator())
+    assert [each for each in done if each != "noise of one method"] == expected
+    assert done.count("noise of one method") == expected.count("noisy")
