@@ -9,6 +9,7 @@ import torch
 from torch import Generator, nn
 
 from attn_ppo import backends, machine
+from attn_ppo.adam import Adam
 from attn_ppo.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.model import ActorCritic
@@ -19,7 +20,7 @@ class Agent:
     """Everything that an update changes."""
 
     model: ActorCritic
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     rng: Generator  # draws actions and minibatches, on the model's device
     backend: Backend
 
@@ -56,7 +57,7 @@ def make_agent(
     if backend.name != "kernels":  # oneDNN's and cuDNN's faster order; the kernels have their own
         model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     learning_rate = settings.ppo.learning_rate
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate, eps=1e-5, fused=True)
+    optimizer = Adam(model.parameters(), learning_rate, eps=1e-5)
     rng = Generator(device).manual_seed(rng_seed)
     if saved:
         model.load_state_dict(saved["model"])

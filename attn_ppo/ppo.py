@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from attn_ppo import config
+from attn_ppo.adam import Adam
 from attn_ppo.backends import Prepare, unprepared
 from attn_ppo.regularizers import attention_entropy
 from attn_ppo.rollout import Rollout
@@ -86,7 +87,7 @@ def clipped_value_loss(
 
 def update(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Adam,
     rollout: Rollout,
     ppo: config.PPO,
     *,
@@ -102,7 +103,7 @@ def update(
     history, names = [], []
     for batch in _minibatches(rollout, advantages, returns, ppo, rng):
         loss, metrics = loss_of(model, batch, ppo, lambda_=lambda_, clip_range=clip)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
         optimizer.step()

@@ -51,7 +51,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             if stop:
                 raise stop.error("stopped before the first update")
             learning_rate, clip_range = settings.schedule(number)
-            agent.optimizer.param_groups[0]["lr"] = learning_rate
+            agent.optimizer.learning_rate = learning_rate
             rollout, games.obs, episodes = collect(
                 agent.model, games.groups, games.obs, ppo.num_steps, agent.rng,
                 prepare=agent.backend.prepare,

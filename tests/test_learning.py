@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from attn_ppo.adam import Adam
 from attn_ppo.attention import Attention
 from attn_ppo.config import PPO
 from attn_ppo.envs import Step
@@ -78,7 +79,7 @@ def train(lambda_: float) -> tuple[float, float, float]:
     torch.manual_seed(0)
     rng, game = Generator().manual_seed(0), Patience()
     model = TinyActorCritic(rng)
-    optimizer = torch.optim.Adam(model.parameters(), SETTINGS.learning_rate)
+    optimizer = Adam(model.parameters(), SETTINGS.learning_rate)
     obs = [game.obs()]
     for _ in range(50):
         rollout, obs, _ = collect(model, [game], obs, SETTINGS.num_steps, rng)
