@@ -57,8 +57,8 @@ bench: $(READY)  ## our speed beside other trainers' on this machine, some eight
 torture: $(READY)  ## hurts runs in every way we know and counts what is lost; TORTURE=--short
 	$(BIN)/python tests/torture.py $(TORTURE)
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## without the slow ones
 	$(BIN)/python -m pytest -m "not slow"

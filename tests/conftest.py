@@ -5,6 +5,8 @@ import os
 # Small tensors, here and in the runs that tests start: a second thread only costs, and far more so
 # on a busy machine. Before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Where a test takes two, one that waits must not spin on the core of the tests beside it.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import pytest
 
@@ -13,6 +15,14 @@ from attn_ppo.config import RunConfig
 
 # They assert on behalf of tests, which import them: so that a failure shows the values.
 pytest.register_assert_rewrite("asking", "pages")
+
+LONGEST_FIRST = ("test_resume", "test_sweep", "test_slurm", "test_ray", "test_run")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take minutes come first: two at a time, they end at about the same time."""
+    order = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture
