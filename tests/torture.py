@@ -37,8 +37,8 @@ def main() -> int:
 
 def torture(*, short: bool, kills: int) -> Tally:
     """All of it, in the working directory."""
-    campaigns = [each._replace(updates=36) for each in CAMPAIGNS[2:3]] if short else CAMPAIGNS
-    kills = 8 if short else kills
+    campaigns = [each._replace(updates=36) for each in CAMPAIGNS[2:4]] if short else CAMPAIGNS
+    kills = 4 if short else kills
     cuts, flips = (5, 60) if short else (50, 600)
     tally = Tally(len(campaigns) * (kills + 1) + cuts + flips + (4 if short else 28))
     whole = Victim(faults.QUIET, "alone")

@@ -95,9 +95,8 @@ def _one_campaign(tally: Tally, campaign: Campaign, kills: int) -> None:
         return
     rng = random.Random(label)
     places = [place for place in PLACES if place != "before evaluation"]
-    offset = [c[:2] for c in CAMPAIGNS].index(campaign[:2]) * (
-        kills // 2
-    )  # so that few kills come to all places, too
+    campaigns = [each[:2] for each in CAMPAIGNS]
+    offset = campaigns.index(campaign[:2]) * (kills // 2)  # few kills come to all places, too
     faults = [places[(offset + i) % len(places)] for i in range(kills // 2)]
     faults += ["at a random moment"] * (kills - 1 - len(faults))
     rng.shuffle(faults)
