@@ -69,13 +69,13 @@ class Scale:
     """Brings the maps of a video within [-1, 1], steadily: a map's scale falls slowly."""
 
     def __init__(self) -> None:
-        self._full = 0.0
+        self.full = 0.0  # what is drawn in full colour
 
     def __call__(self, saliency: np.ndarray) -> np.ndarray:
         """(h, w) a frame's map over its scale; what isn't finite is drawn as nothing."""
         finite = np.nan_to_num(saliency, nan=0.0, posinf=0.0, neginf=0.0)
-        self._full = max(float(np.quantile(np.abs(finite), QUIET)), FADE * self._full)
-        return np.clip(finite / self._full, -1, 1) if self._full else finite
+        self.full = max(float(np.quantile(np.abs(finite), QUIET)), FADE * self.full)
+        return np.clip(finite / self.full, -1, 1) if self.full else finite
 
 
 def enlarge(picture: np.ndarray, width: int, height: int) -> Image.Image:

@@ -97,7 +97,10 @@ def saliency_legend(image: Image.Image, left: int, methods: Iterable[Signed]) ->
         bar = drawing.saliency_bar(signed=True)
         left = _bar(image, left, bar, "lowers", "raises the score") + 32
     if False in kinds:
-        _bar(image, left, drawing.saliency_bar(signed=False), "no effect", "most")
+        left = _bar(image, left, drawing.saliency_bar(signed=False), "no effect", "most") + 32
+    if kinds:
+        base = image.height - 18
+        say(image, (left, base), "full colour: the number beside the name", QUIETLY, width=300)
 
 
 def _bar(image: Image.Image, left: int, bar: Image.Image, low: str, high: str) -> int:

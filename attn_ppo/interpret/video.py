@@ -90,8 +90,6 @@ def _explained(
     sheet = _sheet(max(place.left for place in places) + TILE, bottom, recording)
     labels.column_head(sheet, MARGIN, recording)
     labels.saliency_legend(sheet, labels.attention_legend(sheet), methods.values())
-    for name, place in explained.items():
-        _tile_head(sheet, place, name.replace("_", " "), methods[name].explains or score)
     scales, scores = {name: Scale() for name in methods}, recording.returns
     for step, saliency in enumerate(saliencies):
         image, frame = sheet.copy(), recording.frames[step]
@@ -108,6 +106,8 @@ def _explained(
             image.paste(drawing.enlarge(shaded, TILE, TILE), place)
         for name, place in explained.items():
             tinted = drawing.tinted(frame, scales[name](saliency[name]), methods[name].signed)
+            note = f"{methods[name].explains or score} {scales[name].full:.1g}"
+            _tile_head(image, place, name.replace("_", " "), note)
             image.paste(drawing.enlarge(tinted, TILE, TILE), place)
         yield np.asarray(image)
 
