@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the figures
 	$(BIN)/python -m attn_ppo.train -m experiment=smoke name=demo
 	$(BIN)/python -m analysis.figures runs/demo
-	@echo 'to see what the agents look at: make page RUN=runs/demo PAGE="--steps 60", or make videos RUNS=runs/demo'
+	@echo 'to see what the agents look at: make page RUN=runs/demo PAGE="--steps 150", or make videos RUNS=runs/demo'
 
 status: $(READY)  ## what has become of the runs in RUNS=runs/<name>, by default in all of runs/
 	@$(BIN)/python -m attn_ppo.status $(RUNS)
@@ -36,10 +36,10 @@ figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default th
 	$(BIN)/python -m analysis.figures $(RUNS)
 
 videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
-	$(BIN)/python -m analysis.videos $(RUNS) $(VIDEOS)
+	$(BIN)/python -m analysis.videos $(or $(RUNS),$(RUN)) $(VIDEOS)
 
 page: $(READY)  ## an offline page to explore of RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
-	$(BIN)/python -m analysis.page $(RUN) $(PAGE)
+	$(BIN)/python -m analysis.page $(or $(RUN),$(RUNS)) $(PAGE)
 
 page-build: $(WEB)/node_modules  ## the page's front end anew, from its TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build

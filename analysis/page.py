@@ -13,7 +13,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from analysis.playing import Parser, by_game, exit_code, how, is_run, names_of, whole
+from analysis.playing import (
+    Parser,
+    by_game,
+    check_writable,
+    exit_code,
+    how,
+    is_run,
+    names_of,
+    whole,
+)
 from analysis.runs import Problem, newest_root, read_runs
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.page import Choice, Played, write_page
@@ -34,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write_pages(options: argparse.Namespace) -> int:
-    written = [_page(path, folders, options) for path, folders in _pages(options).items()]
+    pages = _pages(options)
+    for path in pages:
+        check_writable("--out", path)
+    written = [_page(path, folders, options) for path, folders in pages.items()]
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

@@ -1,7 +1,9 @@
 """What the commands share that let agents play: options, which agents, and what hinders them."""
 
 import argparse
+import signal
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -55,9 +57,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def exit_code(work: Callable[[], int], writing: str) -> int:
-    """What `work` returns, or the code of what hindered it, told in at most three lines."""
+    """What `work` returns, or the code of what hindered it, told in at most three lines.
+
+    SIGTERM ends it as Ctrl-C does: what is half-made is removed.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return work()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with what isn't done", file=sys.stderr)
+        return ExitCode.PREEMPTED
     except (NoRunsError, ConfigError) as error:
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -70,6 +79,19 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
     except OSError as error:
         print(f"error: can't read the runs or write {writing}: {error}", file=sys.stderr)
         return ExitCode.DISK
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def check_writable(key: str, path: Path) -> None:
+    """Raises ConfigError where no file or folder `path` can be made, before any work is done."""
+    whole_path = path.absolute()
+    there = next(folder for folder in (whole_path, *whole_path.parents) if folder.exists())
+    try:
+        tempfile.TemporaryFile(dir=there.parent if there.is_file() else there).close()
+    except OSError as error:
+        allowed = f"a path that can be written ({there}: {error.strerror})"
+        raise ConfigError(key, path, allowed) from None
 
 
 def how(options: argparse.Namespace) -> dict[str, Any]:

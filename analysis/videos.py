@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analysis.figures import summary
-from analysis.playing import Parser, by_game, exit_code, how
+from analysis.playing import Parser, by_game, check_writable, exit_code, how
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.interpret import mp4
@@ -33,9 +33,10 @@ def _videos_of_a_sweep(options: argparse.Namespace) -> int:
     root = options.root or newest_root()
     runs, problems = read_runs(root)
     print(summary(root, runs, problems))
-    chosen = by_game(runs, options.agent_seed)
+    chosen, out = by_game(runs, options.agent_seed), options.out or root / "videos"
+    check_writable("--out", out)
     mirror = Mirror(print) if options.wandb else None
-    written = make_videos(chosen, options.out or root / "videos", options, mirror)
+    written = make_videos(chosen, out, options, mirror)
     if not written:
         print("error: no agent could be shown, see above", file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -75,7 +76,6 @@ def _first_played(
     for run in runs:
         try:
             agent = open_agent(run.folder)
-            print(f"recording {run.label}", flush=True)
             return run, agent, recorded(run.folder, agent, **how(options))
         except (ConfigError, RunError, OSError, KeyError, RuntimeError, NotTheSameGame) as error:
             if isinstance(error, RunError) and error.code == ExitCode.DISK:

@@ -209,9 +209,13 @@ def test_jumps_of_every_kind_in_order():
     entropy = np.full((steps, 1), 3.0, np.float32)
     entropy[15:] = 1
     found = jumps(_line(value.tolist(), rewards=rewards, lives=lives, games=games, entropy=entropy))
-    assert found == [Jump(3, "reward +4"), Jump(10, "life lost"), Jump(15, "entropy -2.00"),
-                     Jump(20, "value +2.50"), Jump(30, "new game")]  # fmt: skip
+    assert found == [
+        Jump(3, "reward +4"), Jump(10, "life lost"), Jump(15, "attention entropy -2.00"),
+        Jump(20, "value +2.50"), Jump(30, "new game"),
+    ]  # fmt: skip
 
 
 def test_nothing_happens_nowhere_to_jump():
     assert jumps(_line([1.0] * 20)) == []
+    assert jumps(_line([1.0] * 10 + [1.04] * 10)) == []  # too little
+    assert jumps(_line([1.0] * 10 + [1.06] * 10)) == [Jump(10, "value +0.06")]

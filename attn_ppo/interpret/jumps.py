@@ -7,6 +7,7 @@ import numpy as np
 from attn_ppo.interpret.recording import Recording
 
 APART = 5  # steps between two bookmarks of one kind
+LEAST_VALUE, LEAST_ENTROPY = 0.05, 0.1  # changes worth a bookmark: clipped rewards, nats
 
 
 class Jump(NamedTuple):
@@ -25,9 +26,11 @@ def jumps(recording: Recording, *, most: int = 16) -> list[Jump]:
     found += [Jump(int(step) + 1, "new game") for step in np.flatnonzero(~within)]
     for step in _greatest(np.abs(recording.rewards), 4):
         found.append(Jump(step, f"reward {recording.rewards[step]:+g}"))
-    for what, line in (("value", recording.value), ("entropy", recording.entropy.sum(-1))):
+    entropy = recording.entropy.sum(-1)
+    for what, line, least in (("value", recording.value, LEAST_VALUE),
+                              ("attention entropy", entropy, LEAST_ENTROPY)):  # fmt: skip
         change = np.concatenate([[0.0], np.diff(line) * within])
-        for step in _greatest(np.abs(change), 4):
+        for step in _greatest(np.abs(change) * (np.abs(change) >= least), 4):
             found.append(Jump(step, f"{what} {change[step]:+.2f}"))
     first: dict[int, Jump] = {}
     for jump in found:  # the more telling kind comes first

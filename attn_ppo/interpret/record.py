@@ -83,6 +83,7 @@ def recorded(
                 return kept
         except ConfigError as error:
             print(f"warning: recording anew, {str(error).splitlines()[-1]}", flush=True)
+    print(f"recording {agent.settings.label}", flush=True)
     recording = record(agent, steps=steps, games=games, policy=policy, seed=seed)
     save(path, recording)
     return recording

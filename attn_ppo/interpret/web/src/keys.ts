@@ -32,6 +32,10 @@ export function createHelp(): HTMLDialogElement {
 }
 
 export function listenToKeys(player: Player, store: Store, last: number, help: HTMLDialogElement): void {
+  // A button that was clicked would keep the space bar for itself; one reached by Tab may.
+  document.addEventListener("click", ({ target, detail }) => {
+    if (detail > 0 && target instanceof Element) target.closest("button")?.blur();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     if (!isFree(event)) return;

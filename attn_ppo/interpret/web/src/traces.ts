@@ -62,19 +62,19 @@ function linesOfMaps(run: Run): Line[] {
 }
 
 function attentionQuantities(several: boolean, lines: Line[]): { quantity: Quantity; lines: Line[] }[] {
-  const mean = several ? ", mean over maps" : "";
-  const entropy = { id: "attention-entropy", name: "Attention entropy", about: `nats${mean}`, show: format };
+  const [summed, mean] = several ? [", summed over maps", ", mean over maps"] : ["", ""];
+  const entropy = { id: "attention-entropy", name: "Attention entropy", about: `nats${summed}`, show: format };
   const cells = { id: "effective-cells", name: "Effective cells", about: `exp of the entropy, of ${CELLS * CELLS}${mean}`, show: format };
   return [
-    { quantity: { ...entropy, read: (run, t) => meanOverMaps(run, t, (h) => h) }, lines },
-    { quantity: { ...cells, read: (run, t) => meanOverMaps(run, t, Math.exp) }, lines },
+    { quantity: { ...entropy, read: (run, t) => sumOverMaps(run, t, (h) => h) }, lines },
+    { quantity: { ...cells, read: (run, t) => sumOverMaps(run, t, Math.exp) / run.maps }, lines },
   ];
 }
 
-function meanOverMaps(run: Run, t: number, of: (entropy: number) => number): number {
+function sumOverMaps(run: Run, t: number, of: (entropy: number) => number): number {
   let sum = 0;
   for (let map = 0; map < run.maps; map++) sum += of(run.entropy[t * run.maps + map]);
-  return sum / run.maps;
+  return sum;
 }
 
 function readLine(quantity: Quantity, { run, map }: Line, t: number): number {

@@ -1,0 +1,43 @@
+"""What the commands that let agents play have in common: how they end, where they may write."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from analysis.playing import check_writable, exit_code
+from attn_ppo.schema import ConfigError
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_them_in_a_line_and_what_is_half_made_goes(number, tmp_path, capsys):
+    half_made, before = tmp_path / "half", signal.getsignal(signal.SIGTERM)
+
+    def work() -> int:
+        half_made.touch()
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        finally:
+            half_made.unlink()
+        return 0
+
+    assert exit_code(work, "the page") == 75
+    assert capsys.readouterr().err.splitlines() == [
+        "interrupted; the same command goes on with what isn't done"
+    ]
+    assert not half_made.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path):
+    with pytest.raises(ConfigError) as told:
+        check_writable("--out", Path("/proc/x/page.html"))
+    first, second = str(told.value).splitlines()
+    assert first == "error: --out=/proc/x/page.html is not allowed"
+    assert second.startswith("allowed: a path that can be written (/proc: ")
+    (tmp_path / "old.html").touch()
+    for path in (tmp_path / "a" / "b.html", tmp_path / "old.html", tmp_path):
+        check_writable("--out", path)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
