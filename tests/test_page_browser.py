@@ -102,7 +102,7 @@ def test_opacity_scale_and_kernel_change_the_picture(open_page):
     seen = [look()]
     page.locator("#opacity").fill("20")
     seen.append(look())
-    page.click('#scale button[data-value="recording"]')
+    page.click('#scale button[data-value="frame"]')
     seen.append(look())
     show(page, "map:0")
     seen.append(look())
@@ -110,6 +110,21 @@ def test_opacity_scale_and_kernel_change_the_picture(open_page):
     seen.append(look())
     for before, after in pairwise(seen):
         assert before != after
+
+
+def test_the_scale_suits_the_overlay_until_one_is_chosen(open_page):
+    page = open_page("two.html")
+
+    def chosen() -> str | None:
+        return page.get_attribute('#scale button[aria-pressed="true"]', "data-value")
+
+    show(page, "map:0")
+    assert chosen() == "recording"
+    show(page, "method:gradient")
+    assert chosen() == "runs"
+    page.click('#scale button[data-value="frame"]')
+    show(page, "map:0")
+    assert chosen() == "frame"
 
 
 def test_actions_have_their_names_and_probabilities(open_page):

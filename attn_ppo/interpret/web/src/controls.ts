@@ -1,7 +1,7 @@
 // The column at the left: what is laid over the frames, shared by all runs, and the bookmarks.
 
 import { choices, make, setText } from "./dom";
-import { attentionOptions, isAttention, methodOptions } from "./overlay";
+import { attentionOptions, isAttention, methodOptions, scopeOf } from "./overlay";
 import { bookmarksOf, type Player } from "./player";
 import { KERNELS } from "./receptive";
 import type { Recording } from "./recording";
@@ -43,7 +43,7 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
     (value) => store.set({ stack: value }));
   const update = () => {
     const state = store.get();
-    scope.show(state.scope);
+    scope.show(scopeOf(state, recording.runs));
     stack.show(state.stack);
     kernel.disabled = !isAttention(state.overlay);
   };

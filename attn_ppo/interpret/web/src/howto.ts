@@ -9,7 +9,7 @@ const POINTS: [string, string][] = [
     "The features that are weighed have been mixed from all that their cell sees."],
   ["Cells overlap.", "Each of the 7 × 7 cells sees a box of 36 × 36 of the input's 84 × 84 pixels, and a pixel in the middle lies in up to 25 of them. " +
     "“Box sum” therefore glows in the centre even when attention is uniform; “box mean” doesn't, but draws a single cell brightest at the side where fewest others see, towards the picture's rim. A box's edge is no object's edge."],
-  ["Mind the scale.", "“Per frame” gives each frame's strongest value the strongest colour, so that a faint map can look as strong as any. " +
+  ["Mind the scale.", "“Per frame” gives each frame's strongest value the strongest colour, so that a faint map can look as strong as any; the other scales do so for a middling frame. " +
     "To compare moments choose the recording's scale, to compare runs the scale of all runs; the legend has the numbers."],
   ["Saliency.", "A map of what the score named at the left is sensitive to, at this input. Methods differ in what they ask, and disagree; " +
     "where one gives a sign, orange is positive and blue negative, and the line under the colours says of what."],

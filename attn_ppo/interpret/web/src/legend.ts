@@ -43,9 +43,10 @@ export function createLegend(): Legend {
       setText(scale, SCOPES[scope]);
       setText(unit, about.unit);
       unit.title = about.unit;
-      setText(low, about.signed ? format(-peak) : "0");
+      const most = scope === "frame" ? "" : "≥ ";
+      setText(low, about.signed ? `${most && "≤ "}${format(-peak)}` : "0");
       setText(middle, about.signed ? "0" : format(peak / 2));
-      setText(high, about.signed ? `+${format(peak)}` : format(peak));
+      setText(high, `${most}${about.signed ? "+" : ""}${format(peak)}`);
       const key = `${about.signed} ${opacity}`;
       if (key !== drawn) bar.style.backgroundImage = gradient(about.signed, opacity);
       drawn = key;

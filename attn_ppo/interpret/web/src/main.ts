@@ -67,7 +67,7 @@ function initialState({ header, runs }: Recording): State {
   const trees = runs.map((run) => treeOf(run, root));
   return {
     step: 0, playing: false, speed: 1,
-    overlay: first?.id ?? "none", kernel: "box_mean", scope: runs.length > 1 ? "runs" : "frame", opacity: 0.7, outline: false, stack: "newest",
+    overlay: first?.id ?? "none", kernel: "box_mean", scope: null, opacity: 0.7, outline: false, stack: "newest",
     treeRun: 0, treeRoot: root, children: Math.min(DEFAULT_CHILDREN, mostChildren(trees)), depth: trees[0].levels.length, selected: "",
     theme: savedTheme(),
   };

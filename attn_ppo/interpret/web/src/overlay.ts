@@ -4,7 +4,7 @@ import type { Header } from "./format";
 import { GRID, kernelNamed, type Kernel } from "./receptive";
 import type { Recording, Run } from "./recording";
 import { CELLS } from "./sizes";
-import type { Scope } from "./store";
+import type { Scope, State } from "./store";
 
 export interface Option {
   id: string;
@@ -82,7 +82,13 @@ export function aboutOverlay(header: Header, overlay: string, kernel: Kernel): A
   return { title: methodName(overlay).replaceAll("_", " "), unit: method?.about ?? "", signed: method?.signed ?? false };
 }
 
-/** What the strongest colour stands for, in units. */
+/** The scale of the colours. Weights sum to one in every run, but saliency of next to nothing must not glow. */
+export function scopeOf({ scope, overlay }: State, runs: Run[]): Scope {
+  return scope ?? (runs.length > 1 && !isAttention(overlay) ? "runs" : "recording");
+}
+
+/** What the strongest colour stands for, in units; in a run's scale, the peak of its middling step:
+ * the highest of all would leave most steps dark. */
 export function peakOf(recording: Recording, run: Run, t: number, overlay: string, kernel: string, scope: Scope): number {
   if (scope === "frame") return peakOfLayer(layerAt(recording.header, run, t, overlay, kernelNamed(kernel)));
   const runs = scope === "runs" ? recording.runs : [run];
@@ -103,10 +109,8 @@ function peakOfRun(header: Header, run: Run, overlay: string, kernel: string): n
   peaks.set(run, known);
   const key = `${overlay} ${kernel}`;
   if (!known.has(key)) {
-    let peak = 0;
-    for (let t = 0; t < run.steps; t++)
-      peak = Math.max(peak, peakOfLayer(layerAt(header, run, t, overlay, kernelNamed(kernel))));
-    known.set(key, peak);
+    const steps = Float64Array.from({ length: run.steps }, (_, t) => peakOfLayer(layerAt(header, run, t, overlay, kernelNamed(kernel))));
+    known.set(key, steps.sort()[run.steps >> 1]);
   }
   return known.get(key) ?? 0;
 }

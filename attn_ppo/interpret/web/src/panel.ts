@@ -5,7 +5,7 @@ import { GREY, paintIndexed } from "./color";
 import { make, setText } from "./dom";
 import { createLegend } from "./legend";
 import { entropyOf, format, formatReward } from "./numbers";
-import { aboutOverlay, isAttention, layerAt, peakOf, weightsAt } from "./overlay";
+import { aboutOverlay, isAttention, layerAt, peakOf, scopeOf, weightsAt } from "./overlay";
 import { kernelNamed, strongestCell } from "./receptive";
 import { stepOf, treeOf, type Recording, type Run } from "./recording";
 import { CELLS, INPUT, STACK } from "./sizes";
@@ -85,9 +85,10 @@ function overlay(
 ): void {
   const kernel = kernelNamed(state.kernel);
   const layer = state.overlay === "none" ? null : layerAt(recording.header, run, t, state.overlay, kernel);
-  const peak = layer ? peakOf(recording, run, t, state.overlay, state.kernel, state.scope) : 0;
+  const scope = scopeOf(state, recording.runs);
+  const peak = layer ? peakOf(recording, run, t, state.overlay, state.kernel, scope) : 0;
   for (const view of views) view.lay(layer, peak, state.opacity);
-  if (layer) legend.show(aboutOverlay(recording.header, state.overlay, kernel), peak, state.scope, state.opacity);
+  if (layer) legend.show(aboutOverlay(recording.header, state.overlay, kernel), peak, scope, state.opacity);
   else if (state.overlay === "none") legend.say("No overlay");
   else legend.say(isAttention(state.overlay) ? "This agent has no such attention map" : "Not recorded for this run");
 }

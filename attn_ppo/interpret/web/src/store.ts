@@ -9,7 +9,7 @@ export interface State {
   speed: number;
   overlay: string; // "none", "sum", "map:0", "method:gradient": see overlay.ts
   kernel: string;
-  scope: Scope; // what the brightest colour stands for
+  scope: Scope | null; // what the brightest colour stands for; until somebody chooses, as suits the overlay
   opacity: number;
   outline: boolean; // of each map's strongest cell
   stack: "newest" | "all";
