@@ -6,7 +6,7 @@ RUNS ?=
 VIDEOS ?=
 RUN ?=
 PAGE ?=
-WEB := attn_ppo/interpret/web
+WEB := attn_ppo/interpret/show/web
 BENCH ?=
 TORTURE ?=
 

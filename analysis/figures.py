@@ -11,7 +11,7 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games
-from attn_ppo.run_dir import ExitCode
+from attn_ppo.lifecycle.run_dir import ExitCode
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 

@@ -25,13 +25,13 @@ from analysis.playing import (
 )
 from analysis.runs import Problem, newest_root, read_runs
 from attn_ppo.interpret.network import OpenAgent, open_agent
-from attn_ppo.interpret.page import Choice, Played, write_page
-from attn_ppo.interpret.record import recorded
-from attn_ppo.interpret.relevance_tree import CHILDREN
-from attn_ppo.interpret.saliency import check_score
-from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS
-from attn_ppo.run_dir import ExitCode
+from attn_ppo.interpret.play.record import recorded
+from attn_ppo.interpret.saliency.methods import check_score
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.show.page import Choice, Played, write_page
+from attn_ppo.interpret.tree.tracer import CHILDREN
+from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
+from attn_ppo.lifecycle.run_dir import ExitCode
 from attn_ppo.schema import ConfigError
 
 MOST_RUNS = 6

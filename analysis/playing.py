@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 from analysis.runs import NoRunsError, Run
 from analysis.stats import order_games
-from attn_ppo.interpret.record import POLICIES, SEEDS, STEPS
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.screens import NotTheSameGame
-from attn_ppo.run_dir import ExitCode, RunError
+from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
+from attn_ppo.interpret.play.screens import NotTheSameGame
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.lifecycle.run_dir import ExitCode, RunError
 from attn_ppo.schema import ConfigError, Range, nearest
 
 

@@ -14,13 +14,13 @@ from analysis.figures import summary
 from analysis.playing import Parser, by_game, check_writable, exit_code, how
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
-from attn_ppo.interpret import mp4
 from attn_ppo.interpret.network import OpenAgent, open_agent
-from attn_ppo.interpret.record import recorded
-from attn_ppo.interpret.recording import Recording
-from attn_ppo.interpret.screens import NotTheSameGame
-from attn_ppo.interpret.video import compare, explain
-from attn_ppo.run_dir import ExitCode, RunError
+from attn_ppo.interpret.play.record import recorded
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.play.screens import NotTheSameGame
+from attn_ppo.interpret.show import mp4
+from attn_ppo.interpret.show.video import compare, explain
+from attn_ppo.lifecycle.run_dir import ExitCode, RunError
 from attn_ppo.schema import ConfigError
 
 

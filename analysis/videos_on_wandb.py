@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from analysis.runs import Problem, Run
-from attn_ppo import sinks
+from attn_ppo.lifecycle import wandb_mirror
 
 
 class Mirror:
@@ -26,11 +26,11 @@ class Mirror:
             self._say(str(Problem("note", run.folder, "on W&B once the run is done")))
             return
         asked = mode if self._reachable else "offline"
-        sink = sinks.of_run(run.config, run.folder, run_id, self._heard, mode=asked)
+        sink = wandb_mirror.of_run(run.config, run.folder, run_id, self._heard, mode=asked)
         if sink.mode != asked:
             self._reachable = False
         sink.film(films, env_steps=env_steps)
-        sink.finish(sinks.of_evaluation(run.evaluation or {}))
+        sink.finish(wandb_mirror.of_evaluation(run.evaluation or {}))
 
     def _heard(self, line: str) -> None:
         if "not all has arrived" in line:

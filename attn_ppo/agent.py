@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Generator, nn
 
-from attn_ppo import backends, machine
-from attn_ppo.adam import Adam
-from attn_ppo.backends import Backend
+from attn_ppo.compute import backends, devices
+from attn_ppo.compute.adam import Adam
+from attn_ppo.compute.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.model import ActorCritic
 
@@ -73,5 +73,5 @@ def device_for(settings: RunConfig) -> torch.device:
     """The device asked for. Raises ConfigError where this machine doesn't have it."""
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    machine.check_device(settings.device)
+    devices.check_device(settings.device)
     return torch.device(settings.device)

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from attn_ppo import checkpoint, config
-from attn_ppo.backends import BACKENDS, kernels_missing
+from attn_ppo import config
+from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.compute.backends import BACKENDS, kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.run_dir import ExitCode, RunError, write_atomically
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
-from attn_ppo.run_dir import ExitCode, RunError, write_atomically
 from attn_ppo.schema import ConfigError
 
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config, layers
+from attn_ppo import config
 from attn_ppo.attention import Attention, orthogonal
-from attn_ppo.layers import Layers
+from attn_ppo.compute import layers
+from attn_ppo.compute.layers import Layers
 
 
 class Output(NamedTuple):

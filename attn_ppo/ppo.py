@@ -7,8 +7,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from attn_ppo import config
-from attn_ppo.adam import Adam
-from attn_ppo.backends import Prepare, unprepared
+from attn_ppo.compute.adam import Adam
+from attn_ppo.compute.backends import Prepare, unprepared
 from attn_ppo.regularizers import attention_entropy
 from attn_ppo.rollout import Rollout
 

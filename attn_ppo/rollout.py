@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo.backends import Prepare, unprepared
-from attn_ppo.envs import Episode, Step
+from attn_ppo.atari.envs import Episode, Step
+from attn_ppo.compute.backends import Prepare, unprepared
 from attn_ppo.model import sample
 
 

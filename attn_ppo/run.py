@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 
-from attn_ppo import checkpoint, resume, sinks
 from attn_ppo.agent import Agent, make_agent
-from attn_ppo.backends import kernels_missing
+from attn_ppo.atari.games import action_names
+from attn_ppo.compute.backends import kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
-from attn_ppo.games import action_names
+from attn_ppo.lifecycle import checkpoint, resume, wandb_mirror
+from attn_ppo.lifecycle.rows import Rows
+from attn_ppo.lifecycle.run_dir import ExitCode, RunDir, RunError, read_status, video_path
+from attn_ppo.lifecycle.signals import StopRequest
+from attn_ppo.lifecycle.terminal import Terminal
+from attn_ppo.lifecycle.watchdog import Watchdog
 from attn_ppo.model import ActorCritic
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
-from attn_ppo.rows import Rows
-from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status, video_path
-from attn_ppo.signals import StopRequest
-from attn_ppo.terminal import Terminal
-from attn_ppo.watchdog import Watchdog
 
 
 def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRequest) -> None:
@@ -95,7 +95,7 @@ def _saved(run_dir: RunDir) -> dict[str, Any]:
 @contextmanager
 def _company(
     settings: RunConfig, run_dir: RunDir, saved: Mapping[str, Any]
-) -> Iterator[tuple[Terminal, sinks.Wandb, Watchdog]]:
+) -> Iterator[tuple[Terminal, wandb_mirror.Wandb, Watchdog]]:
     """Those that follow a run: its progress shown, its mirror on W&B, its watchdog."""
 
     def last_words(reason: str) -> None:
@@ -115,7 +115,7 @@ def _tell(
     run_dir: RunDir,
     terminal: Terminal,
     origin: resume.Origin,
-    wandb: sinks.Wandb,
+    wandb: wandb_mirror.Wandb,
 ) -> None:
     """status.json at the start, and a line where the network is computed slower than need be."""
     versions = {"python": platform.python_version(), "gymnasium": version("gymnasium")}
@@ -135,7 +135,7 @@ def _evaluate(
     settings: RunConfig,
     run_dir: RunDir,
     model: ActorCritic,
-    wandb: sinks.Wandb,
+    wandb: wandb_mirror.Wandb,
     terminal: Terminal,
     watchdog: Watchdog,
 ) -> None:
@@ -146,7 +146,7 @@ def _evaluate(
         result = evaluate(model, settings, episodes=episodes, on_step=watchdog.beat)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
         terminal.message(f"{settings.label}: {summary(result)}")
-        wandb.finish(sinks.of_evaluation(result))
+        wandb.finish(wandb_mirror.of_evaluation(result))
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     run_dir.write_status("done", **facts)
 
@@ -156,14 +156,14 @@ def _film(
     run_dir: RunDir,
     model: ActorCritic,
     number: int,
-    wandb: sinks.Wandb,
+    wandb: wandb_mirror.Wandb,
     terminal: Terminal,
     alive: Callable[[], None],
 ) -> None:
     """A video of the agent after an update; one that can't be made costs a line."""
     path, env_steps = video_path(run_dir.folder, number), number * settings.ppo.batch_size
     try:
-        from attn_ppo.interpret import training_video  # what encodes it is heavy
+        from attn_ppo.interpret.show import training_video  # what encodes it is heavy
 
         training_video.film(model, settings, path, env_steps=env_steps, alive=alive)
     except Exception as error:
@@ -171,7 +171,7 @@ def _film(
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         terminal.message(f"no video of update {number}: {reason}")
     else:
-        wandb.film({sinks.TRAINING_VIDEO: path}, env_steps=env_steps, update=number)
+        wandb.film({wandb_mirror.TRAINING_VIDEO: path}, env_steps=env_steps, update=number)
 
 
 def _check_weights(agent: Agent, number: int) -> None:
@@ -190,9 +190,9 @@ def _check_finite(row: Mapping[str, float]) -> None:
 @contextmanager
 def _open_wandb(
     settings: RunConfig, run_dir: RunDir, run_id: str | None, terminal: Terminal
-) -> Iterator[sinks.Wandb]:
+) -> Iterator[wandb_mirror.Wandb]:
     """The run on W&B, ended with the run's own exit code."""
-    sink = sinks.of_run(settings, run_dir.folder, run_id, terminal.message)
+    sink = wandb_mirror.of_run(settings, run_dir.folder, run_id, terminal.message)
     code = ExitCode.RUN_FAILED
     try:
         yield sink

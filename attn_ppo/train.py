@@ -10,11 +10,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from attn_ppo import command_line, machine, parent, sweep
+from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
-from attn_ppo.run_dir import ExitCode, RunDir, RunError, read_status
+from attn_ppo.launch import command_line, parent, sweep
+from attn_ppo.lifecycle.run_dir import ExitCode, RunDir, RunError, read_status
+from attn_ppo.lifecycle.signals import StopRequest, stop_request
 from attn_ppo.schema import ConfigError
-from attn_ppo.signals import StopRequest, stop_request
 
 DISK_ERRORS = (
     errno.ENOSPC,
@@ -35,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
             return sweep.show(asked.shows)
         sweep.check_folders(asked.configs)
         folders = [settings.folder for settings in asked.configs]
-        machine.check_writable(f for f in folders if read_status(f).get("state") != "done")
+        devices.check_writable(f for f in folders if read_status(f).get("state") != "done")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -63,8 +64,8 @@ def train(settings: RunConfig) -> int:
 
 
 def _train(settings: RunConfig, stop: StopRequest) -> int:
-    from attn_ppo import backends  # torch only now, see above
     from attn_ppo.agent import device_for
+    from attn_ppo.compute import backends  # torch only now, see above
     from attn_ppo.run import run
 
     run_dir = None

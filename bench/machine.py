@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.atari.envs import AtariEnvs
 from bench.ours import settings_of
 
 # (rows, inner, columns) of the network's layers as matrix products over a minibatch of 256, and a

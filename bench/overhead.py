@@ -15,14 +15,16 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from attn_ppo import checkpoint, command_line, train
-from attn_ppo.action_log import ActionLog
+from attn_ppo import train
 from attn_ppo.agent import Agent
+from attn_ppo.atari.action_log import ActionLog
+from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.config import RunConfig
-from attn_ppo.envs import AtariEnvs
-from attn_ppo.resume import Games
-from attn_ppo.rows import Rows
-from attn_ppo.run_dir import RunDir
+from attn_ppo.launch import command_line
+from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.resume import Games
+from attn_ppo.lifecycle.rows import Rows
+from attn_ppo.lifecycle.run_dir import RunDir
 
 PARTS = {
     "checkpoint: serialise, SHA-256, write, fsync": (checkpoint, "save"),

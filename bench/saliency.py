@@ -14,12 +14,12 @@ import torch
 from torch import Generator
 
 from attn_ppo import config
-from attn_ppo.interpret import perturbation
 from attn_ppo.interpret.network import opened
-from attn_ppo.interpret.relevance_tree import Tracer
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS
+from attn_ppo.interpret.saliency import perturbation
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.tree.tracer import Tracer
+from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
 from attn_ppo.model import ActorCritic
 
 ALL_THREE = "perturbation, all three"

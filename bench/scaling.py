@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from attn_ppo import checkpoint
-from attn_ppo.rows import Rows
-from attn_ppo.run_dir import RunDir
-from attn_ppo.terminal import Terminal
+from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.rows import Rows
+from attn_ppo.lifecycle.run_dir import RunDir
+from attn_ppo.lifecycle.terminal import Terminal
 from bench.contenders import AGENT_STEPS
 from bench.machine import cores
 from bench.ours import Ours, settings_of

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
-from attn_ppo import sweep, train
+from attn_ppo import train
+from attn_ppo.launch import sweep
 
 SECRETS = {"WANDB_API_KEY": "4f1c9a" * 7, "AWS_SECRET_ACCESS_KEY": "planted-8b2e"}
 

@@ -10,8 +10,8 @@ os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import pytest
 
-from attn_ppo import command_line
 from attn_ppo.config import RunConfig
+from attn_ppo.launch import command_line
 
 # They assert on behalf of tests, which import them: so that a failure shows the values.
 pytest.register_assert_rewrite("asking", "pages")

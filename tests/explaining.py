@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.model import ActorCritic
 
 GATES = ("softmax", "sigmoid", "none")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attn_ppo import checkpoint
+from attn_ppo.lifecycle import checkpoint
 
 CLOCKS = {"env_steps_per_second", "elapsed_seconds"}
 # a checkpoint's own clock, the tables' lengths that follow from printed clocks, W&B's name of it

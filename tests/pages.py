@@ -13,7 +13,7 @@ import recordings
 import torch
 
 from attn_ppo.interpret.network import OpenAgent, see_all
-from attn_ppo.interpret.page import Choice, Played, write_page
+from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.regularizers import map_entropies
 
 STEPS = 12

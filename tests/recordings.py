@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attn_ppo.interpret.recording import About, Recording
+from attn_ppo.interpret.play.recording import About, Recording
 
 ABOUT = About(
     game="Breakout", name="demo", lambda_="0.005", seed=3, env_steps=10_240, weights="w",

@@ -1,4 +1,4 @@
-"""Fixtures of the sinks' tests: a machine where nobody is logged in, a server, open sinks."""
+"""Fixtures of the W&B mirror's tests: nobody is logged in, a server, open mirrors."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from wandb_files import ABOUT, ROOT
 from wandb_server import KEY, WandbServer
 
-from attn_ppo import sinks
+from attn_ppo.lifecycle import wandb_mirror
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ def start(
     nobody_logged_in: None,  # noqa: ARG001
     tmp_path: Path,
     said: list[str],
-) -> Iterator[Callable[..., sinks.Wandb]]:
+) -> Iterator[Callable[..., wandb_mirror.Wandb]]:
     """Open a W&B sink that ends with the test."""
-    opened: list[sinks.Wandb] = []
+    opened: list[wandb_mirror.Wandb] = []
 
-    def start(mode: str, **changes: Any) -> sinks.Wandb:
+    def start(mode: str, **changes: Any) -> wandb_mirror.Wandb:
         settings = {"run_dir": tmp_path / "run", "say": said.append} | ABOUT | changes
-        opened.append(sinks.Wandb(mode=mode, **settings))
+        opened.append(wandb_mirror.Wandb(mode=mode, **settings))
         return opened[-1]
 
     yield start
@@ -68,7 +68,8 @@ def python(nobody_logged_in: None) -> Iterator[Callable[..., subprocess.Popen[st
     processes: list[subprocess.Popen[str]] = []
 
     def python(code: str, *arguments: str) -> subprocess.Popen[str]:
-        preamble = f"import sys, os, time\nABOUT = {ABOUT!r}\nfrom attn_ppo import sinks\n"
+        preamble = f"import sys, os, time\nABOUT = {ABOUT!r}\n"
+        preamble += "from attn_ppo.lifecycle import wandb_mirror\n"
         process = subprocess.Popen(
             [sys.executable, "-c", preamble + textwrap.dedent(code), *arguments],
             cwd=ROOT,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from attn_ppo.action_log import ActionLog
+from attn_ppo.atari.action_log import ActionLog
+from attn_ppo.atari.envs import AtariEnvs, NotRestored
 from attn_ppo.config import Protocol
-from attn_ppo.envs import AtariEnvs, NotRestored
 
 BASELINES = Protocol(sticky_actions=0, noop_max=30, life_loss_ends_episode=True, press_fire=True)
 MACHADO = Protocol(sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from attn_ppo.adam import Adam
+from attn_ppo.compute.adam import Adam
 
 
 def weights() -> list[Tensor]:
@@ -57,7 +57,7 @@ def test_it_goes_on_from_a_state(kind):
 def test_it_loads_no_compiler():
     code = """
 import sys, torch
-from attn_ppo.adam import Adam
+from attn_ppo.compute.adam import Adam
 weight = torch.ones(3)
 adam = Adam([weight], 0.1)
 weight.grad = torch.ones(3)

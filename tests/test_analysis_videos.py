@@ -13,8 +13,9 @@ from wandb_files import history
 from wandb_server import KEY
 
 from analysis import videos
-from attn_ppo import checkpoint, config
-from attn_ppo.interpret import mp4
+from attn_ppo import config
+from attn_ppo.interpret.show import mp4
+from attn_ppo.lifecycle import checkpoint
 from attn_ppo.model import ActorCritic
 
 pytest_plugins = "sink_fixtures"

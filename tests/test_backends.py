@@ -7,9 +7,9 @@ import pytest
 import torch
 from starting import COMMAND, SMALL, rows, train
 
-from attn_ppo import backends
 from attn_ppo.agent import Agent, make_agent
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.compute import backends
 from attn_ppo.ppo import Minibatch, gae, ppo_loss, update
 from attn_ppo.rollout import Rollout, collect
 from attn_ppo.schema import ConfigError
@@ -24,7 +24,7 @@ def agent_of(settings_of, *overrides: str) -> Agent:
 @pytest.fixture(scope="module")
 def played() -> tuple[Rollout, Minibatch]:
     """A rollout of Breakout by a fresh agent, and its 64 samples as one minibatch."""
-    from attn_ppo import command_line
+    from attn_ppo.launch import command_line
 
     settings = command_line.parse(["env=Breakout", *SMALL]).configs[0]
     agent = make_agent(settings, 4, CPU, {})

@@ -4,8 +4,8 @@ import pytest
 from asking import check_told
 
 from attn_ppo import schema
-from attn_ppo.command_line import parse
-from attn_ppo.games import known
+from attn_ppo.atari.games import known
+from attn_ppo.launch.command_line import parse
 from attn_ppo.schema import ConfigError
 
 pytest_plugins = "asking"

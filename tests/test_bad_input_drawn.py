@@ -4,7 +4,7 @@ import random
 
 from asking import check_told
 
-from attn_ppo import overrides
+from attn_ppo.launch import overrides
 
 pytest_plugins = "asking"
 

@@ -12,7 +12,9 @@ import pytest
 from asking import SECRETS, Answer, check_told
 from starting import SMALL
 
-from attn_ppo import machine, sweep, train
+from attn_ppo import train
+from attn_ppo.compute import devices
+from attn_ppo.launch import sweep
 from attn_ppo.schema import ConfigError
 
 STARTED = [
@@ -30,13 +32,13 @@ def test_a_mistake_is_told_at_once(arguments, in_empty_folder):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     check_told(Answer(done.returncode, False, done.stdout, done.stderr.rstrip("\n").split("\n")))
     assert list(in_empty_folder.iterdir()) == []
-    # 0.9 s of CPU where nothing else runs, however long that takes on a busy machine.
+    # 0.9 s of CPU where nothing else runs, however long that takes on a busy devices.
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert seconds < 2.5 or any(map(os.path.exists, machine.DRIVERS))
+    assert seconds < 2.5 or any(map(os.path.exists, devices.DRIVERS))
 
 
 def test_what_has_no_driver_has_no_gpu_and_needs_no_torch(in_empty_folder):
-    code = "import sys; from attn_ppo import machine; machine.DRIVERS = ();"
+    code = "import sys; from attn_ppo import machine; devices.DRIVERS = ();"
     code += "from attn_ppo.train import main; main(['device=cuda']); print('torch' in sys.modules)"
     done = start(code=code)
     assert "what this machine has: auto, cpu" in done.stderr
@@ -45,13 +47,13 @@ def test_what_has_no_driver_has_no_gpu_and_needs_no_torch(in_empty_folder):
 
 
 def test_a_gpu_is_counted_where_there_may_be_one(monkeypatch):
-    monkeypatch.setattr(machine, "DRIVERS", ("/proc",))
+    monkeypatch.setattr(devices, "DRIVERS", ("/proc",))
     cuda = SimpleNamespace(device_count=lambda: 2)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    machine.check_device("cuda")
-    machine.check_device("cuda:1")
+    devices.check_device("cuda")
+    devices.check_device("cuda:1")
     with pytest.raises(ConfigError, match="auto, cpu, cuda:0, cuda:1"):
-        machine.check_device("cuda:2")
+        devices.check_device("cuda:2")
 
 
 def a_file_named_runs(folder: Path) -> Path:

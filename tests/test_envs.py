@@ -1,4 +1,4 @@
-"""attn_ppo.envs: any game as the field's own wrappers play it, and scores of whole games."""
+"""attn_ppo.atari.envs: any game as the field's own wrappers play it, and scores of whole games."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,9 @@ from gymnasium import Wrapper
 from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 from stable_baselines3.common.atari_wrappers import ClipRewardEnv, EpisodicLifeEnv, FireResetEnv
 
-from attn_ppo import envs
-from attn_ppo.envs import Episode
-from attn_ppo.games import known, rom_md5
+from attn_ppo.atari import envs
+from attn_ppo.atari.envs import Episode
+from attn_ppo.atari.games import known, rom_md5
 
 # --- the oracle
 

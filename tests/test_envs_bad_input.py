@@ -1,4 +1,4 @@
-"""attn_ppo.envs: what it refuses and leaves alone, and that no threads outlive it."""
+"""attn_ppo.atari.envs: what it refuses and leaves alone, and that no threads outlive it."""
 
 import gc
 import os
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from atari_player import BASELINES, FIRE, make
 
-from attn_ppo import envs
-from attn_ppo.games import rom_md5
+from attn_ppo.atari import envs
+from attn_ppo.atari.games import rom_md5
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""attn_ppo.envs: what follows from the protocol, the time limit and the seed."""
+"""attn_ppo.atari.envs: what follows from the protocol, the time limit and the seed."""
 
 import itertools
 from dataclasses import replace
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from atari_player import BASELINES, FIRE, MACHADO, make, play
 
-from attn_ppo import envs
-from attn_ppo.envs import AtariEnvs
+from attn_ppo.atari import envs
+from attn_ppo.atari.envs import AtariEnvs
 
 # --- protocols
 

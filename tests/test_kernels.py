@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config, kernels, layers
+from attn_ppo import config
+from attn_ppo.compute import kernels, layers
 from attn_ppo.model import ActorCritic, Output
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo.adam import Adam
+from attn_ppo.atari.envs import Step
 from attn_ppo.attention import Attention
+from attn_ppo.compute.adam import Adam
 from attn_ppo.config import PPO
-from attn_ppo.envs import Step
 from attn_ppo.model import Output
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect

@@ -6,12 +6,13 @@ from planted import scene
 from torch import Generator
 
 from attn_ppo import config
-from attn_ppo.interpret import maps as together
-from attn_ppo.interpret import perturbation, saliency
-from attn_ppo.interpret.maps import maps, on_pixels
 from attn_ppo.interpret.network import opened
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.saliency import methods as saliency
+from attn_ppo.interpret.saliency import perturbation
+from attn_ppo.interpret.saliency import several as together
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.several import maps, on_pixels
+from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.model import ActorCritic
 
 OBS, ACTIONS = torch.cat([scene(), scene(elsewhere=90)]), torch.tensor([1, 2])

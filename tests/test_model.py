@@ -9,7 +9,7 @@ from torch import Generator, nn
 
 from attn_ppo import config
 from attn_ppo.attention import GATES, spatial_softmax
-from attn_ppo.layers import normalize_channels
+from attn_ppo.compute.layers import normalize_channels
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import attention_entropy, map_entropies
 

@@ -34,12 +34,14 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
     assert {"attn_ppo/conf/config.yaml", "attn_ppo/conf/experiment/paper.yaml",
             "attn_ppo/train.py", "analysis/study_results.csv"} <= names  # fmt: skip
     assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
-    page = {name for name in names if name.startswith("attn_ppo/interpret/web/")}
-    assert page == {f"attn_ppo/interpret/web/{name}" for name in ("FORMAT.md", "dist/page.html")}
+    page = {name for name in names if name.startswith("attn_ppo/interpret/show/web/")}
+    assert page == {
+        f"attn_ppo/interpret/show/web/{name}" for name in ("FORMAT.md", "dist/page.html")
+    }
 
 
 def test_a_wheel_reads_its_own_conf(wheel, tmp_path):
-    code = "from attn_ppo.command_line import conf_dir; print(conf_dir())"
+    code = "from attn_ppo.launch.command_line import conf_dir; print(conf_dir())"
     done = python("-c", code, cwd=tmp_path, path=wheel)
     assert done.stdout.strip() == str(wheel / "attn_ppo" / "conf")
 

@@ -13,15 +13,15 @@ import planted
 import pytest
 import recordings
 
-from attn_ppo.interpret.container import Container
-from attn_ppo.interpret.jumps import Jump, jumps
 from attn_ppo.interpret.network import OpenAgent, see_all
-from attn_ppo.interpret.page import Choice, Played, write_page
+from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.receptive_field import box
-from attn_ppo.interpret.recording import Recording
-from attn_ppo.interpret.relevance_tree import Tracer
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.run_dir import RunError
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.show.container import Container
+from attn_ppo.interpret.show.jumps import Jump, jumps
+from attn_ppo.interpret.show.page import Choice, Played, write_page
+from attn_ppo.interpret.tree.tracer import Tracer
+from attn_ppo.lifecycle.run_dir import RunError
 from attn_ppo.schema import ConfigError
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
@@ -172,7 +172,7 @@ def test_a_full_disk_is_told(played, tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("attn_ppo.interpret.page.write_atomically", full)
+    monkeypatch.setattr("attn_ppo.interpret.show.page.write_atomically", full)
     with pytest.raises(RunError, match=r"p\.html"):
         write_page(tmp_path / "p.html", [played], Choice(methods=()), lambda: None)
 

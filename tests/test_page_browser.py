@@ -8,7 +8,7 @@ import planted
 import pytest
 from pages import HOSTILE, METHODS, number, pixels, played, scrub, show
 
-from attn_ppo.interpret.jumps import jumps
+from attn_ppo.interpret.show.jumps import jumps
 
 pytest_plugins = "pages"
 pytestmark = pytest.mark.slow

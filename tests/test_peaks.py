@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attn_ppo.interpret.peaks import Peak, peaks
+from attn_ppo.interpret.tree.peaks import Peak, peaks
 
 
 def test_a_shoulder_is_no_peak_and_a_lower_summit_is_one():

@@ -7,11 +7,11 @@ import torch
 from planted import ELSEWHERE, LIKED, NEWEST, SPOT, planted, scene
 from torch import Generator, Tensor
 
-from attn_ppo.interpret import perturbation
 from attn_ppo.interpret.network import see, see_features
-from attn_ppo.interpret.perturbation import Maps, blur, maps, specificity, upsample
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import SCORES
+from attn_ppo.interpret.saliency import perturbation
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.perturbation import Maps, blur, maps, specificity, upsample
+from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.model import ActorCritic
 
 GATES = ("softmax", "sigmoid", "none")

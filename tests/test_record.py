@@ -7,12 +7,12 @@ import planted
 import pytest
 import torch
 
-from attn_ppo.envs import AtariEnvs
-from attn_ppo.interpret import recording as files
+from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.interpret.network import OpenAgent, see_all, weights_digest
-from attn_ppo.interpret.record import record, recorded
-from attn_ppo.interpret.recording import Recording
-from attn_ppo.interpret.screens import NotTheSameGame, Screens
+from attn_ppo.interpret.play import recording as files
+from attn_ppo.interpret.play.record import record, recorded
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.play.screens import NotTheSameGame, Screens
 from attn_ppo.schema import ConfigError
 
 STEPS = 400  # more than one game of an agent that knows nothing
@@ -20,7 +20,7 @@ STEPS = 400  # more than one game of an agent that knows nothing
 
 @pytest.fixture(scope="module")
 def agent() -> OpenAgent:
-    from attn_ppo import command_line
+    from attn_ppo.launch import command_line
 
     settings = command_line.parse(["env=Breakout", "lambda=0.0005"]).configs[0]
     settings = dataclasses.replace(
@@ -104,7 +104,7 @@ def test_whole_games(agent):
 
 def test_sticky_actions_stay_in_step(agent):
     """The emulator in colour must stick where the other one does; `check` would raise."""
-    from attn_ppo import command_line
+    from attn_ppo.launch import command_line
 
     settings = command_line.parse(["env=Enduro", "protocol=machado"]).configs[0]
     settings = dataclasses.replace(settings, attention=agent.settings.attention)
@@ -117,7 +117,7 @@ def test_sticky_actions_stay_in_step(agent):
 @pytest.mark.parametrize(("game", "height"), [("AirRaid", 250), ("Berzerk", 210)])
 def test_games_that_begin_by_themselves_stay_in_step(agent, game, height):
     """ALE plays their first frames at a reset; AirRaid's cartridge is PAL."""
-    from attn_ppo import command_line
+    from attn_ppo.launch import command_line
 
     settings = command_line.parse([f"env={game}"]).configs[0]
     settings = dataclasses.replace(settings, attention=agent.settings.attention)

@@ -9,9 +9,9 @@ import torch
 
 from attn_ppo import config
 from attn_ppo.interpret.network import opened, see
-from attn_ppo.interpret.relevance_tree import Tracer
-from attn_ppo.interpret.scores import SCORES
-from attn_ppo.interpret.tree import ATTENTION_ROOTS, LEVELS, Level, Tree
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.tree.tracer import Tracer
+from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Level, Tree
 from attn_ppo.model import ActorCritic
 from attn_ppo.schema import ConfigError
 

@@ -13,8 +13,8 @@ import torch
 from identical import difference
 from starting import COMMAND, SMALL, rows, train, wait_for
 
-from attn_ppo import checkpoint
-from attn_ppo.resume import differences
+from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.resume import differences
 
 OVERRIDES = ["lambda=0.005", "total_steps=1280", "checkpoint.every_updates=5",
              "checkpoint.anchor_steps=100"]  # fmt: skip
@@ -144,7 +144,8 @@ def test_differences_name_both_sides():
 
 LONG_UPDATE = """
 import sys, time
-from attn_ppo import ppo, run, signals, train
+from attn_ppo import ppo, run, train
+from attn_ppo.lifecycle import signals
 signals.SAVE_SECONDS = 1.0
 real, calls = ppo.update, [0]
 def update(*args, **more):
@@ -189,7 +190,8 @@ def test_a_second_signal_quits_at_once_and_one_of_the_same_moment_does_not():
 
 HANG = """
 import sys, threading
-from attn_ppo import run, train, watchdog
+from attn_ppo import run, train
+from attn_ppo.lifecycle import watchdog
 watchdog.START_SECONDS, watchdog.LEAST_SECONDS = 60, 3
 real, calls = run.collect, [0]
 def collect(*args, **more):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from starting import SMALL
 
-from attn_ppo import checkpoint
 from attn_ppo import evaluate as evaluation
 from attn_ppo.agent import Agent, device_for, make_agent
-from attn_ppo.envs import AtariEnvs, two_groups
+from attn_ppo.atari.envs import AtariEnvs, two_groups
+from attn_ppo.lifecycle import checkpoint
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from attn_ppo import checkpoint
-from attn_ppo.run_dir import (
+from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.run_dir import (
     EPISODES,
     METRICS,
     ExitCode,

@@ -7,10 +7,10 @@ from explaining import ACTION, GATES, agent, explain, frames
 from planted import BOX, CELL, NEWEST, SPOT, log_prob, peak, planted, scene, share_in_spot
 from torch import Generator, Tensor, nn
 
-from attn_ppo.interpret import saliency
 from attn_ppo.interpret.network import see
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import OF_ATTENTION, SCORES
+from attn_ppo.interpret.saliency import methods as saliency
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
 from attn_ppo.model import ActorCritic
 
 SIGNED = [name for name, method in METHODS.items() if method.signed]

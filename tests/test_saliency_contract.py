@@ -7,8 +7,8 @@ from planted import planted, scene
 from torch import Generator
 
 from attn_ppo.interpret.network import see
-from attn_ppo.interpret.saliency import METHODS
-from attn_ppo.interpret.scores import OF_ATTENTION, SCORES
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
 from attn_ppo.schema import ConfigError
 from bench.saliency import measure
 

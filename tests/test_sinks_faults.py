@@ -15,7 +15,7 @@ import pytest
 from wandb_files import history
 from wandb_server import KEY, WandbServer
 
-from attn_ppo import sinks
+from attn_ppo.lifecycle import wandb_mirror
 
 pytest_plugins = "sink_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
@@ -69,7 +69,7 @@ def test_unreachable_host(
     monkeypatch.setenv("WANDB_BASE_URL", url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     if mode == "online" or host is never_accepts:  # the same way, quicker
-        monkeypatch.setattr(sinks, "CHECK_SECONDS", 0.3)
+        monkeypatch.setattr(wandb_mirror, "CHECK_SECONDS", 0.3)
     begun = time.monotonic()
     sink = start(mode, run_id="kept")
     assert time.monotonic() - begun < 9  # some 3.3; importing wandb takes another second
@@ -117,7 +117,7 @@ def test_malformed_key_falls_back(start, said, monkeypatch, server: WandbServer)
 
 
 def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeypatch):  # noqa: ARG001
-    begin = sinks._start
+    begin = wandb_mirror._start
 
     def never_online(mode: Any, about: dict[str, Any]) -> Any:
         if mode == "online":
@@ -125,8 +125,8 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
             raise TimeoutError
         return begin(mode, about)
 
-    monkeypatch.setattr(sinks, "ONLINE_SECONDS", 1)
-    monkeypatch.setattr(sinks, "_start", never_online)
+    monkeypatch.setattr(wandb_mirror, "ONLINE_SECONDS", 1)
+    monkeypatch.setattr(wandb_mirror, "_start", never_online)
     begun = time.monotonic()
     assert start("online").mode == "offline"
     assert time.monotonic() - begun < 9
@@ -135,7 +135,7 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
 
 @pytest.mark.slow
 def test_server_that_stops_during_init(start, said, server, monkeypatch):
-    monkeypatch.setattr(sinks, "_check_access", lambda _: server.hang())
+    monkeypatch.setattr(wandb_mirror, "_check_access", lambda _: server.hang())
     begun = time.monotonic()
     sink = start("online", run_id="kept")
     assert time.monotonic() - begun < 9  # some 5; left to itself W&B takes 90
@@ -148,7 +148,7 @@ def test_without_wandb_a_run_goes_on_with_one_line(python, mode: str, tmp_path: 
     process = python(
         """
         sys.modules["wandb"] = None
-        sink = sinks.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], run_id="kept", **ABOUT)
+        sink = wandb_mirror.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], run_id="kept", **ABOUT)
         sink.write({"update": 1, "env_steps": 1})
         sink.finish({"score": 1})
         print(sink.mode, sink.run_id)
@@ -168,7 +168,7 @@ def test_without_wandb_a_run_goes_on_with_one_line(python, mode: str, tmp_path: 
 WRITER = """
 for line in sys.argv[3:]:
     exec(line)
-sink = sinks.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], **ABOUT)
+sink = wandb_mirror.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], **ABOUT)
 sys.stdout.flush()
 sink.write({"update": 1, "env_steps": 0})
 input()
@@ -217,7 +217,7 @@ def hang_at_the_end(server: WandbServer) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [WandbServer.die, hang_at_the_end])
 def test_server_lost_during_a_run(python, server: WandbServer, tmp_path: Path, end):
-    quicker = [] if end == WandbServer.die else ["sinks.FINISH_SECONDS = 1"]
+    quicker = [] if end == WandbServer.die else ["wandb_mirror.FINISH_SECONDS = 1"]
     process = python(WRITER, "online", str(tmp_path / "run"), *quicker)
     assert process.stdout.readline().startswith("W&B: http")
     end(server)
@@ -238,7 +238,7 @@ def test_server_lost_during_a_run(python, server: WandbServer, tmp_path: Path, e
     ],
 )
 def test_lost_wandb_process(python, server, tmp_path: Path, mode: str, blow: str, warning: str):  # noqa: ARG001
-    process = python(WRITER, mode, str(tmp_path / "run"), "sinks.FINISH_SECONDS = 1")
+    process = python(WRITER, mode, str(tmp_path / "run"), "wandb_mirror.FINISH_SECONDS = 1")
     assert process.stdout.readline().startswith("W&B: ")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     (core,) = [child for child in children

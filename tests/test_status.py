@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from attn_ppo import command_line, config, status
-from attn_ppo.run_dir import RunDir
+from attn_ppo import config, status
+from attn_ppo.launch import command_line
+from attn_ppo.lifecycle.run_dir import RunDir
 
 HEADER = "update,env_steps,episode_return,attention_entropy,env_steps_per_second\n"
 

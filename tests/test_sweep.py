@@ -13,8 +13,8 @@ import pytest
 import torch
 from starting import COMMAND, RUN, rows, train, wait_for
 
-from attn_ppo import command_line, gpus, sweep
-from attn_ppo.run_dir import read_status
+from attn_ppo.launch import command_line, gpus, sweep
+from attn_ppo.lifecycle.run_dir import read_status
 
 SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", "evaluation.episodes=0"]
 FAULTS = Path(__file__).parent / "faults"

@@ -6,7 +6,7 @@ import os
 import pty
 import termios
 
-from attn_ppo.terminal import Terminal
+from attn_ppo.lifecycle.terminal import Terminal
 
 NAN = math.nan
 

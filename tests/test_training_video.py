@@ -16,10 +16,11 @@ from identical import difference
 from starting import RUN, SMALL, rows, wait_for
 from wandb_files import history
 
-from attn_ppo import config, run, run_dir
-from attn_ppo.interpret import mp4, training_video
+from attn_ppo import config, run
+from attn_ppo.interpret.show import mp4, training_video
+from attn_ppo.lifecycle import run_dir
+from attn_ppo.lifecycle.signals import StopRequest
 from attn_ppo.model import ActorCritic
-from attn_ppo.signals import StopRequest
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 WORDS = [*SMALL, "lambda=0.005", "total_steps=160", "checkpoint.every_updates=100",
@@ -141,8 +142,8 @@ def test_a_video_that_fails_costs_one_line(film, monkeypatch, owner, name, value
 
 
 def test_without_the_library_a_video_costs_one_line(film, monkeypatch):
-    monkeypatch.delattr("attn_ppo.interpret.training_video")
-    monkeypatch.setitem(sys.modules, "attn_ppo.interpret.training_video", None)
+    monkeypatch.delattr("attn_ppo.interpret.show.training_video")
+    monkeypatch.setitem(sys.modules, "attn_ppo.interpret.show.training_video", None)
     film()
     assert len(film.said) == 1
 

@@ -14,7 +14,7 @@ from identical import difference, rows_differ
 from tally import Tally
 from victim import PLACES
 
-from attn_ppo.run_dir import read_status
+from attn_ppo.lifecycle.run_dir import read_status
 
 HERE = Path(__file__).parent
 UPDATES = 72

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from attn_ppo import checkpoint, ppo, run, run_dir, train
-from attn_ppo.action_log import ActionLog
-from attn_ppo.envs import AtariEnvs
-from attn_ppo.run_dir import RunDir
+from attn_ppo import ppo, run, train
+from attn_ppo.atari.action_log import ActionLog
+from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.lifecycle import checkpoint, run_dir
+from attn_ppo.lifecycle.run_dir import RunDir
 
 
 def die() -> NoReturn:

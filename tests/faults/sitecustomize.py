@@ -55,7 +55,7 @@ def _faulty(update, kind: str, number: int):
         nonlocal calls
         calls += 1
         if kind == "hang":  # for the watchdog's next beat
-            vars(sys.modules["attn_ppo.watchdog"])["LEAST_SECONDS"] = 10
+            vars(sys.modules["attn_ppo.lifecycle.watchdog"])["LEAST_SECONDS"] = 10
         metrics = update(*arguments, **options)
         if calls != number:
             return metrics

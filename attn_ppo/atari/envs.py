@@ -1,0 +1,301 @@
+"""Atari games, many at a time: a checked front for ale-py's C++ vector environment.
+
+AtariEnvs.step -> Step, Episode; state, restore · two_groups.
+"""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.vector import AutoresetMode
+
+from attn_ppo.atari.action_log import ActionLog
+from attn_ppo.atari.env_checks import check, checked_actions
+from attn_ppo.atari.games import action_names, rom_id
+from attn_ppo.config import Protocol
+
+FRAMES_PER_STEP = 4
+FIRE = 1
+ANCHOR_STEPS = 10_000
+
+
+class NotRestored(Exception):
+    """Replayed games came out otherwise than they had been left."""
+
+
+class Episode(NamedTuple):
+    """A finished whole game: raw score, and length in agent steps."""
+
+    env_index: int
+    episode_return: float
+    episode_length: int
+
+
+class Step(NamedTuple):
+    """What one action in each environment led to, with two kinds of ending.
+
+    A terminated episode is worth nothing from here on; a truncated one would have gone on, so the
+    learner bootstraps from `final_obs`. Both are set where the time limit falls on the step that
+    lost a life; `terminated` then decides. `obs` already shows the next game where one ended.
+    """
+
+    obs: np.ndarray  # (N, 4, 84, 84) uint8, newest frame last, a fresh buffer every step
+    rewards: np.ndarray  # (N,) float32, raw: clipping is the learner's
+    terminated: np.ndarray  # (N,) bool, game over, or a lost life where the protocol says so
+    truncated: np.ndarray  # (N,) bool, time limit
+    final_obs: np.ndarray | None  # as obs, but before the reset; to be read where truncated only
+    episodes: list[Episode]  # whole games that finished at this step
+
+
+class AtariEnvs:
+    """N independent copies of one game, stepped together by C++ threads.
+
+    Per step 4 frames, the last two max-pooled, 84x84 grey, 4 stacked, minimal action set.
+
+    Two things differ on purpose from the single-environment wrappers of the field. A reset presses
+    FIRE for one frame first and waits out the no-ops after it (0 to `noop_max` - 1 frames, FIRE
+    counted among them), where the wrappers wait first. And the first stack of a game is padded
+    with zeros, where they repeat the first frame.
+
+    FIRE is pressed only in games whose action 1 it is: at a reset and, if the game goes on, at the
+    first step after a lost life, there in place of the chosen action (`executed_actions` tells).
+    Stable-Baselines presses NOOP, FIRE and action 2 there, three steps that the learner never
+    sees, and starts a new stack; here it is one visible step and the stack goes on.
+    The learner keeps that step like any other, under the action that it sampled and that action's
+    log-probability. The game ignores the choice, as a sticky action ignores one: neither reward
+    nor next state depend on it, so it is a legal MDP and the expected policy gradient at that
+    state is zero, without bias. Storing FIRE instead would be off-policy data, leaving the step
+    out would break the (T, N) layout.
+
+    The time limit does not count the frames of the reset and is rounded up to a whole step. It is
+    kept here: the C++ one stops before it has drawn the last frame, so `final_obs` would be stale,
+    and it says nothing where a life is lost on that very step.
+
+    The emulator's state can't be saved, but it can be made again (`state`, `restore`): an
+    environment's first game after `anchor_steps` steps begins from a seed of its own, and the
+    actions since are kept.
+    """
+
+    def __init__(
+        self,
+        game: str,
+        *,
+        num_envs: int,
+        seed: int,
+        protocol: Protocol,
+        max_frames: int = 108_000,
+        num_threads: int = 0,
+        stream: int = 0,
+        first_index: int = 0,
+        anchor_steps: int = ANCHOR_STEPS,
+    ):
+        """`stream` keeps the seeds of training and evaluation apart; 0 threads: one a core.
+
+        Environments are counted from `first_index` on, which decides their seeds.
+
+        Raises ConfigError, a ValueError, before anything is constructed.
+        """
+        rom = rom_id(game)
+        check(
+            protocol, num_envs=num_envs, seed=seed, stream=stream, max_frames=max_frames,
+            num_threads=num_threads, anchor_steps=anchor_steps,
+        )  # fmt: skip
+
+        self.num_envs = int(num_envs)
+        self.action_names = action_names(game)
+        self.num_actions = len(self.action_names)
+        self.executed_actions = np.zeros(self.num_envs, np.int64)
+        # (N,) emulator frames since each game began, the presses at its reset included
+        self.game_frames = np.zeros(self.num_envs, np.int64)
+        self._first_index, self._anchor_steps = first_index, anchor_steps
+        self._seed, self._stream = int(seed), int(stream)
+        self._max_steps = -(-int(max_frames) // FRAMES_PER_STEP)
+        self._life_loss_ends_episode = protocol.life_loss_ends_episode
+        # C++ would press it wherever it occurs; Backgammon and VideoCheckers have it as action 0.
+        self._press_fire = protocol.press_fire and self.action_names[1:2] == ("FIRE",)
+        self._env: AtariVectorEnv | None = AtariVectorEnv(
+            rom,
+            self.num_envs,
+            num_threads=int(num_threads),
+            # Never reached, see _max_steps.
+            max_num_frames_per_episode=(self._max_steps + 1) * FRAMES_PER_STEP,
+            repeat_action_probability=float(protocol.sticky_actions),
+            noop_max=int(protocol.noop_max),
+            use_fire_reset=self._press_fire,
+            life_loss_info=True,
+            reward_clipping=False,
+            autoreset_mode=AutoresetMode.SAME_STEP,
+        )
+        self._begun = np.zeros(0)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The emulator seed of each environment's first game."""
+        return self._anchor_seeds(np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs))
+
+    @property
+    def latest_seeds(self) -> list[int]:
+        """The emulator seed of each environment's latest anchor; with `anchor_steps=1`, game."""
+        return self._anchor_seeds(np.ones(self.num_envs, np.bool_), self._log.anchors)
+
+    def reset(self) -> np.ndarray:
+        """The first observations, (N, 4, 84, 84) uint8, of new games from the very same seeds."""
+        obs, info = self._backend().reset(seed=np.array(self.seeds, np.int64))
+        self._log = ActionLog(self.num_envs, self._anchor_steps)
+        self._note_frames(info)
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, np.int64)
+        self._fire_next = np.zeros(self.num_envs, np.bool_)
+        self._obs = obs
+        return obs
+
+    def step(self, actions: np.ndarray) -> Step:
+        """One step of every environment; games that ended are reset in the same step.
+
+        `actions` are (N,) integers from 0 to num_actions - 1, else ValueError and nothing moves.
+        """
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: np.ndarray) -> None:
+        """Begins a step, whose end `receive` waits for; in between the caller has time."""
+        env = self._backend()
+        if not self._begun.size:
+            raise RuntimeError("step before the first reset")
+        pressed = checked_actions(actions, self.num_envs, self.num_actions)
+        pressed[self._fire_next] = FIRE
+        self.executed_actions = pressed
+        self._log.add(pressed)
+        env.send(pressed)
+
+    def receive(self) -> Step:
+        """What the step led to that `send` began."""
+        return self._receive(self._log.due())
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, for a checkpoint: plain Python, and `actions` as an array."""
+        return self._log.state() | {"digest": self._digest()}
+
+    def restore(self, state: dict[str, Any]) -> np.ndarray:
+        """Makes the games again that were in progress; returns what they show, as `step` does.
+
+        Takes as long as playing the steps since the oldest anchor. Raises NotRestored where they
+        don't come out as they had been.
+        """
+        self.reset()
+        actions, anchored = self._log.load(state)
+        nobody = np.zeros(self.num_envs, np.bool_)
+        for row, pressed in enumerate(actions):
+            self._anchor(anchored == row)
+            self._backend().send(pressed)
+            self._receive(nobody)
+        self._anchor(anchored == len(actions))
+        if len(actions):
+            self.executed_actions = actions[-1]
+        if self._digest() != state["digest"]:
+            raise NotRestored("the games in progress, played again, are not what they were")
+        return self._obs
+
+    def _receive(self, anchors_due: np.ndarray) -> Step:
+        """The end of a step; of games that end with it, those due (N,) begin from a new seed."""
+        env = self._backend()
+        obs, raw_rewards, ended, _, info = env.recv()
+
+        begun = _first_frame(info)
+        game_over = begun != self._begun
+        lost_life = ended & ~game_over
+        self._returns += raw_rewards
+        self._lengths += 1
+        truncated = ~game_over & (self._lengths >= self._max_steps)
+        final_obs = obs if truncated.any() else None
+        finished = game_over | truncated
+        anchors = finished & anchors_due
+        if (truncated & ~anchors).any():
+            obs, info = env.reset(options={"reset_mask": truncated & ~anchors})
+        self._obs = obs
+        self._note_frames(info)
+        self._fire_next = lost_life & ~truncated & self._press_fire
+        episodes = self._finish_games(finished)
+        if anchors.any():
+            self._log.anchor(anchors)
+            self._anchor(anchors)
+        return Step(
+            obs=self._obs,
+            rewards=raw_rewards.astype(np.float32),
+            terminated=ended if self._life_loss_ends_episode else game_over,
+            truncated=truncated,
+            final_obs=final_obs,
+            episodes=episodes,
+        )
+
+    def _note_frames(self, info: dict[str, Any]) -> None:
+        self._begun, self.game_frames = _first_frame(info), info["episode_frame_number"]
+
+    def _anchor(self, which: np.ndarray) -> None:
+        """New games from the anchors' seeds in the environments that `which` (N,) marks."""
+        if not which.any():
+            return
+        seeds = np.array(self._anchor_seeds(which, self._log.anchors), np.int64)
+        self._obs, info = self._backend().reset(seed=seeds, options={"reset_mask": which})
+        self._note_frames(info)
+        self._returns[which] = 0
+        self._lengths[which] = 0
+        self._fire_next[which] = False
+
+    def _anchor_seeds(self, which: np.ndarray, anchors: np.ndarray) -> list[int]:
+        """Below 2**31 - num_envs for any allowed num_envs, and the same whatever num_envs is."""
+        states = (
+            np.random.SeedSequence(
+                [self._seed, self._stream, self._first_index + int(i), int(anchors[i])]
+            ).generate_state(1)
+            for i in np.flatnonzero(which)
+        )
+        return [int(state[0]) % (2**31 - 4_096) for state in states]
+
+    def _digest(self) -> str:
+        """SHA-256 of all that tells where the games stand."""
+        parts = (self._obs, self._returns, self._lengths, self._begun, self._fire_next)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
+    def close(self) -> None:
+        """Ends the C++ threads; harmless twice."""
+        self._env = None  # its own close() leaves the threads running, only deletion joins them
+
+    def _backend(self) -> AtariVectorEnv:
+        if self._env is None:
+            raise RuntimeError("the environments are closed")
+        return self._env
+
+    def _finish_games(self, finished: np.ndarray) -> list[Episode]:
+        """The games that `finished` (N,) marks; their counters start again."""
+        episodes = [
+            Episode(self._first_index + int(i), float(self._returns[i]), int(self._lengths[i]))
+            for i in np.flatnonzero(finished)
+        ]
+        self._returns[finished] = 0
+        self._lengths[finished] = 0
+        return episodes
+
+
+def two_groups(game: str, *, num_envs: int, num_threads: int, **settings: Any) -> list[AtariEnvs]:
+    """The environments in two halves, each with half of the threads.
+
+    While one half is stepped, the agent acts in the other: neither waits for all cores to finish
+    the other's work. All in one where there is but one thread, or nothing to halve.
+    """
+    groups = 2 if num_threads > 1 and num_envs % 2 == 0 else 1
+    size, threads = num_envs // groups, num_threads // groups
+    return [
+        AtariEnvs(game, num_envs=size, num_threads=threads, first_index=i * size, **settings)
+        for i in range(groups)
+    ]
+
+
+def _first_frame(info: dict[str, Any]) -> np.ndarray:
+    """(N,) the emulator's running frame number at which each present game began.
+
+    It moves exactly when a game ends. The drop of `episode_frame_number` alone would miss a game
+    over within the first steps when the reset draws more no-ops; `lives` are the new game's.
+    """
+    return info["frame_number"] - info["episode_frame_number"]

@@ -1,0 +1,1 @@
+"""By what the network is computed: PyTorch layers, CPU kernels, the optimiser, devices."""

@@ -1,0 +1,1 @@
+"""Games played again, with everything that the agent saw and thought."""

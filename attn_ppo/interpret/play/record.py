@@ -1,0 +1,144 @@
+"""Plays a run's agent and keeps what it saw: `record`; `recorded` keeps it in the run's folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.config import plain
+from attn_ppo.interpret.network import OpenAgent, Seen, see
+from attn_ppo.interpret.play.recording import About, Recording, load, save
+from attn_ppo.interpret.play.screens import Screens
+from attn_ppo.model import sample
+from attn_ppo.regularizers import map_entropies
+from attn_ppo.schema import ConfigError, Range, nearest
+
+POLICIES = ("stochastic", "greedy")
+STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)
+
+
+@torch.no_grad()
+def record(
+    agent: OpenAgent, *, steps: int = 300, games: int | None = None,
+    policy: str = "stochastic", seed: int = 0, on_step: Callable[[], object] | None = None,
+) -> Recording:  # fmt: skip
+    """`steps` steps of the agent's play, or, where `games` is given, so many whole games.
+
+    Each game begins from a seed of its own, lives don't end it, rewards are raw. Equal arguments
+    give an equal recording. Raises ConfigError before anything is played. `on_step` is called
+    at each step, in place of a progress bar.
+    """
+    _check(steps, games, policy, seed)
+    settings = agent.settings
+    stream = 2**32 - 1  # training and evaluation count theirs up from 0
+    envs = AtariEnvs(settings.env, num_envs=1, seed=seed, protocol=settings.protocol,
+                     num_threads=1, stream=stream, anchor_steps=1)  # fmt: skip
+    screens = Screens(settings.env, settings.protocol)
+    rng = torch.Generator().manual_seed(seed)
+    obs, rows, game, begun = envs.reset(), [], 0, False
+    total = games or steps
+    with tqdm(total=total, desc=f"recording {settings.label}", unit="game" if games else "step",
+              disable=True if on_step else None) as bar:  # fmt: skip
+        while game < games if games else len(rows) < steps:
+            if not begun:
+                screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
+            screens.check(obs[0, -1])
+            seen = see(agent.model, torch.from_numpy(obs))
+            action = _choose(seen, policy, rng)
+            step = envs.step(np.array([action]))
+            executed = int(envs.executed_actions[0])
+            rows.append(_row(obs, screens, game, action, executed, step.rewards[0], seen))
+            obs, begun = step.obs, not step.episodes
+            if begun:
+                screens.step(executed)
+            game += len(step.episodes)
+            bar.update(len(step.episodes) if games else 1)
+            if on_step:
+                on_step()
+    envs.close()
+    columns = [np.stack(column) for column in zip(*rows, strict=True)]
+    return Recording(_about(agent, envs.action_names, policy, seed), screens.palette, *columns)
+
+
+def recorded(
+    folder: Path, agent: OpenAgent, *, steps: int = 300, games: int | None = None,
+    policy: str = "stochastic", seed: int = 0,
+) -> Recording:  # fmt: skip
+    """The recording in the run's folder, or a new one, kept there as recordings/<how>.npz.
+
+    One that was made with other weights, or that can't be read, is made anew.
+    """
+    length = f"steps={steps}" if games is None else f"games={games}"
+    _check(steps, games, policy, seed)
+    path = folder / "recordings" / f"{policy}-seed={seed}-{length}.npz"
+    if path.exists():
+        try:
+            kept = load(path)
+            if kept.about.weights == agent.weights:
+                return kept
+        except ConfigError as error:
+            print(f"warning: recording anew, {str(error).splitlines()[-1]}", flush=True)
+    print(f"recording {agent.settings.label}", flush=True)
+    recording = record(agent, steps=steps, games=games, policy=policy, seed=seed)
+    save(path, recording)
+    return recording
+
+
+class _Row(NamedTuple):
+    """One step, in the order of Recording's arrays."""
+
+    screen: np.ndarray
+    frame: np.ndarray
+    game: np.int32
+    action: np.uint8
+    executed: np.uint8
+    reward: np.float32
+    lives: np.uint8
+    log_probs: np.ndarray
+    value: np.ndarray
+    attention: np.ndarray
+    entropy: np.ndarray
+
+
+def _row(
+    obs: np.ndarray, screens: Screens, game: int, action: int, executed: int,
+    reward: np.float32, seen: Seen,
+) -> _Row:  # fmt: skip
+    return _Row(
+        screens.screen, obs[0, -1].copy(), np.int32(game), np.uint8(action), np.uint8(executed),
+        reward, np.uint8(screens.lives), seen.log_probs[0].numpy(), seen.value[0].numpy(),
+        seen.attention[0].numpy(), map_entropies(seen.attention)[0].numpy(),
+    )  # fmt: skip
+
+
+def _choose(seen: Seen, policy: str, rng: torch.Generator) -> int:
+    """Drawn from the policy, or its most likely action."""
+    log_probs: Tensor = seen.log_probs
+    if policy == "greedy":
+        return int(log_probs.argmax(-1))
+    noise = torch.empty_like(log_probs).exponential_(generator=rng)
+    return int(sample(log_probs, noise))
+
+
+def _about(agent: OpenAgent, action_names: tuple[str, ...], policy: str, seed: int) -> About:
+    settings = agent.settings
+    return About(
+        game=settings.env, name=settings.name, lambda_=plain(settings.lambda_), seed=settings.seed,
+        env_steps=agent.env_steps, weights=agent.weights, gate=settings.attention.gate,
+        policy=policy, recording_seed=seed, action_names=action_names,
+    )  # fmt: skip
+
+
+def _check(steps: int, games: int | None, policy: str, seed: int) -> None:
+    for key, value in (("steps", steps), ("games", 1 if games is None else games)):
+        if value not in STEPS:
+            raise ConfigError(key, value, f"a whole number {STEPS}")
+    if seed not in SEEDS:
+        raise ConfigError("seed", seed, f"a whole number {SEEDS}")
+    if policy not in POLICIES:
+        raise ConfigError("policy", policy, ", ".join(POLICIES), nearest(policy, POLICIES))

@@ -1,0 +1,1 @@
+"""Saliency maps: which pixels a number of the agent hangs on."""

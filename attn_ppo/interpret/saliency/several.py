@@ -1,0 +1,46 @@
+"""Several saliency maps of the same steps, what they share computed once: `maps`, `on_pixels`."""
+
+from collections.abc import Sequence
+
+from torch import Generator, Tensor
+
+from attn_ppo.interpret.saliency import perturbation
+from attn_ppo.interpret.saliency.methods import METHODS, cells_on_pixels, grad_cam_cells, noisy
+from attn_ppo.interpret.saliency.targets import Score
+from attn_ppo.model import ActorCritic
+
+BLURRED = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarfa": "sarfa"}
+NOISY = ("smoothgrad", "vargrad")
+
+
+def maps(
+    model: ActorCritic,
+    obs: Tensor,
+    actions: Tensor,
+    score: Score,
+    methods: Sequence[str],
+    rng: Generator,
+) -> dict[str, Tensor]:
+    """Each method's maps, as fine as they are by themselves.
+
+    (B, 4, 84, 84), a map for each frame; (B, 1, 17, 17) of blurred spots; (B, 1, 7, 7) of Grad-CAM.
+    """
+    found: dict[str, Tensor] = {}
+    if BLURRED.keys() & set(methods):
+        blurred = perturbation.maps(model, obs, actions)
+        found |= {name: getattr(blurred, who)[:, None] for name, who in BLURRED.items()}
+    if set(methods) >= set(NOISY):
+        found |= zip(NOISY, noisy(model, obs, actions, score, rng), strict=True)
+    for name in methods:
+        if name == "grad_cam":
+            found[name] = grad_cam_cells(model, obs, actions, score)[:, None]
+        elif name not in found:
+            found[name] = METHODS[name].function(model, obs, actions, score, rng)
+    return {name: found[name] for name in methods}
+
+
+def on_pixels(name: str, maps: Tensor) -> Tensor:
+    """A method's maps laid over the input: (B, F, 84, 84), as METHODS gives them."""
+    if name in BLURRED:
+        return perturbation.upsample(maps[:, 0])
+    return cells_on_pixels(maps[:, 0]) if name == "grad_cam" else maps

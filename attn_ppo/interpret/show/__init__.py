@@ -1,0 +1,1 @@
+"""Videos and pages of what was recorded and explained."""

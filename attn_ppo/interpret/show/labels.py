@@ -1,0 +1,111 @@
+"""The words and scales around a video's pictures: whose game, how far, what the colours mean."""
+
+from collections.abc import Iterable
+from math import exp
+from typing import Protocol
+
+from PIL import Image, ImageDraw
+
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.show import drawing
+from attn_ppo.interpret.show.drawing import HEAD, MUTED, PLAIN, QUIETLY, TEXT, TITLE, Words, say
+
+MARGIN = 20
+TITLE_LINE, HEAD_LINES, CAPTION, LEGEND = 48, 46, 30, 48  # heights
+FIRST_ACTION, ACTION_LINE = 82, 18
+
+
+class Signed(Protocol):
+    """Something that may have maps below zero."""
+
+    @property
+    def signed(self) -> bool: ...
+
+
+def title(image: Image.Image, recording: Recording) -> None:
+    """The game and how it was played, at the top left."""
+    about = recording.about
+    length = say(image, (MARGIN, 36), about.game, TITLE, width=image.width - 170)
+    left = MARGIN + length + 14
+    room = image.width - left - 170
+    if room > 120:
+        say(image, (left, 36), f"{about.name}, {about.policy} play", QUIETLY, width=room)
+
+
+def clock(image: Image.Image, step: int, steps: int) -> None:
+    """Which of the recorded steps this is, at the top right."""
+    at = (image.width - MARGIN, 36)
+    say(image, at, f"step {step + 1} / {steps}", PLAIN, width=140, right=True)
+
+
+def column_head(image: Image.Image, left: int, recording: Recording) -> None:
+    """Which agent this is."""
+    about = recording.about
+    say(image, (left, TITLE_LINE + 18), f"λ = {about.lambda_}", HEAD, width=190)
+    trained = f"seed {about.seed}, trained for {about.env_steps:,} steps"
+    say(image, (left, TITLE_LINE + 37), trained, QUIETLY, width=320)
+
+
+def score(image: Image.Image, right: int, points: float) -> None:
+    """The score so far, in line with a column's head."""
+    at = (right, TITLE_LINE + 18)
+    say(image, at, f"score {points:,.0f}", HEAD, width=180, right=True)
+
+
+def attention_width(recording: Recording, step: int) -> str:
+    """How widely the agent looks at a step: effective cells of each map, entropy of all."""
+    nats = recording.entropy[step]
+    if not len(nats):
+        return "no attention"
+    cells = " + ".join(f"{exp(each):.1f}" for each in nats)
+    return f"{cells} of 49 cells, {nats.sum():.2f} nats"
+
+
+def thoughts(image: Image.Image, top: int, width: int, recording: Recording, step: int) -> None:
+    """What the agent thinks of its screen: the value, and each action's probability."""
+    say(image, (MARGIN, top + 20), attention_width(recording, step), PLAIN, width=width)
+    say(image, (MARGIN, top + 54), "value", QUIETLY, width=124)
+    value = f"{recording.value[step]:+.2f}"
+    say(image, (MARGIN + width, top + 54), value, PLAIN, width=120, right=True)
+    draw, left = ImageDraw.Draw(image), MARGIN + 132
+    for action, name in enumerate(recording.about.action_names):
+        line = top + FIRST_ACTION + ACTION_LINE * action
+        chosen = action == recording.actions[step]
+        look = Words(12, TEXT if chosen else MUTED, bold=chosen)
+        say(image, (MARGIN, line), name, look, width=124)
+        share = exp(recording.log_probs[step, action])
+        room = width - 132 - 44
+        draw.rectangle((left, line - 9, left + room, line - 1), drawing.EDGE)
+        if share * room >= 1:
+            draw.rectangle((left, line - 9, left + round(share * room), line - 1), look.colour)
+        say(image, (MARGIN + width, line), f"{share:.0%}", look, width=40, right=True)
+
+
+def attention_legend(image: Image.Image) -> int:
+    """What the attention's brightness means, at the bottom left; where it ends."""
+    base = image.height - 18
+    left = MARGIN
+    left += say(image, (left, base), "attention", QUIETLY, width=150) + 14
+    return _bar(image, left, drawing.attention_bar(), "0", f"{drawing.FULL:.0f}x uniform")
+
+
+def saliency_legend(image: Image.Image, left: int, methods: Iterable[Signed]) -> None:
+    """What the saliency's colours mean, right of the attention's."""
+    kinds = {method.signed for method in methods}
+    left += 32
+    if True in kinds:
+        bar = drawing.saliency_bar(signed=True)
+        left = _bar(image, left, bar, "lowers", "raises the score") + 32
+    if False in kinds:
+        left = _bar(image, left, drawing.saliency_bar(signed=False), "no effect", "most") + 32
+    if kinds:
+        base = image.height - 18
+        say(image, (left, base), "full colour: the number beside the name", QUIETLY, width=300)
+
+
+def _bar(image: Image.Image, left: int, bar: Image.Image, low: str, high: str) -> int:
+    base = image.height - 18
+    left += say(image, (left, base), low, QUIETLY, width=160) + 8
+    image.paste(bar, (left, base - bar.height + 1))
+    left += bar.width + 8
+    return left + say(image, (left, base), high, QUIETLY, width=160)

@@ -1,0 +1,70 @@
+"""Frames into an mp4 that browsers play: H.264, yuv420p, its index in front."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from tqdm import tqdm
+
+from attn_ppo.lifecycle.run_dir import ExitCode, RunError, disk_error, sync_folder
+
+FRAMES_PER_SECOND = 15  # as fast as played: 60 emulator frames a second, 4 of them an agent step
+QUALITY = {"crf": "20", "preset": "medium", "bf": "2"}
+
+
+def write(
+    path: Path, frames: Iterable[np.ndarray], *, total: int | None = None, quiet: bool = False
+) -> None:
+    """The frames (H, W, 3) uint8, all of one size, as `path`: whole or not at all.
+
+    They are taken one by one as they are encoded, with a progress bar on a terminal unless
+    `quiet`. Where the disk or the codec fails, RunError; it and whatever `frames` raises leave
+    nothing behind.
+    """
+    pending = path.with_name(f".{path.name}.pending")  # one name: a kill leaves at most one behind
+    bar = tqdm(frames, total=total, desc=f"drawing {path.name}", unit="frame",
+               disable=quiet or None)  # fmt: skip
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(bar):
+            _encode(pending, bar)
+        with open(pending, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(pending, path)
+        sync_folder(path.parent)
+    except (FFmpegError, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise disk_error(path, error) from None
+        raise RunError(ExitCode.RUN_FAILED, f"can't encode {path}: {error}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            pending.unlink(missing_ok=True)
+
+
+def _encode(path: Path, frames: Iterable[np.ndarray]) -> None:
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=QUALITY)
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.gop_size = 2 * FRAMES_PER_SECOND  # for jumping about in it
+        stream.codec_context.time_base = Fraction(1, FRAMES_PER_SECOND)
+        for number, frame in enumerate(_even(frames)):
+            if number == 0:
+                stream.height, stream.width = frame.shape[:2]
+            container.mux(_encoded(stream, frame))
+        container.mux(stream.encode())
+
+
+def _encoded(stream: VideoStream, frame: np.ndarray) -> list[av.Packet]:
+    return stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24"))
+
+
+def _even(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """yuv420p halves both sides: an odd one loses its last line of pixels."""
+    for frame in frames:
+        yield np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])

@@ -1,0 +1,115 @@
+"""One HTML file that shows recordings, offline: `write_page`.
+
+The front end is web/dist/page.html, made from TypeScript and shipped; this puts the data in.
+"""
+
+import html
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attn_ppo.interpret.network import OpenAgent
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.targets import about_score
+from attn_ppo.interpret.show.container import Container
+from attn_ppo.interpret.show.jumps import jumps
+from attn_ppo.interpret.show.shades import forest, shades
+from attn_ppo.interpret.tree.tracer import Tracer
+from attn_ppo.interpret.tree.tree import LEVELS
+from attn_ppo.lifecycle.run_dir import disk_error, write_atomically
+
+FORMAT = 1
+
+
+class Played(NamedTuple):
+    """An agent and what it has played."""
+
+    agent: OpenAgent
+    recording: Recording
+
+
+class Choice(NamedTuple):
+    """What a page shows of the games."""
+
+    score: str = "log_prob"  # one of SCORES, which the saliency maps explain
+    methods: tuple[str, ...] = tuple(METHODS)
+    roots: tuple[str, ...] = tuple(LEVELS)  # of the trees
+    n: int = 3  # children of a node
+
+
+def write_page(
+    path: Path, played: Sequence[Played], choice: Choice, on_step: Callable[[], object]
+) -> None:
+    """Writes the page; `on_step` is called for each step of each recording.
+
+    Raises ConfigError for a score or root that an agent doesn't have, RunError where the disk
+    doesn't take the file. Nothing half-made stays behind.
+    """
+    container = Container()
+    runs = [_run(container, each, choice, on_step) for each in played]
+    header = {
+        "format": FORMAT,
+        "score": {"name": choice.score, "about": about_score(choice.score)},
+        "methods": [
+            {"name": name, "signed": METHODS[name].signed, "about": METHODS[name].about}
+            for name in choice.methods
+        ],
+        "trees": [
+            {"root": root, "levels": [level._asdict() for level in LEVELS[root]]}
+            for root in choice.roots
+        ],
+        "runs": runs,
+    }
+    template = files("attn_ppo.interpret.show").joinpath("web/dist/page.html").read_text("utf-8")
+    title = " · ".join(dict.fromkeys(each.recording.about.label for each in played))
+    text = template.replace("{{DATA}}", container.text(header), 1)
+    text = text.replace("{{TITLE}}", html.escape(title), 1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    except OSError as error:
+        raise disk_error(path, error, len(text)) from None
+
+
+def _run(
+    container: Container, played: Played, choice: Choice, on_step: Callable[[], object]
+) -> dict[str, Any]:
+    """One run's part of the header, its arrays being put into the container."""
+    agent, recording = played
+    about = recording.about
+    arrays = {name: container.add(array, delta=name in ("screens", "frames"))
+              for name, array in _arrays(recording).items()}  # fmt: skip
+    maps = []
+    for step in shades(agent, recording, choice.score, choice.methods):
+        maps.append(step)
+        on_step()
+    for name in choice.methods:
+        arrays[f"saliency/{name}"] = container.add(np.stack([each[name].map for each in maps]))
+        scales = np.array([each[name].scale for each in maps], np.float32)
+        arrays[f"scale/{name}"] = container.add(scales)
+    tracer, obs = Tracer(agent.model), recording.observations()
+    for root in choice.roots:
+        trees = [tracer.tree(obs[t], root=root, action=int(recording.actions[t]), n=choice.n)
+                 for t in range(len(recording))]  # fmt: skip
+        for name, array in forest(trees).items():
+            arrays[f"tree/{root}/{name}"] = container.add(array)
+    height, width = recording.screens.shape[1:]
+    return {
+        "game": about.game, "label": about.label, "lambda": about.lambda_, "seed": about.seed,
+        "name": about.name, "env_steps": about.env_steps, "policy": about.policy,
+        "recording_seed": about.recording_seed, "actions": list(about.action_names),
+        "steps": len(recording), "screen": [height, width],
+        "maps": recording.attention.shape[1],
+        "jumps": [jump._asdict() for jump in jumps(recording)], "arrays": arrays,
+    }  # fmt: skip
+
+
+def _arrays(recording: Recording) -> dict[str, np.ndarray]:
+    names = ("palette", "screens", "frames", "filled", "actions", "executed", "rewards", "lives",
+             "value", "log_probs", "attention", "entropy")  # fmt: skip
+    arrays = {name: getattr(recording, name) for name in names}
+    return arrays | {"games": recording.games.astype(np.uint16)}

@@ -1,0 +1,165 @@
+"""Videos of agents at play: `compare`, several side by side, and `explain`, one by every method.
+
+Both give frames (H, W, 3) uint8, one a recorded step, of which mp4.py makes a file. However long
+the game, no more than a few of them are there at a time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import exp, sqrt
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from attn_ppo.interpret.network import OpenAgent
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.saliency.methods import METHODS, Method, check_score
+from attn_ppo.interpret.saliency.several import maps, on_pixels
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.show import drawing, labels
+from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
+from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
+from attn_ppo.schema import ConfigError, nearest
+
+GAP, TOP = 12, TITLE_LINE + HEAD_LINES
+SCREEN = 320  # pixels across: the game's 160, doubled
+TILE, TILE_HEAD = 252, 34  # the input's 84, thrice
+BATCH = 8  # steps explained at a time
+
+
+def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
+    """Columns of one game by lambda, then seed: screen and attention above, the input below.
+
+    As long as the shortest recording.
+    """
+    columns = sorted(recordings, key=lambda r: (float(r.about.lambda_), r.about.seed))
+    lefts = [MARGIN + i * (SCREEN + GAP) for i in range(len(columns))]
+    height = 2 * columns[0].screens.shape[1]
+    input_top = TOP + height + CAPTION
+    sheet = _sheet(lefts[-1] + SCREEN, input_top + SCREEN, columns[0])
+    for recording, left in zip(columns, lefts, strict=True):
+        labels.column_head(sheet, left, recording)
+    labels.attention_legend(sheet)
+    steps, scores = min(map(len, columns)), [recording.returns for recording in columns]
+    for step in range(steps):
+        image = sheet.copy()
+        labels.clock(image, step, steps)
+        for recording, left, points in zip(columns, lefts, scores, strict=True):
+            strength = drawing.intensity(recording.attention[step])
+            labels.score(image, left + SCREEN, points[step])
+            image.paste(_screen(recording, step, strength), (left, TOP))
+            caption = labels.attention_width(recording, step)
+            say(image, (left, input_top - 10), caption, PLAIN, width=SCREEN)
+            shaded = drawing.green(recording.frames[step], strength)
+            image.paste(drawing.enlarge(shaded, SCREEN, SCREEN), (left, input_top))
+        yield np.asarray(image)
+
+
+def explain(
+    agent: OpenAgent, recording: Recording, *, score: str = "log_prob",
+    methods: Sequence[str] = tuple(METHODS), seed: int = 0,
+) -> Iterator[np.ndarray]:  # fmt: skip
+    """One agent's screen, policy and attention, beside what each method makes of `score`.
+
+    Of a map for each of the four frames a pixel shows the strongest. Raises ConfigError at once
+    where a name is unknown, or where the score is one of an attention that the agent doesn't have.
+    """
+    for key, name, known in [("score", score, SCORES), *(("methods", m, METHODS) for m in methods)]:
+        if name not in known:
+            raise ConfigError(key, name, ", ".join(known), nearest(name, known))
+    check_score(agent.model, SCORES[score])
+    chosen = {name: METHODS[name] for name in methods}
+    return _explained(recording, score, chosen, _saliency(agent, recording, score, chosen, seed))
+
+
+class _Place(NamedTuple):
+    left: int
+    top: int
+
+
+def _explained(
+    recording: Recording, score: str, methods: Mapping[str, Method],
+    saliencies: Iterator[dict[str, np.ndarray]],
+) -> Iterator[np.ndarray]:  # fmt: skip
+    height, looks = 2 * recording.screens.shape[1], recording.attention.shape[1]
+    places = _grid(looks + len(methods))
+    looked_at, explained = places[:looks], dict(zip(methods, places[looks:], strict=True))
+    actions = labels.FIRST_ACTION + labels.ACTION_LINE * len(recording.about.action_names)
+    bottom = max(TOP + height + actions, *(place.top + TILE for place in places))
+    sheet = _sheet(max(place.left for place in places) + TILE, bottom, recording)
+    labels.column_head(sheet, MARGIN, recording)
+    labels.saliency_legend(sheet, labels.attention_legend(sheet), methods.values())
+    scales, scores = {name: Scale() for name in methods}, recording.returns
+    for step, saliency in enumerate(saliencies):
+        image, frame = sheet.copy(), recording.frames[step]
+        labels.clock(image, step, len(recording))
+        labels.score(image, MARGIN + SCREEN, scores[step])
+        strength = drawing.intensity(recording.attention[step])
+        image.paste(_screen(recording, step, strength), (MARGIN, TOP))
+        labels.thoughts(image, TOP + height, SCREEN, recording, step)
+        for number, place in enumerate(looked_at):
+            cells = exp(recording.entropy[step, number])
+            _tile_head(image, place, f"attention map {number + 1}", f"{cells:.1f} cells")
+            strength = drawing.intensity(recording.attention[step, number : number + 1])
+            shaded = drawing.green(frame, strength)
+            image.paste(drawing.enlarge(shaded, TILE, TILE), place)
+        for name, place in explained.items():
+            tinted = drawing.tinted(frame, scales[name](saliency[name]), methods[name].signed)
+            note = f"{methods[name].explains or score} {scales[name].full:.1g}"
+            _tile_head(image, place, name.replace("_", " "), note)
+            image.paste(drawing.enlarge(tinted, TILE, TILE), place)
+        yield np.asarray(image)
+
+
+def _sheet(right: int, bottom: int, recording: Recording) -> Image.Image:
+    """What all frames share: the title, and room for pictures and legend; even both ways."""
+    size = (right + MARGIN, bottom + LEGEND)
+    sheet = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), drawing.BACKGROUND)
+    labels.title(sheet, recording)
+    return sheet
+
+
+def _grid(count: int) -> list[_Place]:
+    """Places of that many tiles right of the screen, row by row."""
+    across = max(1, round(sqrt(1.4 * count)))
+    left = MARGIN + SCREEN + 2 * GAP
+    return [
+        _Place(left + (TILE + GAP) * (i % across), TOP + (TILE + TILE_HEAD) * (i // across))
+        for i in range(count)
+    ]
+
+
+def _tile_head(image: Image.Image, place: _Place, name: str, note: str) -> None:
+    length = say(image, (place.left, place.top - 9), name, PLAIN, width=TILE - 60)
+    at = (place.left + TILE, place.top - 9)
+    say(image, at, note, QUIETLY, width=TILE - length - 8, right=True)
+
+
+def _screen(recording: Recording, step: int, strength: np.ndarray) -> Image.Image:
+    """The game in colour, doubled; as it is where there's no attention."""
+    screen = recording.colours(step)
+    if recording.attention.shape[1]:
+        screen = drawing.lit(screen, strength)
+    return drawing.enlarge(screen, SCREEN, 2 * screen.shape[0])
+
+
+def _saliency(
+    agent: OpenAgent, recording: Recording, score: str, methods: Mapping[str, Method], seed: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Each step's map (84, 84) by each method, computed BATCH steps at a time."""
+    rng = torch.Generator().manual_seed(seed)
+    for first in range(0, len(recording), BATCH):
+        steps = np.arange(first, min(first + BATCH, len(recording)))
+        obs = torch.from_numpy(recording.observations(steps))
+        actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
+        found = maps(agent.model, obs, actions, SCORES[score], list(methods), rng)
+        drawn = {name: _strongest(on_pixels(name, each)) for name, each in found.items()}
+        for number in range(len(steps)):
+            yield {name: each[number] for name, each in drawn.items()}
+
+
+def _strongest(maps: torch.Tensor) -> np.ndarray:
+    """(B, F, 84, 84) -> (B, 84, 84): of each pixel's F numbers the one farthest from zero."""
+    best = maps.abs().argmax(1, keepdim=True)
+    return maps.detach().gather(1, best).squeeze(1).cpu().numpy()

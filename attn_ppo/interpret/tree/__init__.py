@@ -1,0 +1,1 @@
+"""Relevance trees: a number traced down the network to the input frames."""

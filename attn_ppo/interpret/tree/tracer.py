@@ -1,0 +1,165 @@
+"""Where a score comes from: its evidence traced down the network onto the four input frames.
+
+Tracer.tree -> tree.Tree.
+
+A node is a unit of a layer, at a place; its relevance is what the score owes to it along its path.
+Each unit is a sum over its inputs, to which its relevance is handed down in proportion to weight x
+activation (gradient x activation along the path; LRP-0 of Bach et al. 2015): children plus bias
+are the parent. Of the children only the n strongest are kept; what they hold, `coverage` tells.
+
+What isn't a sum is taken as it came out: the ELU as the factor elu(z) / z, the normalisation and,
+on the way of actions and value, the attention as constant factors. The 512 units of the body
+have no place on the frames and are summed over.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attn_ppo.compute import layers
+from attn_ppo.interpret.network import Seen, decide, opened_copy
+from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.tree.growth import Growth, Layer
+from attn_ppo.interpret.tree.peaks import peaks
+from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Tree
+from attn_ppo.model import ActorCritic
+from attn_ppo.schema import ConfigError, Range, nearest
+
+CHILDREN = Range(1, 16)  # of a node; 16 of each make half a million nodes
+
+
+class Tracer:
+    """A trained network whose scores are traced, in float64, so that relevance is conserved."""
+
+    def __init__(self, model: ActorCritic):
+        self._model = opened_copy(model).double()
+        layers = [layer for layer in self._model.encoder if isinstance(layer, nn.Conv2d)]
+        self._convolutions = [(*_weights(layer), layer.stride[0]) for layer in layers]
+
+    @torch.no_grad()
+    def tree(
+        self, obs: np.ndarray, *, root: str = "attention", action: int = 0, n: int = 3
+    ) -> Tree:
+        """The tree of (4, 84, 84) uint8 `obs`, with the `n` strongest children of each node.
+
+        Roots are the peaks of each attention map, at most n, with their score less the map's mean
+        score; or else one of the other LEVELS, for `action` where it needs one, whose children are
+        the n most prominent cells. Raises ConfigError for what isn't there.
+        """
+        self._check(root, action, n)
+        pixels = torch.from_numpy(np.ascontiguousarray(obs))[None].double() / 255
+        activations = [pixels]  # what each convolution gets, and the last one gives
+        for layer in self._model.encoder:
+            pixels = layer(pixels)
+            if isinstance(layer, nn.ReLU):
+                activations.append(pixels)
+        growth, features = Growth(n), activations.pop()
+        if root in ATTENTION_ROOTS:
+            layer = self._from_attention(growth, features, direct=root == "attention_direct")
+        else:
+            layer = self._from_score(growth, features, root, action)
+        down = zip(reversed(activations), reversed(self._convolutions), strict=True)
+        first = len(LEVELS[root]) - len(self._convolutions)
+        for level, (below, (weight, bias, stride)) in enumerate(down, first):
+            layer = growth.through(layer, level, below[0].numpy(), weight, bias, stride)
+        return Tree(root, LEVELS[root], **growth.columns())
+
+    def _from_attention(self, growth: Growth, features: Tensor, *, direct: bool) -> Layer:
+        """The roots, the hidden units and the units of the last convolution, all at one cell."""
+        assert self._model.attention is not None
+        into, activate, out = self._model.attention.score
+        normal, norm = _normalized(features)
+        before = into(normal)
+        hidden = activate(before)
+        scores = out(hidden)
+        attention = self._model.attention.gate(scores)[0].numpy()
+        (w1, b1), (w2, _) = _weights(into), _weights(out)
+
+        found = [(k, peak.row, peak.column, rank) for k, heights in enumerate(attention)
+                 for rank, peak in enumerate(peaks(heights, growth.n))]  # fmt: skip
+        k, row, column, rank = np.array(found, np.int64).reshape(-1, 4).T
+        centred = (scores - scores.mean((2, 3), keepdim=True))[0].numpy()
+        roots = growth.add(-1, 0, rank, k, row, column, centred[k, row, column])
+
+        mean = hidden.mean((2, 3))[0].numpy()  # (hidden,): what all cells share says nothing
+        z, a = (x[0].numpy()[:, row, column].T for x in (before, hidden))
+        above = w2[k, :, 0, 0]  # (roots, hidden)
+        factor = np.divide(a, z, out=np.ones_like(z), where=z != 0)
+        if direct:
+            slopes = (above * factor) @ w1[:, :, 0, 0]  # (roots, 64)
+            constant = (above * (factor * b1 - mean)).sum(1)
+            return _features(growth, 1, roots, slopes, constant, normal, norm, row, column)
+        unit, place, rank = growth.strongest(roots, above * (a - mean), np.zeros(len(roots)))
+        row, column = row[place], column[place]
+        a, above, factor = (x[place, unit] for x in (a, above, factor))
+        units = growth.add(roots[place], 1, rank, unit, row, column, above * (a - mean[unit]))
+
+        slopes = (above * factor)[:, None] * w1[unit, :, 0, 0]  # (units, 64)
+        constant = above * (factor * b1[unit] - mean[unit])
+        return _features(growth, 2, units, slopes, constant, normal, norm, row, column)
+
+    def _from_score(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
+        """The root, its cells and the units of the last convolution at these."""
+        model, normal, norm = self._model, features, np.ones(features.shape[2:])
+        if model.attention is not None:
+            normal, norm = _normalized(features)
+            sums = model.attention.gate(model.attention.score(normal)).sum(1, keepdim=True)
+            normal, norm = normal * sums, norm * sums[0, 0].numpy()
+        with torch.enable_grad():
+            attended = normal.flatten(1).requires_grad_(True)
+            none = attended.new_zeros(0)
+            seen = Seen(none, none, none, *decide(model, attended))
+            score = SCORES[root](seen, torch.tensor([action]))
+            (gradient,) = torch.autograd.grad(score.sum(), attended)
+        slopes = gradient.view_as(normal)[0].numpy()
+        relevance = slopes * normal[0].numpy()  # (64, 7, 7)
+        cells, total = relevance.sum(0), float(score.detach())
+
+        zero, chosen = np.zeros(1, np.int64), np.array([0 if root == "value" else action])
+        top = growth.add(-1, 0, zero, chosen, zero, zero, np.array([total]))
+        strong = sorted(peaks(np.abs(cells), growth.n), key=lambda peak: -peak.height)
+        places = [(peak.row, peak.column) for peak in strong]
+        row, column = np.array(places, np.int64).reshape(-1, 2).T
+        growth.close(top, np.array([total - cells.sum()]), np.array([np.abs(cells).sum()]))
+        rank = np.arange(len(row))
+        index = growth.add(top[0], 1, rank, 0 * rank, row, column, cells[row, column])
+        return _features(growth, 2, index, slopes[:, row, column].T, np.zeros(len(row)), normal,
+                         norm, row, column)  # fmt: skip
+
+    def _check(self, root: str, action: int, n: int) -> None:
+        model = self._model
+        allowed = [name for name in LEVELS if model.attention or name not in ATTENTION_ROOTS]
+        if root not in allowed:
+            raise ConfigError("root", root, ", ".join(allowed), nearest(root, allowed))
+        if not 0 <= action < model.policy_head.out_features:
+            raise ConfigError("action", action, f"from 0 to {model.policy_head.out_features - 1}")
+        if n not in CHILDREN:
+            raise ConfigError("n", n, f"a whole number {CHILDREN}")
+
+
+def _features(
+    growth: Growth, level: int, index: np.ndarray, slopes: np.ndarray, constant: np.ndarray,
+    normal: Tensor, norm: np.ndarray, row: np.ndarray, column: np.ndarray,
+) -> Layer:  # fmt: skip
+    """The strongest of the last convolution's channels at the places of the nodes `index` (P,).
+
+    `slopes` (P, 64) are the score's by `normal`, which is the channels times `norm` (7, 7).
+    """
+    inputs = slopes * normal[0].numpy()[:, row, column].T
+    channel, place, rank = growth.strongest(index, inputs, constant)
+    row, column = row[place], column[place]
+    nodes = growth.add(index[place], level, rank, channel, row, column, inputs[place, channel])
+    return Layer(channel, row, column, slopes[place, channel] * norm[row, column], nodes)
+
+
+def _normalized(features: Tensor) -> tuple[Tensor, np.ndarray]:
+    """The normalised features, and the factor (7, 7) that each cell's are multiplied by."""
+    normal = layers.normalize_channels(features)
+    sizes = features[0].square().sum(0).clamp_min(1e-12).rsqrt()
+    return normal, sizes.numpy()
+
+
+def _weights(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    return layer.weight.detach().numpy(), layer.bias.detach().numpy()

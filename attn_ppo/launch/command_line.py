@@ -1,0 +1,218 @@
+"""What a command line asks for: every run's settings, checked before the first one starts.
+
+Hydra composes the groups of conf/ and would find most mistakes itself, but late, at length, one
+run at a time, and with folders left behind.
+"""
+
+import argparse
+import copy
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from attn_ppo import config, schema
+from attn_ppo.atari import games
+from attn_ppo.compute import devices
+from attn_ppo.config import RunConfig
+from attn_ppo.launch import overrides
+from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
+from attn_ppo.schema import ConfigError
+
+_FLAGS = "key=value, -m (a sweep), --help, --cfg job"
+_CFG = ("job", "hydra", "all")
+_GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
+_ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's own machines may have other devices
+_JOBS = schema.Range(1, 1_024)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The runs asked for: one, or a sweep; none where Hydra only has to show something."""
+
+    is_sweep: bool
+    overrides: list[str]
+    configs: list[RunConfig]
+    engine: str = "local"
+    jobs_at_once: int | None = None  # -1: one a core; None: the launcher doesn't say
+    ray_address: str | None = None
+    shows: tuple[str, ...] = ()  # the arguments with which Hydra shows what was asked for
+
+
+def parse(argv: Sequence[str]) -> CommandLine:
+    """The runs that the arguments ask for. Raises ConfigError; creates nothing."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = _refuse_flag
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-c", "--cfg", nargs="?", const="")
+    args, unknown = parser.parse_known_intermixed_args(argv)
+    if unknown:
+        key = unknown[0].lstrip("-").partition("=")[0]
+        near = schema.nearest(key, ["--multirun", "--help", "--cfg", *overrides.keys()])
+        raise ConfigError("", unknown[0], _FLAGS, near)
+    if args.cfg not in (None, *_CFG):
+        raise ConfigError("--cfg", args.cfg, ", ".join(_CFG), schema.nearest(args.cfg, _CFG))
+    if args.help:
+        return CommandLine(False, [], [], shows=("--help",))
+    given = [overrides.parse(text) for text in args.overrides]
+    swept = next((o for o in given if o.is_sweep_override()), None)
+    if swept and args.cfg:
+        raise overrides.error(swept, "one value with --cfg")
+    if swept and not args.multirun:
+        raise overrides.error(swept, "one value; several make a sweep: add -m")
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        asked = _expand(given, is_sweep=args.multirun or bool(args.cfg))
+    if args.cfg:
+        return CommandLine(False, [], [], shows=("--cfg", args.cfg, *asked.overrides))
+    return asked
+
+
+def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
+    """One config a point of the sweep's grid, in Hydra's own order."""
+    hydra = _cached(_compose_hydra, _options(given))
+    engine, launcher = hydra.runtime.choices.engine, copy.deepcopy(hydra.launcher)
+    for override in given:
+        if override.is_hydra_override():
+            _set_launcher(launcher, override, engine)
+    keys = {o.key_or_group for o in given}
+    params = {k: v for k, v in (hydra.sweeper.get("params") or {}).items() if k not in keys}
+    if params and not is_sweep:
+        allowed = f"a sweep over {', '.join(params)}: add -m"
+        raise ConfigError("experiment", hydra.runtime.choices.experiment, allowed)
+    points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
+    _check_size(points)
+    grid = BasicSweeper.split_arguments(points, None)[0]
+    configs = [_config(tuple(point)) for point in grid]
+    if not is_sweep or engine in _ON_THIS_MACHINE:
+        for device in dict.fromkeys(settings.device for settings in configs):
+            devices.check_device(device)
+    texts = [("++" if o.is_hydra_override() else "") + (o.input_line or "") for o in given]
+    address = OmegaConf.select(launcher, "ray.init.address")
+    return CommandLine(is_sweep, texts, configs, engine, launcher.get("n_jobs"), address)
+
+
+def _check_size(points: Iterable[Override]) -> None:
+    """Raises ConfigError for a grid that is empty or too large to be meant."""
+    counts = {o.key_or_group: (overrides.count(o), o) for o in points}
+    runs = math.prod(count for count, _ in counts.values())
+    if runs > MAX_RUNS:
+        largest_first = sorted(counts.values(), key=lambda pair: pair[0], reverse=True)
+        swept = " ".join(o.input_line or "" for count, o in largest_first if count > 1)
+        raise ConfigError("", swept, f"at most {MAX_RUNS:,} runs in a sweep; these are {runs:,}")
+    for count, override in counts.values():
+        if not count:
+            raise overrides.error(override, "at least one value")
+
+
+def _config(point: tuple[str, ...]) -> RunConfig:
+    """The settings at one point of the grid, a tuple of `key=value` without lists of values."""
+    given = [_cached(overrides.parse, text) for text in point]
+    chosen = tuple(o.input_line for o in given if o.key_or_group in overrides.groups())
+    values = copy.deepcopy(_cached(_compose_values, chosen))
+    for override in given:
+        *sections, leaf = override.key_or_group.split(".")
+        if override.input_line in chosen or override.is_hydra_override():
+            continue
+        target = values
+        for section in sections:
+            target = target[section]
+        target[leaf] = override.value()
+    game, known = str(values["env"]), games.known()
+    if game not in known:
+        raise ConfigError("env", values["env"], _GAMES, schema.nearest(game, known))
+    return config.from_dict(values)
+
+
+_memo: dict[Any, Any] = {}
+
+
+def _cached(function: Any, argument: Any) -> Any:
+    """A sweep's points share most of their overrides: parse and compose each only once."""
+    if (function, argument) not in _memo:
+        _memo[function, argument] = function(argument)
+    return _memo[function, argument]
+
+
+def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
+    """conf/ with these options of its groups."""
+    try:
+        return compose("config", list(chosen), return_hydra_config=with_hydra)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = schema.shorten(str(error).partition("\n")[0])
+        allowed = f"what Hydra can compose ({reason})"
+        if "hydra/launcher/" in reason:
+            allowed = "one that is installed: pip install -e '.[slurm]', or '.[ray]' for engine=ray"
+        raise ConfigError("", " ".join(chosen), allowed) from None
+
+
+def _compose_values(chosen: Iterable[str]) -> Any:
+    return OmegaConf.to_container(_compose(chosen))
+
+
+def _compose_hydra(chosen: Iterable[str]) -> DictConfig:
+    return _compose(chosen, with_hydra=True).hydra
+
+
+def _options(given: Iterable[Override]) -> tuple[str, ...]:
+    """What was chosen of conf/'s groups for the whole sweep."""
+    chosen: dict[str, str] = {}
+    for override in given:
+        group, text = override.key_or_group, override.input_line or ""
+        if group in overrides.groups() and not override.is_sweep_override():
+            if group in chosen:
+                raise overrides.error(override, f"one value; there is {chosen[group]} as well")
+            chosen[group] = text
+    return tuple(chosen.values())
+
+
+def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None:
+    """Changes one of the settings that the engine's launcher has, as Hydra will."""
+    key, value = override.key_or_group.removeprefix(LAUNCHER), override.value()
+    known = _settings_of(launcher)
+    if (key not in known and not known.get(key.rpartition(".")[0])) or override.package:
+        allowed = f"with engine={engine} {LAUNCHER}* is one of {', '.join(known) or 'nothing'}"
+        near = schema.nearest(key, known)
+        raise overrides.error(override, allowed, near and LAUNCHER + near)
+    mappings = [part for part in overrides.parts(value) if isinstance(part, Mapping)]
+    names = [key.rpartition(".")[2], *itertools.chain(*mappings)]
+    if override.is_sweep_override() or any(str(name).startswith("_") for name in names):
+        allowed = "one value for the whole sweep, without keys such as _target_"
+        raise overrides.error(override, allowed)
+    if key == "n_jobs" and not (value == -1 or (type(value) is int and value in _JOBS)):
+        raise overrides.error(override, f"a whole number {_JOBS}, or -1: one a core")
+    try:
+        OmegaConf.update(launcher, key, value, force_add=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        reason = schema.shorten(str(error).partition("\n")[0])
+        raise overrides.error(override, f"what the launcher takes ({reason})") from None
+
+
+def _settings_of(launcher: DictConfig, prefix: str = "") -> dict[str, bool]:
+    """The launcher's keys, dotted, and which of them are mappings that take any names.
+
+    Of joblib's only the one that leaves every run to a process of its own.
+    """
+    if "JoblibLauncher" in launcher.get("_target_", ""):
+        return {"n_jobs": False}
+    found = {}
+    for name in (str(name) for name in launcher if not str(name).startswith("_")):
+        kind = OmegaConf.get_type(launcher, name)
+        found[prefix + name] = kind is dict
+        if kind is dict or dataclasses.is_dataclass(kind):
+            found |= _settings_of(launcher[name], f"{prefix}{name}.")
+    return found
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    raise ConfigError("", message, _FLAGS)

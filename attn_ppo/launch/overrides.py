@@ -1,0 +1,155 @@
+"""One argument `key=value` of the command line, in Hydra's grammar: what it may be.
+
+Hydra takes more than we want: new keys, interpolations that print the environment, folders
+anywhere, endless ranges, classes to call. What comes out of here has none of these.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, Sweep
+from hydra.errors import HydraException
+
+from attn_ppo import config, schema
+from attn_ppo.schema import ConfigError
+
+MAX_RUNS = 10_000  # of one sweep
+LAUNCHER = "hydra.launcher."  # the only keys of Hydra's own that can be set
+_MAX_LENGTH, _MAX_BRACKETS = 5_000, 100  # Hydra's parser takes seconds for more
+_LEAVES = schema.known_keys(config.RunConfig)
+_TEXTS = ("name", "wandb.project", "wandb.entity")
+_PER_SWEEP = ("engine", "experiment")  # Hydra reads them once, before it makes the grid
+
+
+def conf_dir() -> Path:
+    """conf/ inside the package where it was installed, else beside it."""
+    package = Path(__file__).resolve().parents[1]
+    return next(d for d in (package / "conf", package.parent / "conf") if d.is_dir())
+
+
+@cache
+def groups() -> Mapping[str, list[str]]:
+    """Each folder of conf/ and the names of its files."""
+    folders = (path for path in sorted(conf_dir().iterdir()) if path.is_dir())
+    return {folder.name: sorted(f.stem for f in folder.glob("*.yaml")) for folder in folders}
+
+
+def keys() -> list[str]:
+    """Everything that can be set, sections last; not the launcher's keys, which the engine has."""
+    return [
+        *(key for key in _LEAVES if "." not in key),
+        *groups(),
+        *(key for key in _LEAVES if "." in key),
+    ]
+
+
+def parse(text: str) -> Override:
+    """One `key=value`, its key known and its value plain, or a list of values for a sweep.
+
+    Raises ConfigError. Whether the value is one that the key can have is not looked at here, nor
+    are the launcher's keys known here.
+    """
+    key, equals, value = text.partition("=")
+    if not key or not equals or text.startswith(("+", "~")):
+        _refuse_form(text, key)
+    _check_key(key, value)
+    if len(value) > _MAX_LENGTH or sum(map(value.count, "([{")) > _MAX_BRACKETS:
+        allowed = f"{_MAX_LENGTH:,} characters, {_MAX_BRACKETS} brackets at most"
+        allowed += "; range(0,100) is a hundred values"
+        raise ConfigError(key, value, allowed)
+    try:
+        override = _parser().parse_override(text)
+        inside = list(parts(override.value()))
+        if any(isinstance(part, Sweep) for part in inside[1:]):
+            raise HydraException
+    except (HydraException, ValueError, RecursionError):
+        allowed = "a value in Hydra's grammar; quote special characters, for the shell as well"
+        raise ConfigError(key, value, allowed) from None
+    texts = [value, *(part for part in inside if isinstance(part, str))]
+    if any("${" in part or part == "???" for part in texts):
+        plain, dollar, _ = value.partition("$")
+        shown = plain + ("${...}" if dollar else "")
+        raise ConfigError(key, shown, "a plain value, no interpolation")
+    if key in groups():
+        _check_options(override)
+    if key in _TEXTS and isinstance(inside[0], int | float) and str(inside[0]) != value.strip():
+        read = schema.shorten(inside[0])
+        allowed = f"text; this reads as {read}, quote it, for the shell as well: \"'...'\""
+        raise ConfigError(key, value, allowed)
+    return override
+
+
+def count(override: Override) -> int:
+    """How many values a sweep takes of it, without making them; 1 unless it has several."""
+    swept = override.value()
+    if not override.is_sweep_override():
+        return 1
+    try:
+        if isinstance(swept, ChoiceSweep):
+            return len(swept.list)
+        if isinstance(swept, RangeSweep):
+            steps: Any = swept.range()
+            if isinstance(steps, range):
+                return len(steps)
+            return max(0, math.ceil((steps.stop - steps.start) / steps.step))
+    except (ValueError, ArithmeticError):  # nan, infinite, a step of 0
+        pass
+    raise error(override, "values with commas between, or range(start,stop,step)")
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """A value and all that is inside it: elements of lists, keys and values of mappings."""
+    yield value
+    inside = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
+    inside = getattr(inside, "list", inside)  # of a sweep
+    for part in inside if isinstance(inside, list) else []:
+        yield from parts(part)
+
+
+def error(override: Override, allowed: str, nearest: str | None = None) -> ConfigError:
+    """What to raise for an override as it was typed."""
+    key, _, value = (override.input_line or "").partition("=")
+    return ConfigError(key, value, allowed, nearest)
+
+
+@cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
+
+
+def _refuse_form(text: str, key: str) -> NoReturn:
+    verb = {"+": "added (+)", "~": "removed (~)"}.get(text[:1])
+    allowed = f"key=value; keys can't be {verb}" if verb else "key=value"
+    bare = key.lstrip("+~").partition("@")[0]
+    raise ConfigError("", text or "an empty argument", allowed, schema.nearest(bare, keys()))
+
+
+def _check_key(key: str, value: str) -> None:
+    if key in keys() or key.startswith(LAUNCHER):
+        return
+    if key.startswith(("hydra.", "hydra/")):
+        allowed = f"of Hydra's keys only {LAUNCHER}*; engine= picks the launcher, name= the folder"
+        raise ConfigError(key, value, allowed)
+    siblings = [leaf for leaf in _LEAVES if leaf.startswith(key.split(".")[0] + ".")]
+    sections = dict.fromkeys(k if "." not in k else k.split(".")[0] + ".*" for k in keys())
+    allowed = "one of the keys " + ", ".join(siblings or sections)
+    raise ConfigError(key, value, allowed, schema.nearest(key, keys()))
+
+
+def _check_options(override: Override) -> None:
+    """Raises ConfigError unless the options chosen of a group are all there."""
+    group, known = override.key_or_group, groups()[override.key_or_group]
+    chosen = [override.value()]
+    if override.is_sweep_override():
+        if group in _PER_SWEEP:
+            raise error(override, f"one of {', '.join(known)} for the whole sweep")
+        if not isinstance(override.value(), ChoiceSweep):
+            raise error(override, f"{', '.join(known)}, with commas between in a sweep")
+        chosen = list(override.sweep_string_iterator())
+    for name in map(str, chosen):
+        if name not in known:
+            raise ConfigError(group, name, ", ".join(known), schema.nearest(name, known))

@@ -1,0 +1,214 @@
+"""A sweep: Hydra's launcher decides where its runs execute, each one in a process of its own.
+
+So whatever happens to one run, leaks of memory or settings included, stays there. What the sweep
+shows while it goes on is read from the run folders, wherever the runs are.
+"""
+
+import functools
+import math
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence, Set
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import hydra
+from hydra.types import TaskFunction
+
+from attn_ppo import config, schema, status
+from attn_ppo.config import RunConfig
+from attn_ppo.launch import on_ray, slurm, worker
+from attn_ppo.launch.command_line import CommandLine, conf_dir
+from attn_ppo.lifecycle.run_dir import (
+    FINAL,
+    ExitCode,
+    check_identity,
+    mark_status,
+    read_last_row,
+    read_status,
+)
+from attn_ppo.lifecycle.terminal import Terminal
+from attn_ppo.schema import ConfigError
+
+
+def check_folders(configs: Sequence[RunConfig]) -> None:
+    """Raises ConfigError where runs would share a folder, or find one of other settings there."""
+    seen: dict[Path, RunConfig] = {}
+    for settings in configs:
+        other = seen.setdefault(settings.folder, settings)
+        if other is not settings:
+            ours, theirs = (schema.flatten(config.as_dict(c)) for c in (settings, other))
+            keys = ", ".join(key for key in ours if ours[key] != theirs[key])
+            allowed = f"a name for each value of {keys}" if keys else "each run once"
+            allowed += f": two would share {settings.folder}"
+            raise ConfigError("name", settings.name, allowed)
+        check_identity(settings.folder, settings)
+
+
+def run_all(asked: CommandLine) -> int:
+    """Runs what isn't done yet, with the launcher of the command line; returns the exit code."""
+    configs = asked.configs
+    todo = [c for c in configs if read_status(c.folder).get("state") != "done"]
+    names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
+    print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
+    if todo:
+        _share_threads(asked.jobs_at_once, len(todo))
+        with _Watch(todo):
+            _launch(asked, todo)
+    standings = status.look((c.folder, c) for c in configs)
+    print(f"{status.table(standings)}\n\n{status.summary(standings)}")
+    return exit_code({s.state for s in standings}, interrupted=worker.interrupted())
+
+
+def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
+    """What a sweep ends with whose runs were left in these states."""
+    if states == {"done"}:
+        return ExitCode.DONE
+    if not states.isdisjoint(status.BAD):
+        return ExitCode.RUN_FAILED
+    if interrupted or "preempted" in states:
+        return ExitCode.PREEMPTED
+    # What goes on without us is another sweep's, and what never started had no one to say why.
+    return ExitCode.BUSY if states <= {"done", "running"} else ExitCode.RUN_FAILED
+
+
+def show(argv: Sequence[str]) -> int:
+    """Lets Hydra print what was asked for: --help, --cfg job, ..."""
+    _hydra_main(worker.run_one, argv)
+    return ExitCode.DONE
+
+
+def _share_threads(jobs_at_once: int | None, runs: int) -> None:
+    """Divides the cores among the runs that this machine executes at once.
+
+    Both names, or joblib sets the other one for its workers, and torch takes the smaller.
+    """
+    if jobs_at_once is None:
+        return
+    cores = len(os.sched_getaffinity(0))
+    at_once = min(cores if jobs_at_once < 0 else jobs_at_once, runs)
+    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // at_once)))
+    os.environ["OMP_NUM_THREADS"] = threads
+    os.environ.setdefault("MKL_NUM_THREADS", threads)
+
+
+def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
+    """Hydra's multirun of `run_one`, again for what is left if it broke off at a dead worker.
+
+    joblib then kills its other workers too, with their runs. These go on from their checkpoints;
+    the dead worker's own run, which may well be the reason, is given up.
+    """
+    worker.note_interrupts()
+    once = functools.partial(_multirun, asked.overrides, set())
+    if asked.engine == "slurm":
+        slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
+        return
+    if asked.engine == "ray":
+        on_ray.prepare(asked.ray_address)
+        on_ray.launch(once, worker.note_interrupts, worker.interrupted)
+        _wait_for_orphans(todo)
+        return
+    before = {c.folder: read_status(c.folder).get("heartbeat") for c in todo}
+    given_up = set[Path]()
+    while _multirun(asked.overrides, given_up) and not worker.interrupted():
+        _wait_for_orphans(todo)
+        ended = [f for f in before.keys() - given_up if _ended(f) and _ended(f) != before[f]]
+        for folder in ended:
+            if read_status(folder)["state"] == "preempted":  # by the death of its worker
+                mark_status(folder, "failed", cause="its worker process was killed")
+        given_up.update(ended)
+        left = len(todo) - len(given_up)
+        if not ended or not left:
+            break
+        print(f"a worker process was killed: going on with {left} runs", file=sys.stderr)
+
+
+def _multirun(overrides: Sequence[str], given_up: Set[Path]) -> bool:
+    """Lets Hydra's launcher run what isn't done; returns whether a dead worker broke it off."""
+
+    def job(cfg: Any) -> int:
+        return worker.run_one(cfg, given_up)
+
+    try:
+        _hydra_main(job, ["--multirun", *overrides])
+    except SystemExit as error:
+        print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
+        return isinstance(error.__context__, BrokenProcessPool)
+    except Exception:  # with HYDRA_FULL_ERROR=1
+        traceback.print_exc()
+    return False
+
+
+def _wait_for_orphans(todo: Sequence[RunConfig], seconds: float = 60.0) -> None:
+    """Returns once no run is going on any more: one whose worker died still saves."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        standings = status.look((c.folder, c) for c in todo)
+        if all(s.state != "running" for s in standings):
+            return
+        time.sleep(0.2)
+
+
+def _hydra_main(task: TaskFunction, argv: Sequence[str]) -> None:
+    sys.argv[1:] = argv
+    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
+
+
+class _Watch:
+    """Follows run folders from a thread: a line as each run ends, and the sweep's progress."""
+
+    def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
+        self._configs, self._interval = configs, interval
+        self._ends = {c.folder: _ended(c.folder) for c in configs}
+        self._ended = set[Path]()  # one that a scheduler preempted ends again
+        self._began, self._first = time.monotonic(), self._steps()
+        total = sum(c.trained_steps for c in configs)
+        self._terminal = Terminal(f"{len(configs)} runs", total, self._first)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        self._terminal.close()
+
+    def _follow(self) -> None:
+        while not self._over.wait(self._interval):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        for settings in self._configs:
+            end = _ended(settings.folder)
+            if end and end != self._ends[settings.folder]:
+                self._ends[settings.folder] = end
+                self._ended.add(settings.folder)
+                standing = status.look([(settings.folder, settings)])[0]
+                score, entropy = status.result(standing)
+                cause = f": {standing.note}" if standing.note else ""
+                self._terminal.message(
+                    f"[{len(self._ended)}/{len(self._configs)}] {settings.label}: {standing.state}"
+                    f"{cause}, score {score}, attention entropy {entropy}"
+                )
+        steps, seconds = self._steps(), time.monotonic() - self._began
+        self._terminal.write(
+            {"env_steps": steps, "env_steps_per_second": (steps - self._first) / seconds}
+        )
+
+    def _steps(self) -> int:
+        steps = (read_last_row(c.folder).get("env_steps", 0.0) for c in self._configs)
+        return int(sum(number for number in steps if math.isfinite(number)))
+
+
+def _ended(folder: Path) -> str | None:
+    """When a run ended; None while it hasn't."""
+    said = read_status(folder)
+    return said.get("heartbeat") if said.get("state") in FINAL else None

@@ -1,0 +1,135 @@
+"""One job of a sweep, in whatever process the launcher put it: it starts the run and waits for it.
+
+A run is a process of its own on every engine, so whatever happens to it stays there.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from attn_ppo import config
+from attn_ppo.launch import gpus, parent, slurm
+from attn_ppo.lifecycle.run_dir import FINAL, ExitCode, mark_status, read_status
+from attn_ppo.lifecycle.signals import ASKING, SAME_SECONDS, pass_on
+
+ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
+
+
+def run_one(cfg: DictConfig, given_up: Container[Path] = ()) -> int:
+    """One job of the sweep, wherever the launcher put it: a run in a process of its own.
+
+    Runs that are done, or that this sweep has given up, are left as they are.
+    """
+    values = OmegaConf.to_container(cfg)
+    assert isinstance(values, dict)
+    settings = config.from_dict({str(key): value for key, value in values.items()})
+    folder = settings.folder
+    requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
+    note_interrupts()  # in the launcher's process, wherever that is
+    before, hydra, environment = read_status(folder), HydraConfig.get(), dict(os.environ)
+    launcher = hydra.runtime.choices["hydra/launcher"]
+    if launcher == "joblib":  # this is a worker of this machine
+        signal.signal(ORPHANED, _end_as_orphan)
+        parent.end_with_parent(ORPHANED)
+        environment |= gpus.turn(settings.device, hydra.job.num, gpus.visible(os.environ))
+    elif launcher == "submitit_slurm":
+        environment |= slurm.threads(os.environ)
+    if before.get("state") == "done" or folder in given_up:
+        return ExitCode.DONE
+    code = ExitCode.PREEMPTED
+    if not _interrupted:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "attn_ppo.train", *hydra.overrides.task]
+        with open(folder / "output.log", "ab") as log:
+            printed = log.tell()
+            code = _call(command, log, environment)
+        if code not in (ExitCode.DONE, ExitCode.BUSY):
+            _mark_sudden_end(folder, code, before, printed)
+    stopped = code == ExitCode.PREEMPTED or -code in ASKING
+    if launcher == "submitit_slurm" and stopped and slurm.makes_room(os.environ):
+        assert callable(requeue)
+        requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
+    return code
+
+
+def _call(command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int:
+    """Runs a command to its end; returns its exit code, below 0 the signal that killed it."""
+    global _run
+    null, environment = subprocess.DEVNULL, {**environment, parent.VARIABLE: str(os.getpid())}
+    _run = run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
+    if _interrupted:  # since we looked last
+        run.terminate()
+    return run.wait()
+
+
+def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any], printed: int) -> None:
+    """Marks a run whose process ended without saying why: killed, or before it had its folder.
+
+    The run's own output starts `printed` bytes into output.log.
+    """
+    status = read_status(folder)
+    if status.get("state") in FINAL and status.get("heartbeat") != before.get("heartbeat"):
+        return
+    number = signal.Signals(-code) if code < 0 else None
+    lines = (folder / "output.log").read_bytes()[printed:].decode(errors="replace").split("\n")
+    error = next((line for line in reversed(lines) if line.startswith("error: ")), "")
+    cause = f"killed by {number.name}" if number else error.removeprefix("error: ")
+    cause += " (out of memory?)" if number == signal.SIGKILL else ""
+    state = "preempted" if number in ASKING else "failed"
+    mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)
+
+
+def note_interrupts() -> None:
+    """Lets the runs save and end when the sweep is interrupted, and starts no further one.
+
+    As KeyboardInterrupt it would make joblib kill the runs before they had saved. Signals are
+    passed on, through the launcher's workers where it has any; the terminal's Ctrl-C reaches all of
+    them at once too, so one soon after the first is taken for the same. A second one ends all.
+    """
+
+    def note(number: int, _: Any) -> None:
+        if _pass_on_once(number):
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    for number in ASKING:
+        if signal.getsignal(number) is not signal.SIG_IGN and not _interrupted:
+            signal.signal(number, note)
+
+
+def _pass_on_once(number: int) -> bool:
+    """Asks the runs to stop; if that was asked before, ends them and returns True."""
+    global _interrupted, _interrupted_at
+    if not _interrupted:
+        _interrupted, _interrupted_at = True, time.monotonic()
+        pass_on(number)
+        return False
+    if time.monotonic() - _interrupted_at <= SAME_SECONDS:
+        return False
+    pass_on(number)
+    if _run:
+        _run.kill()  # it may be stuck where no handler of its own is called
+    return True
+
+
+def _end_as_orphan(*_: Any) -> None:
+    """Ends a worker, which would wait for more to do for minutes, without waiting for its run."""
+    _pass_on_once(signal.SIGTERM)
+    os._exit(ExitCode.PREEMPTED)
+
+
+def interrupted() -> bool:
+    """Whether this process has been interrupted."""
+    return _interrupted
+
+
+_interrupted, _interrupted_at = False, 0.0
+_run: subprocess.Popen[bytes] | None = None

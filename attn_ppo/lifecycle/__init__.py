@@ -1,0 +1,1 @@
+"""What keeps a run alive: its folder, checkpoints, resumes, rows, W&B, signals and the watchdog."""

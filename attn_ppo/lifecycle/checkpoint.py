@@ -1,0 +1,71 @@
+"""Checkpoints that survive: atomic, checksummed, two generations.
+
+A file is what torch.save writes, which torch.load(weights_only=True) opens as it is, followed by
+the SHA-256 of all that precedes it: torch itself would not notice a flipped bit.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from attn_ppo.lifecycle.run_dir import ExitCode, RunError, disk_error, sync_folder, write_atomically
+
+NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
+FRESH = "checkpoint.new.pt"  # complete, and newer than NEWEST: a kill came between two renames
+DIGEST_BYTES = 32
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Makes `state` (tensors and plain Python only) the newest generation.
+
+    At every moment at least one complete generation is on the disk. Raises RunError where the
+    disk doesn't take it.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    try:
+        write_atomically(folder / FRESH, data + hashlib.sha256(data).digest())
+        if (folder / NEWEST).exists():
+            os.replace(folder / NEWEST, folder / PREVIOUS)
+        os.replace(folder / FRESH, folder / NEWEST)
+        sync_folder(folder)
+    except OSError as error:
+        raise disk_error(folder / NEWEST, error, len(data) + DIGEST_BYTES) from None
+
+
+def load(folder: Path) -> dict[str, Any] | None:
+    """The newest generation that is whole, on the CPU; None where none was ever made.
+
+    Raises RunError where there are checkpoints but none of them is whole.
+    """
+    damaged = []
+    for path in (folder / name for name in (FRESH, NEWEST, PREVIOUS)):
+        data = _whole(path)
+        if data is not None:
+            if damaged:
+                print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
+                with contextlib.suppress(OSError):  # or the next save would make it the previous
+                    os.replace(damaged[0], folder / "checkpoint.damaged.pt")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        if path.exists():
+            damaged.append(path)
+    if damaged:
+        names = " and ".join(map(str, damaged))
+        raise RunError(ExitCode.NO_CHECKPOINT, f"{names}: damaged, and there's no other checkpoint")
+    return None
+
+
+def _whole(path: Path) -> bytes | None:
+    """What torch.save wrote, if it is all there and unchanged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    data, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+    return data if hashlib.sha256(data).digest() == digest else None
