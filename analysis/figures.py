@@ -8,10 +8,10 @@ from pathlib import Path
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.panels import save
 from analysis.reward_curves import draw_reward_curves
-from analysis.runs import NoRunsError, Problem, Run, newest_root, read_runs
+from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games
-from attn_ppo.lifecycle.run_dir import ExitCode
+from attn_ppo.errors import ExitCode, RunError, describe
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 
@@ -27,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs, problems = read_runs(root)
         print(summary(root, runs, problems))
         written = make_figures(runs, options.out or root / "figures")
-    except NoRunsError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BAD_INPUT
+    except RunError as error:
+        code, text = describe(error)
+        print(text, file=sys.stderr)
+        return code
     except OSError as error:
         print(f"error: can't read the runs or write the figures: {error}", file=sys.stderr)
         return ExitCode.DISK

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from analysis.runs import NoRunsError, Run
+from analysis.runs import Run
 from analysis.stats import order_games
+from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
-from attn_ppo.interpret.play.screens import NotTheSameGame
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import SCORES
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError
-from attn_ppo.schema import ConfigError, Range, nearest
+from attn_ppo.schema import Range, nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,15 +66,10 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on with what isn't done", file=sys.stderr)
         return ExitCode.PREEMPTED
-    except (NoRunsError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
-    except NotTheSameGame as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ExitCode.RUN_FAILED
+    except (ConfigError, RunError) as error:
+        code, text = describe(error)
+        print(text, file=sys.stderr)
+        return code
     except OSError as error:
         print(f"error: can't read the runs or write {writing}: {error}", file=sys.stderr)
         return ExitCode.DISK

@@ -15,16 +15,20 @@ import numpy as np
 import pandas as pd
 
 from analysis.files import column, read_json, read_table
-from attn_ppo import config, schema
+from attn_ppo import config
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ExitCode, RunError, shorten
 
 METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns that figures need
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 FOREIGN = {"wandb", "figures"}  # W&B keeps a config.yaml of its own
 
 
-class NoRunsError(ValueError):
-    """There's nothing to draw; the message has at most three lines."""
+class NoRunsError(RunError):
+    """There's nothing to draw."""
+
+    def __init__(self, message: str):
+        super().__init__(ExitCode.BAD_INPUT, message)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Run:
             return None
         # With a cause in brackets a caption would grow long: only the first line of it.
         cause = str(self.status.get("cause") or "").partition("\n")[0]
-        text = f"{state or 'no status'}{f' ({schema.shorten(cause)})' if cause else ''}"
+        text = f"{state or 'no status'}{f' ({shorten(cause)})' if cause else ''}"
         return f"{text} at {short_number(self.env_steps)} of {short_number(whole)} agent steps"
 
     @property
@@ -210,6 +214,6 @@ def _why_none(root: Path, problems: list[Problem]) -> str:
         found = f"{len(problems)} found, none can be read"
     else:
         found = "none found" if root.is_dir() else "no such folder"
-    lines = [f"error: no runs to draw in {schema.shorten(root)}: {found}"]
+    lines = [f"no runs to draw in {shorten(root)}: {found}"]
     lines += [str(problems[0])] if problems else []
     return "\n".join([*lines, "allowed: a folder with <env>/lambda=<lambda>/seed=<seed>/ below it"])

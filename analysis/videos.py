@@ -14,14 +14,12 @@ from analysis.figures import summary
 from analysis.playing import Parser, by_game, check_writable, exit_code, how
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
+from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.interpret.play.recording import Recording
-from attn_ppo.interpret.play.screens import NotTheSameGame
 from attn_ppo.interpret.show import mp4
 from attn_ppo.interpret.show.video import compare, explain
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError
-from attn_ppo.schema import ConfigError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +75,7 @@ def _first_played(
         try:
             agent = open_agent(run.folder)
             return run, agent, recorded(run.folder, agent, **how(options))
-        except (ConfigError, RunError, OSError, KeyError, RuntimeError, NotTheSameGame) as error:
+        except (ConfigError, RunError, OSError, KeyError, RuntimeError) as error:
             if isinstance(error, RunError) and error.code == ExitCode.DISK:
                 raise
             print(Problem("skipped", run.folder, str(error).removeprefix("error: ")))

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, nn
 
+from attn_ppo import config
 from attn_ppo.compute import backends, devices
 from attn_ppo.compute.adam import Adam
-from attn_ppo.compute.backends import Backend
+from attn_ppo.compute.backends import BACKENDS, Backend, kernels_missing
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle import checkpoint
 from attn_ppo.model import ActorCritic
 
 
@@ -75,3 +79,20 @@ def device_for(settings: RunConfig) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     devices.check_device(settings.device)
     return torch.device(settings.device)
+
+
+def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
+    """A run's settings, its agent as last saved (on the CPU), and its agent steps so far."""
+    settings = config.read(folder / "config.yaml")
+    state = checkpoint.load(folder)
+    if state is None:
+        raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
+    num_actions = len(state["model"]["policy_head.bias"])
+    cpu = torch.device("cpu")
+    backend = BACKENDS["torch" if kernels_missing(settings, cpu) else state.get("backend", "torch")]
+    model = ActorCritic(
+        num_actions, settings.attention, torch.Generator(),
+        layers=backend.layers, bf16=settings.compute.precision == "bf16",
+    )  # fmt: skip
+    model.load_state_dict(state["model"])
+    return settings, model, state["update"] * settings.ppo.batch_size

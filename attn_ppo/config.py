@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from omegaconf import OmegaConf
 
-from attn_ppo.schema import ConfigError, Matches, Range, build, flatten
+from attn_ppo.errors import ConfigError
+from attn_ppo.schema import Matches, Range, build, flatten
 
 Name = Matches(
     r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",

@@ -14,15 +14,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from attn_ppo import config
+from attn_ppo.agent import load_agent
 from attn_ppo.atari.envs import AtariEnvs
-from attn_ppo.compute.backends import BACKENDS, kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.lifecycle import checkpoint
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError, write_atomically
+from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
+from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
-from attn_ppo.schema import ConfigError
 
 
 @torch.no_grad()
@@ -84,23 +82,6 @@ def evaluate(
     }
 
 
-def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
-    """A run's settings, its agent as last saved (on the CPU), and its agent steps so far."""
-    settings = config.read(folder / "config.yaml")
-    state = checkpoint.load(folder)
-    if state is None:
-        raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
-    num_actions = len(state["model"]["policy_head.bias"])
-    cpu = torch.device("cpu")
-    backend = BACKENDS["torch" if kernels_missing(settings, cpu) else state.get("backend", "torch")]
-    model = ActorCritic(
-        num_actions, settings.attention, torch.Generator(),
-        layers=backend.layers, bf16=settings.compute.precision == "bf16",
-    )  # fmt: skip
-    model.load_state_dict(state["model"])
-    return settings, model, state["update"] * settings.ppo.batch_size
-
-
 def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) -> None:
     """evaluation.json, with how long the agent had been trained."""
     text = json.dumps(result | {"env_steps": env_steps}, indent=2)
@@ -118,12 +99,10 @@ def main(argv: list[str]) -> int:
             raise ValueError
         result = evaluate(model, settings, episodes=episodes)
         write_evaluation(Path(folder), result, env_steps=env_steps)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
+    except (ConfigError, RunError) as error:
+        code, text = describe(error)
+        print(text, file=sys.stderr)
+        return code
     except ValueError:
         print(f"error: {' '.join(argv)} is not allowed\nallowed: {usage}", file=sys.stderr)
         return ExitCode.BAD_INPUT

@@ -13,10 +13,11 @@ from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.games import action_names
 from attn_ppo.compute.backends import kernels_missing
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
 from attn_ppo.lifecycle import checkpoint, resume, wandb_mirror
 from attn_ppo.lifecycle.rows import Rows
-from attn_ppo.lifecycle.run_dir import ExitCode, RunDir, RunError, read_status, video_path
+from attn_ppo.lifecycle.run_dir import RunDir, read_status, video_path
 from attn_ppo.lifecycle.signals import StopRequest
 from attn_ppo.lifecycle.terminal import Terminal
 from attn_ppo.lifecycle.watchdog import Watchdog

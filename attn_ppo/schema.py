@@ -12,14 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-
-class ConfigError(ValueError):
-    """Bad input, told in at most three lines: key and value, what is allowed, the nearest name."""
-
-    def __init__(self, key: str, value: Any, allowed: str, nearest: str | None = None):
-        setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
-        lines = [f"error: {setting} is not allowed", f"allowed: {shorten(allowed, 500)}"]
-        super().__init__("\n".join(lines + ([f"nearest: {nearest}"] if nearest else [])))
+from attn_ppo.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -106,12 +99,6 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     inside = [name for name in by_lower if len(name) > 3 and name in word]
     found = same or ends or sorted(inside, key=len, reverse=True) or close or starts
     return by_lower[found[0]] if found else None
-
-
-def shorten(value: Any, limit: int = 80) -> str:
-    """A value for one line of a message: printable, at most `limit` characters."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value))
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _is_section(hint: Any) -> bool:

@@ -22,8 +22,8 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.lifecycle.run_dir import FINAL, ExitCode, read_last_row, read_status
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
 
 SILENT_MINUTES = 20  # a run on another machine leaves a trace more often, if it goes on
 BAD = ("failed", "killed")  # these make the exit code 1

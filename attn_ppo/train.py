@@ -5,27 +5,16 @@ a run is in run.py, which imports it.
 """
 
 import contextlib
-import errno
 import sys
 import traceback
 from collections.abc import Sequence
 
-from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
 from attn_ppo.launch import command_line, parent, sweep
-from attn_ppo.lifecycle.run_dir import ExitCode, RunDir, RunError, read_status
+from attn_ppo.lifecycle.disk import check_writable
+from attn_ppo.lifecycle.run_dir import RunDir, read_status
 from attn_ppo.lifecycle.signals import StopRequest, stop_request
-from attn_ppo.schema import ConfigError
-
-DISK_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.EFBIG,
-)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,13 +25,11 @@ def main(argv: Sequence[str]) -> int:
             return sweep.show(asked.shows)
         sweep.check_folders(asked.configs)
         folders = [settings.folder for settings in asked.configs]
-        devices.check_writable(f for f in folders if read_status(f).get("state") != "done")
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.code
+        check_writable(f for f in folders if read_status(f).get("state") != "done")
+    except (ConfigError, RunError) as error:
+        code, text = describe(error)
+        print(text, file=sys.stderr)
+        return code
     except OSError as error:
         where = error.filename or "the working folder"
         print(f"error: can't read {where}: {error.strerror}", file=sys.stderr)
@@ -84,13 +71,7 @@ def _train(settings: RunConfig, stop: StopRequest) -> int:
 
 def _ended(run_dir: RunDir | None, error: Exception) -> int:
     """Leaves in status.json, where the folder is ours, why the run ended, and tells it."""
-    code, told = ExitCode.RUN_FAILED, f"error: {type(error).__name__}: {error}"
-    if isinstance(error, ConfigError):
-        code, told = ExitCode.BAD_INPUT, str(error)
-    elif isinstance(error, RunError):
-        code, told = error.code, f"error: {error}"
-    elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
-        code, told = ExitCode.DISK, f"error: can't write {error.filename or ''}: {error.strerror}"
+    code, told = describe(error)
     if run_dir:
         state = "preempted" if code == ExitCode.PREEMPTED else "failed"
         cause = told.partition("\n")[0].removeprefix("error: ")

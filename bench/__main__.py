@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError
 from bench import chart, machine, race, report, scaling
 from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
 from bench.ours import network

@@ -18,7 +18,7 @@ from attn_ppo.interpret.show import mp4
 from attn_ppo.lifecycle import checkpoint
 from attn_ppo.model import ActorCritic
 
-pytest_plugins = "sink_fixtures"
+pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("in_empty_folder", "nobody_logged_in")
 SHORT = ["--steps", "4", "--methods", "gradient,grad_cam"]
 

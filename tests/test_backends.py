@@ -10,9 +10,9 @@ from starting import COMMAND, SMALL, rows, train
 from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.compute import backends
+from attn_ppo.errors import ConfigError
 from attn_ppo.ppo import Minibatch, gae, ppo_loss, update
 from attn_ppo.rollout import Rollout, collect
-from attn_ppo.schema import ConfigError
 
 CPU = torch.device("cpu")
 

@@ -5,8 +5,8 @@ from asking import check_told
 
 from attn_ppo import schema
 from attn_ppo.atari.games import known
+from attn_ppo.errors import ConfigError
 from attn_ppo.launch.command_line import parse
-from attn_ppo.schema import ConfigError
 
 pytest_plugins = "asking"
 

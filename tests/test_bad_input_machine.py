@@ -14,8 +14,8 @@ from starting import SMALL
 
 from attn_ppo import train
 from attn_ppo.compute import devices
+from attn_ppo.errors import ConfigError
 from attn_ppo.launch import sweep
-from attn_ppo.schema import ConfigError
 
 STARTED = [
     ["env=Brekout"],
@@ -38,7 +38,7 @@ def test_a_mistake_is_told_at_once(arguments, in_empty_folder):
 
 
 def test_what_has_no_driver_has_no_gpu_and_needs_no_torch(in_empty_folder):
-    code = "import sys; from attn_ppo import machine; devices.DRIVERS = ();"
+    code = "import sys; from attn_ppo.compute import devices; devices.DRIVERS = ();"
     code += "from attn_ppo.train import main; main(['device=cuda']); print('torch' in sys.modules)"
     done = start(code=code)
     assert "what this machine has: auto, cpu" in done.stderr

@@ -7,9 +7,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
+from attn_ppo.errors import ConfigError
 from attn_ppo.launch.command_line import parse
 from attn_ppo.launch.overrides import conf_dir, groups
-from attn_ppo.schema import ConfigError
 
 
 def folders(*overrides: str) -> list[str]:

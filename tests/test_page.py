@@ -13,6 +13,7 @@ import planted
 import pytest
 import recordings
 
+from attn_ppo.errors import ConfigError, RunError
 from attn_ppo.interpret.network import OpenAgent, see_all
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.receptive_field import box
@@ -21,8 +22,6 @@ from attn_ppo.interpret.show.container import Container
 from attn_ppo.interpret.show.jumps import Jump, jumps
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import Tracer
-from attn_ppo.lifecycle.run_dir import RunError
-from attn_ppo.schema import ConfigError
 
 HOSTILE = '</script><img src=x onerror="alert(1)">'
 KINDS = {"u8": "u1", "i8": "i1", "u16": "<u2", "i16": "<i2", "f16": "<f2", "f32": "<f4"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.playing import check_writable, exit_code
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import OpenAgent, see_all, weights_digest
 from attn_ppo.interpret.play import recording as files
 from attn_ppo.interpret.play.record import record, recorded
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.play.screens import NotTheSameGame, Screens
-from attn_ppo.schema import ConfigError
 
 STEPS = 400  # more than one game of an agent that knows nothing
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from attn_ppo import config
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import opened, see
 from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Level, Tree
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import ConfigError
 
 FEW = 6  # inputs of each unit of `sparse_agent`: a tree of six children a node has them all
 

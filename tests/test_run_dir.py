@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.lifecycle import checkpoint
 from attn_ppo.lifecycle.run_dir import (
     EPISODES,
     METRICS,
-    ExitCode,
     RunDir,
-    RunError,
     mark_status,
     read_last_row,
     read_status,
 )
-from attn_ppo.schema import ConfigError
 
 
 def metrics_row(update: int) -> dict[str, float]:

@@ -6,10 +6,10 @@ from explaining import GATES, agent, explain, frames
 from planted import planted, scene
 from torch import Generator
 
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import see
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
-from attn_ppo.schema import ConfigError
 from bench.saliency import measure
 
 OF_GRADIENTS = [name for name, method in METHODS.items() if method.explains is None]

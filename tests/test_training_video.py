@@ -17,8 +17,8 @@ from starting import RUN, SMALL, rows, wait_for
 from wandb_files import history
 
 from attn_ppo import config, run
+from attn_ppo.errors import RunError
 from attn_ppo.interpret.show import mp4, training_video
-from attn_ppo.lifecycle import run_dir
 from attn_ppo.lifecycle.signals import StopRequest
 from attn_ppo.model import ActorCritic
 
@@ -35,7 +35,7 @@ def begin() -> Iterator[Callable[..., subprocess.Popen]]:
     def begin(*overrides: str, steps: int = 8) -> subprocess.Popen:
         code = (
             "import sys; from attn_ppo import train\n"
-            "from attn_ppo.interpret import training_video\n"
+            "from attn_ppo.interpret.show import training_video\n"
             f"training_video.STEPS = {steps}; sys.exit(train.main(sys.argv[1:]))"
         )
         command = [sys.executable, "-c", code, *WORDS, *overrides]
@@ -158,7 +158,7 @@ def test_a_request_to_stop_while_it_is_drawn_is_heeded(film):
         if stop:
             raise stop.error("stopped")
 
-    with pytest.raises(run_dir.RunError, match="SIGTERM: stopped"):
+    with pytest.raises(RunError, match="SIGTERM: stopped"):
         film(alive)
     assert (film.said, film.sent) == ([], [])
     assert not list(RUN.glob("videos/*"))

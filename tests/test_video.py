@@ -13,13 +13,12 @@ import torch
 from recordings import UNIFORM, one_cell, planted
 
 from attn_ppo.config import Attention
+from attn_ppo.errors import ConfigError, RunError
 from attn_ppo.interpret.network import OpenAgent, opened
 from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.show import drawing, mp4, video
 from attn_ppo.interpret.show.video import compare, explain
-from attn_ppo.lifecycle.run_dir import RunError
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import ConfigError
 
 # Of a first column: where its screen (320 x 420) and the input below it (320 x 320) begin.
 SCREEN_TOP, INPUT_TOP, LEFT = 94, 544, 20

@@ -17,8 +17,9 @@ from identical import difference
 from tally import Tally
 from torture_kills import Campaign, Victim
 
+from attn_ppo.errors import RunError
 from attn_ppo.lifecycle import checkpoint
-from attn_ppo.lifecycle.run_dir import RunError, read_status
+from attn_ppo.lifecycle.run_dir import read_status
 
 QUIET = Campaign("Breakout", "baselines")
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from attn_ppo.config import Protocol
-from attn_ppo.schema import ConfigError, Range
+from attn_ppo.errors import ConfigError
+from attn_ppo.schema import Range
 
 RANGES = {
     "num_envs": Range(1, 4_096),

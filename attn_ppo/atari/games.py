@@ -8,7 +8,8 @@ import ale_py
 import gymnasium
 from ale_py import roms
 
-from attn_ppo.schema import ConfigError, nearest
+from attn_ppo.errors import ConfigError
+from attn_ppo.schema import nearest
 
 
 def known() -> dict[str, str]:

@@ -8,7 +8,7 @@ import torch
 from attn_ppo.compute import kernels, layers
 from attn_ppo.compute.layers import Layers
 from attn_ppo.config import RunConfig
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

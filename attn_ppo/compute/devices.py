@@ -1,12 +1,8 @@
-"""What this machine can't do for a run, found out at once: a missing GPU, an unwritable folder."""
+"""Which device a run computes on: found out at once, before torch is imported, where it can be."""
 
 import os
-import tempfile
-from collections.abc import Iterable
-from pathlib import Path
 
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError
 
 # Without one of these there's no GPU: NVIDIA's on a server, under WSL, on a Jetson; AMD's.
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
@@ -21,20 +17,6 @@ def check_device(device: str) -> None:
     if int(index or 0) >= devices:
         there = ", ".join(["auto", "cpu", *(f"cuda:{i}" for i in range(devices))])
         raise ConfigError("device", device, f"what this machine has: {there}")
-
-
-def check_writable(folders: Iterable[Path]) -> None:
-    """Raises RunError where a run's folder couldn't be made or written to. Leaves nothing."""
-    there: dict[Path, Path] = {}  # what exists of each folder's path
-    for folder in folders:
-        exists = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-        there.setdefault(exists, folder)
-    for exists, folder in there.items():
-        try:
-            with tempfile.TemporaryFile(dir=exists):
-                pass
-        except OSError as error:
-            raise RunError(ExitCode.DISK, f"can't write {folder}: {error.strerror}") from None
 
 
 def _gpus() -> int:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from attn_ppo.agent import load_agent
 from attn_ppo.compute import layers
 from attn_ppo.config import RunConfig
-from attn_ppo.evaluate import load_agent
 from attn_ppo.model import ActorCritic
 
 

@@ -24,9 +24,9 @@ from attn_ppo import config, schema
 from attn_ppo.atari import games
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ConfigError, shorten
 from attn_ppo.launch import overrides
 from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
-from attn_ppo.schema import ConfigError
 
 _FLAGS = "key=value, -m (a sweep), --help, --cfg job"
 _CFG = ("job", "hydra", "all")
@@ -149,7 +149,7 @@ def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
     try:
         return compose("config", list(chosen), return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException) as error:
-        reason = schema.shorten(str(error).partition("\n")[0])
+        reason = shorten(str(error).partition("\n")[0])
         allowed = f"what Hydra can compose ({reason})"
         if "hydra/launcher/" in reason:
             allowed = "one that is installed: pip install -e '.[slurm]', or '.[ray]' for engine=ray"
@@ -194,7 +194,7 @@ def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None
     try:
         OmegaConf.update(launcher, key, value, force_add=True)
     except (OmegaConfBaseException, ValueError) as error:
-        reason = schema.shorten(str(error).partition("\n")[0])
+        reason = shorten(str(error).partition("\n")[0])
         raise overrides.error(override, f"what the launcher takes ({reason})") from None
 
 

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, 
 from hydra.errors import HydraException
 
 from attn_ppo import config, schema
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError, shorten
 
 MAX_RUNS = 10_000  # of one sweep
 LAUNCHER = "hydra.launcher."  # the only keys of Hydra's own that can be set
@@ -77,7 +77,7 @@ def parse(text: str) -> Override:
     if key in groups():
         _check_options(override)
     if key in _TEXTS and isinstance(inside[0], int | float) and str(inside[0]) != value.strip():
-        read = schema.shorten(inside[0])
+        read = shorten(inside[0])
         allowed = f"text; this reads as {read}, quote it, for the shell as well: \"'...'\""
         raise ConfigError(key, value, allowed)
     return override

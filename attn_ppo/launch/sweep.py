@@ -22,18 +22,17 @@ from hydra.types import TaskFunction
 
 from attn_ppo import config, schema, status
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.launch import on_ray, slurm, worker
 from attn_ppo.launch.command_line import CommandLine, conf_dir
 from attn_ppo.lifecycle.run_dir import (
     FINAL,
-    ExitCode,
     check_identity,
     mark_status,
     read_last_row,
     read_status,
 )
 from attn_ppo.lifecycle.terminal import Terminal
-from attn_ppo.schema import ConfigError
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:

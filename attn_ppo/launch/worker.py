@@ -16,8 +16,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from attn_ppo import config
+from attn_ppo.errors import ExitCode
 from attn_ppo.launch import gpus, parent, slurm
-from attn_ppo.lifecycle.run_dir import FINAL, ExitCode, mark_status, read_status
+from attn_ppo.lifecycle.run_dir import FINAL, mark_status, read_status
 from attn_ppo.lifecycle.signals import ASKING, SAME_SECONDS, pass_on
 
 ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError, disk_error, sync_folder, write_atomically
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle.disk import disk_error, sync_folder, write_atomically
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
 FRESH = "checkpoint.new.pt"  # complete, and newer than NEWEST: a kill came between two renames

@@ -19,8 +19,7 @@ from attn_ppo.atari.games import rom_md5
 from attn_ppo.compute import kernels
 from attn_ppo.compute.backends import Backend
 from attn_ppo.config import RunConfig
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError, ExitCode, RunError
 
 PACKAGES = ("attn_ppo", "torch", "numpy", "ale-py")
 UNKNOWN = "unknown"  # what an older checkpoint doesn't say

@@ -10,17 +10,16 @@ import fcntl
 import io
 import json
 import os
-import shutil
 import socket
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 METRICS = (
     "update", "env_steps", "frames", "episode_return", "episode_length", "attention_entropy",
@@ -31,28 +30,6 @@ METRICS = (
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 _TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}
-
-
-class ExitCode(IntEnum):
-    """What a process of ours ends with."""
-
-    DONE = 0
-    RUN_FAILED = 1
-    BAD_INPUT = 2
-    NOT_FINITE = 3
-    DISK = 4
-    BUSY = 5
-    NO_CHECKPOINT = 6
-    HUNG = 7
-    PREEMPTED = 75
-
-
-class RunError(Exception):
-    """Why a run can't go on, told without a traceback, and the exit code that says so."""
-
-    def __init__(self, code: ExitCode, message: str):
-        super().__init__(message)
-        self.code = code
 
 
 class RunDir:
@@ -174,44 +151,9 @@ def mark_status(folder: Path, state: str, **facts: Any) -> None:
     write_atomically(folder / "status.json", json.dumps(status, indent=2) + "\n")
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """The whole file or none of it, on the disk when this returns, whatever happens meanwhile."""
-    data = content.encode() if isinstance(content, str) else content
-    pending = path.with_name(f".{path.name}.pending")  # one name: a kill leaves at most one behind
-    try:
-        with open(pending, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(pending, path)
-    except BaseException:
-        pending.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames within a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def video_path(folder: Path, update: int) -> Path:
     """Where a run keeps the video that was made after an update."""
     return folder / "videos" / f"update={update:06d}.mp4"
-
-
-def disk_error(path: Path, error: OSError, needed: int | None = None) -> RunError:
-    """A disk that didn't take a file of `needed` bytes, with what is free there."""
-    there = next((folder for folder in (path, *path.parents) if folder.exists()), Path())
-    with contextlib.suppress(OSError):
-        free = f"{shutil.disk_usage(there).free:,} bytes free"
-        sizes = f" ({free})" if needed is None else f" ({needed:,} bytes needed, {free})"
-        return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}{sizes}")
-    return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}")
 
 
 def _open_table(path: Path, columns: tuple[str, ...]) -> tuple[IO[str], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError
+from attn_ppo.errors import ExitCode, RunError
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ASKING = (*INTERRUPTS, signal.SIGUSR1, signal.SIGUSR2)  # the last two: how Slurm announces an end

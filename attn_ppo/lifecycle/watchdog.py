@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from attn_ppo.lifecycle.run_dir import ExitCode
+from attn_ppo.errors import ExitCode
 
 START_SECONDS = 1_800  # until the first beat: games played again, functions compiled
 LEAST_SECONDS = 300

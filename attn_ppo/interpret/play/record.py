@@ -11,12 +11,13 @@ from tqdm import tqdm
 
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.config import plain
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import OpenAgent, Seen, see
 from attn_ppo.interpret.play.recording import About, Recording, load, save
 from attn_ppo.interpret.play.screens import Screens
 from attn_ppo.model import sample
 from attn_ppo.regularizers import map_entropies
-from attn_ppo.schema import ConfigError, Range, nearest
+from attn_ppo.schema import Range, nearest
 
 POLICIES = ("stochastic", "greedy")
 STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from attn_ppo.lifecycle.run_dir import disk_error, write_atomically
-from attn_ppo.schema import ConfigError
+from attn_ppo.errors import ConfigError
+from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 FORMAT = 1
 

@@ -11,10 +11,15 @@ from ale_py import roms
 from attn_ppo.atari.envs import FRAMES_PER_STEP
 from attn_ppo.atari.games import rom_id
 from attn_ppo.config import Protocol
+from attn_ppo.errors import ExitCode, RunError
 
 
-class NotTheSameGame(Exception):
+class NotTheSameGame(RunError):
     """The emulator in colour shows another game than the recorded one."""
+
+    def __init__(self):
+        message = "the emulator in colour doesn't show the recorded game"
+        super().__init__(ExitCode.RUN_FAILED, message)
 
 
 class Screens:
@@ -68,7 +73,7 @@ class Screens:
         rows, columns = (_shrink(size) for size in self._grey.shape)
         apart = np.abs(rows @ self._grey @ columns.T - frame)
         if apart.max() > 1:  # roundings differ
-            raise NotTheSameGame("the emulator in colour doesn't show the recorded game")
+            raise NotTheSameGame
 
     def _numbers(self) -> np.ndarray:
         numbers = self._ale.getScreen()

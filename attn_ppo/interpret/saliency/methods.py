@@ -13,12 +13,12 @@ import torch
 from torch import Generator, Tensor, nn
 
 from attn_ppo.compute.layers import normalize_channels
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import as_pixels, see, see_normalized
 from attn_ppo.interpret.receptive_field import spread
 from attn_ppo.interpret.saliency.perturbation import perturbation_actor, perturbation_critic, sarfa
 from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES, Score
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import ConfigError
 
 SAMPLES = 50  # noisy copies
 NOISE = 0.15 * 255  # standard deviation of the noise, grey levels

@@ -12,8 +12,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from attn_ppo.errors import shorten
 from attn_ppo.interpret.receptive_field import CELLS, spread, to_screen
-from attn_ppo.schema import shorten
 
 Colour = tuple[int, int, int]
 BACKGROUND, EDGE = (17, 19, 23), (44, 48, 56)

@@ -12,7 +12,8 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from tqdm import tqdm
 
-from attn_ppo.lifecycle.run_dir import ExitCode, RunError, disk_error, sync_folder
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle.disk import disk_error, sync_folder
 
 FRAMES_PER_SECOND = 15  # as fast as played: 60 emulator frames a second, 4 of them an agent step
 QUALITY = {"crf": "20", "preset": "medium", "bf": "2"}

@@ -20,7 +20,7 @@ from attn_ppo.interpret.show.jumps import jumps
 from attn_ppo.interpret.show.shades import forest, shades
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import LEVELS
-from attn_ppo.lifecycle.run_dir import disk_error, write_atomically
+from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 FORMAT = 1
 

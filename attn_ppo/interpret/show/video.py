@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS, Method, check_score
@@ -20,7 +21,7 @@ from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
 from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
-from attn_ppo.schema import ConfigError, nearest
+from attn_ppo.schema import nearest
 
 GAP, TOP = 12, TITLE_LINE + HEAD_LINES
 SCREEN = 320  # pixels across: the game's 160, doubled

@@ -19,13 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from attn_ppo.compute import layers
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import Seen, decide, opened_copy
 from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.tree.growth import Growth, Layer
 from attn_ppo.interpret.tree.peaks import peaks
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Tree
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import ConfigError, Range, nearest
+from attn_ppo.schema import Range, nearest
 
 CHILDREN = Range(1, 16)  # of a node; 16 of each make half a million nodes
 

@@ -17,7 +17,7 @@ from wandb_server import KEY, WandbServer
 
 from attn_ppo.lifecycle import wandb_mirror
 
-pytest_plugins = "sink_fixtures"
+pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 
 

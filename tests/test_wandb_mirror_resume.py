@@ -14,7 +14,7 @@ import pytest
 from wandb_files import history, sync
 from wandb_server import WandbServer
 
-pytest_plugins = "sink_fixtures"
+pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 
 # A training without the training: rows go to metrics.csv and to W&B, as in a run. Told to "send",

@@ -14,7 +14,7 @@ import pytest
 from wandb_files import CONFIG, ROOT, history, records
 from wandb_server import KEY, WandbServer
 
-pytest_plugins = "sink_fixtures"
+pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 NAN, INFINITY = math.nan, math.inf
 

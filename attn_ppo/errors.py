@@ -1,0 +1,69 @@
+"""How a process of ours ends: exit codes, the errors that carry one, and what people read of them.
+
+ExitCode · ConfigError, RunError · describe, shorten.
+"""
+
+import errno
+from enum import IntEnum
+from typing import Any
+
+DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EFBIG,
+)
+
+
+class ExitCode(IntEnum):
+    """What a process of ours ends with."""
+
+    DONE = 0
+    RUN_FAILED = 1
+    BAD_INPUT = 2
+    NOT_FINITE = 3
+    DISK = 4
+    BUSY = 5
+    NO_CHECKPOINT = 6
+    HUNG = 7
+    PREEMPTED = 75
+
+
+class RunError(Exception):
+    """Why a run or a command can't go on, without a traceback, and the exit code that says so."""
+
+    def __init__(self, code: ExitCode, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+class ConfigError(ValueError):
+    """Bad input in at most three lines: key and value, what is allowed, the nearest name."""
+
+    def __init__(self, key: str, value: Any, allowed: str, nearest: str | None = None):
+        setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
+        lines = [f"error: {setting} is not allowed", f"allowed: {shorten(allowed, 500)}"]
+        super().__init__("\n".join(lines + ([f"nearest: {nearest}"] if nearest else [])))
+
+
+def describe(error: BaseException) -> tuple[ExitCode, str]:
+    """The exit code that an error stands for, and what to print of it, at most three lines.
+
+    RUN_FAILED also stands for errors that nobody foresaw: these deserve a traceback as well.
+    """
+    if isinstance(error, ConfigError):
+        return ExitCode.BAD_INPUT, str(error)
+    if isinstance(error, RunError):
+        return error.code, f"error: {error}"
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        return ExitCode.DISK, f"error: can't write {error.filename or ''}: {error.strerror}"
+    return ExitCode.RUN_FAILED, f"error: {type(error).__name__}: {error}"
+
+
+def shorten(value: Any, limit: int = 80) -> str:
+    """A value for one line of a message: printable, at most `limit` characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,67 @@
+"""Files that are whole or not there, and what to say of a disk that doesn't take them."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attn_ppo.errors import ExitCode, RunError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write a file to, which becomes `path` at the end, on the disk, all of it or none.
+
+    After an error nothing is left; a kill leaves at most one `.pending` file.
+    """
+    pending = path.with_name(f".{path.name}.pending")
+    try:
+        yield pending
+        with open(pending, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(pending, path)
+    finally:
+        with contextlib.suppress(OSError):
+            pending.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """The whole file or none of it, on the disk when this returns, whatever happens meanwhile."""
+    with replacing(path) as pending:
+        pending.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames within a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_writable(folders: Iterable[Path]) -> None:
+    """Raises RunError where a folder couldn't be made or written to. Leaves nothing."""
+    there: dict[Path, Path] = {}  # what exists of each folder's path
+    for folder in folders:
+        exists = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        there.setdefault(exists, folder)
+    for exists, folder in there.items():
+        try:
+            with tempfile.TemporaryFile(dir=exists):
+                pass
+        except OSError as error:
+            raise RunError(ExitCode.DISK, f"can't write {folder}: {error.strerror}") from None
+
+
+def disk_error(path: Path, error: OSError, needed: int | None = None) -> RunError:
+    """A disk that didn't take a file of `needed` bytes, with what is free there."""
+    there = next((folder for folder in (path, *path.parents) if folder.exists()), Path())
+    with contextlib.suppress(OSError):
+        free = f"{shutil.disk_usage(there).free:,} bytes free"
+        sizes = f" ({free})" if needed is None else f" ({needed:,} bytes needed, {free})"
+        return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}{sizes}")
+    return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}")

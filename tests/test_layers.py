@@ -1,0 +1,108 @@
+"""Imports point one way, and each outside library has its own place."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = {"errors", "schema", "config"}
+# Each room of attn_ppo, a file or a package, and what it may import besides itself.
+ARROWS = {
+    "__init__": set(),
+    "errors": set(),
+    "schema": {"errors"},
+    "config": {"errors", "schema"},
+    "compute": SETTINGS,
+    "atari": SETTINGS,
+    "attention": set(),
+    "regularizers": set(),
+    "lifecycle": SETTINGS | {"atari", "compute"},
+    "model": {"config", "compute", "attention"},
+    "agent": SETTINGS | {"compute", "model", "lifecycle.checkpoint"},
+    "rollout": {"atari", "compute", "model"},
+    "ppo": {"config", "compute", "regularizers", "rollout"},
+    "evaluate": SETTINGS | {"agent", "atari", "model", "regularizers", "lifecycle.disk"},
+    "interpret": SETTINGS
+    | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
+    "run": SETTINGS
+    | {
+        "agent",
+        "atari",
+        "compute",
+        "evaluate",
+        "interpret.show",
+        "lifecycle",
+        "model",
+        "ppo",
+        "rollout",
+    },
+    "status": SETTINGS | {"lifecycle"},
+    "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status"},
+    "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
+}
+ANALYSIS = SETTINGS | {"agent", "interpret", "lifecycle"}
+HOMES = {
+    "hydra": ("attn_ppo/launch/",),
+    "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),
+    "wandb": ("attn_ppo/lifecycle/wandb_mirror.py", "analysis/"),
+    "ale_py": ("attn_ppo/atari/", "attn_ppo/interpret/play/"),
+}
+FILES = sorted(
+    path
+    for folder in ("attn_ppo", "analysis")
+    for path in (ROOT / folder).rglob("*.py")
+    if "node_modules" not in path.parts
+)
+OURS = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES}
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def modules(path: Path) -> set[str]:
+    """Those of our files that a file imports: attn_ppo.config, analysis.runs."""
+    found = {name if name in OURS else name.rpartition(".")[0] for name in imports(path)}
+    return found & OURS
+
+
+def is_within(module: str, rooms: set[str]) -> bool:
+    return any(f"{module}.".startswith(f"attn_ppo.{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_one_way(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    rooms = ANALYSIS if parts[0] == "analysis" else ARROWS[parts[1]] | {parts[1]}
+    own = ("analysis.",) if parts[0] == "analysis" else ()
+    wrong = [m for m in modules(path) if not is_within(m, rooms) and not m.startswith(own or "-")]
+    assert not wrong
+
+
+def test_rooms_have_no_cycle():
+    order: list[str] = []
+    above = {room: {arrow.partition(".")[0] for arrow in arrows} for room, arrows in ARROWS.items()}
+    while len(order) < len(above):
+        ready = [room for room in above if room not in order and above[room] <= set(order)]
+        assert ready, "a cycle"
+        order += ready
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_stay_in_their_rooms(library):
+    users = {
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if any(name.split(".")[0] == library for name in imports(path))
+    }
+    assert users
+    assert not [user for user in users if not user.startswith(HOMES[library])]
