@@ -77,8 +77,10 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
     for agent in agents:
         check_score(agent.model, SCORES[options.score])
     choice = Choice(options.score, options.methods, _roots(agents, options), options.children)
-    played = [Played(agent, recorded(folder, agent, **how(options)))
-              for folder, agent in zip(folders, agents, strict=True)]  # fmt: skip
+    played = [
+        Played(agent, recorded(folder, agent, **how(options)))
+        for folder, agent in zip(folders, agents, strict=True)
+    ]
     total = sum(len(each.recording) for each in played)
     print(f"{path.name}: explaining {total} steps", flush=True)
     with tqdm(total=total, desc="explaining", unit="step", disable=None) as bar:

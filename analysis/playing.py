@@ -22,9 +22,11 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str | None):
         super().__init__(
-            prog=f"python -m {prog}", description=description, allow_abbrev=False,
+            prog=f"python -m {prog}",
+            description=description,
+            allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-        )  # fmt: skip
+        )
         self.add_argument("--steps", default="300", help="agent steps to play, 15 a second; 300")
         self.add_argument("--games", help="whole games to play, in place of --steps")
         self.add_argument("--policy", default="stochastic", help="stochastic (default) or greedy")

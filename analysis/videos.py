@@ -43,9 +43,11 @@ def _videos_of_a_sweep(options: argparse.Namespace) -> int:
 
 
 def make_videos(
-    games: Mapping[str, Sequence[Sequence[Run]]], out: Path, options: argparse.Namespace,
+    games: Mapping[str, Sequence[Sequence[Run]]],
+    out: Path,
+    options: argparse.Namespace,
     mirror: Mirror | None,
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Of each game and each lambda the first run that can be shown; the paths written."""
     written: list[Path] = []
     for game, by_lambda in games.items():
@@ -103,10 +105,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("analysis.videos", __doc__)
     parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
     parser.add_argument("--out", type=Path, help="default: videos/ in the root")
-    parser.add_argument("--saliency", action=argparse.BooleanOptionalAction, default=True,
-                        help="a video an agent of what it looks at, a second a frame")  # fmt: skip
-    parser.add_argument("--wandb", action=argparse.BooleanOptionalAction, default=True,
-                        help="to the runs' own pages on W&B, where they have one")  # fmt: skip
+    parser.add_argument(
+        "--saliency",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a video an agent of what it looks at, a second a frame",
+    )
+    parser.add_argument(
+        "--wandb",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="to the runs' own pages on W&B, where they have one",
+    )
     return parser.options(arguments)
 
 

@@ -91,8 +91,11 @@ def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
     cpu = torch.device("cpu")
     backend = BACKENDS["torch" if kernels_missing(settings, cpu) else state.get("backend", "torch")]
     model = ActorCritic(
-        num_actions, settings.attention, torch.Generator(),
-        layers=backend.layers, bf16=settings.compute.precision == "bf16",
-    )  # fmt: skip
+        num_actions,
+        settings.attention,
+        torch.Generator(),
+        layers=backend.layers,
+        bf16=settings.compute.precision == "bf16",
+    )
     model.load_state_dict(state["model"])
     return settings, model, state["update"] * settings.ppo.batch_size

@@ -186,8 +186,9 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
         allowed = "0 with attention.gate=none, where there's no attention to regularise"
         raise ConfigError("lambda", plain(config.lambda_), allowed)
     if config.compute.backend == "kernels" and config.compute.precision != "fp32":
-        raise ConfigError("compute.precision", config.compute.precision,
-                          "fp32 with compute.backend=kernels")  # fmt: skip
+        raise ConfigError(
+            "compute.precision", config.compute.precision, "fp32 with compute.backend=kernels"
+        )
     return config
 
 

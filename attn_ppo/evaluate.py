@@ -40,9 +40,14 @@ def evaluate(
     """
     device = next(model.parameters()).device
     # Training starts its environments at an update below num_updates: these seeds are new to it.
-    envs = AtariEnvs(settings.env, num_envs=episodes, seed=settings.seed,
-                     protocol=settings.protocol, stream=settings.num_updates,
-                     num_threads=torch.get_num_threads())  # fmt: skip
+    envs = AtariEnvs(
+        settings.env,
+        num_envs=episodes,
+        seed=settings.seed,
+        protocol=settings.protocol,
+        stream=settings.num_updates,
+        num_threads=torch.get_num_threads(),
+    )
     rng = torch.Generator(device).manual_seed(settings.seed)
     finished: dict[int, tuple[float, int]] = {}
     entropy = torch.zeros(settings.attention.maps, dtype=torch.float64, device=device)

@@ -42,10 +42,13 @@ class ActorCritic(nn.Module):
         gain = math.sqrt(2)
         # A flat Sequential: relevance is traced back through it layer by layer.
         self.encoder = nn.Sequential(
-            orthogonal(nn.Conv2d(4, 32, 8, stride=4), gain, rng), nn.ReLU(),
-            orthogonal(nn.Conv2d(32, 64, 4, stride=2), gain, rng), nn.ReLU(),
-            orthogonal(nn.Conv2d(64, 64, 3), gain, rng), nn.ReLU(),
-        )  # fmt: skip
+            orthogonal(nn.Conv2d(4, 32, 8, stride=4), gain, rng),
+            nn.ReLU(),
+            orthogonal(nn.Conv2d(32, 64, 4, stride=2), gain, rng),
+            nn.ReLU(),
+            orthogonal(nn.Conv2d(64, 64, 3), gain, rng),
+            nn.ReLU(),
+        )
         self.attention = None
         if settings.gate != "none":
             self.attention = Attention(

@@ -143,9 +143,15 @@ def _rollout(store: _Store, last: Tensor) -> Rollout:
     next_values = torch.cat([store.values[1:], last[None]])
     next_values = torch.where(truncated, store.cut_off, next_values)
     return Rollout(
-        store.obs[:-1], store.actions, store.log_probs, store.values, next_values,
-        rewards, terminated, terminated | truncated,
-    )  # fmt: skip
+        store.obs[:-1],
+        store.actions,
+        store.log_probs,
+        store.values,
+        next_values,
+        rewards,
+        terminated,
+        terminated | truncated,
+    )
 
 
 @contextmanager

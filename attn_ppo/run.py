@@ -54,13 +54,23 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             learning_rate, clip_range = settings.schedule(number)
             agent.optimizer.learning_rate = learning_rate
             rollout, games.obs, episodes = collect(
-                agent.model, games.groups, games.obs, ppo.num_steps, agent.rng,
+                agent.model,
+                games.groups,
+                games.obs,
+                ppo.num_steps,
+                agent.rng,
                 prepare=agent.backend.prepare,
-            )  # fmt: skip
+            )
             metrics = update(
-                agent.model, agent.optimizer, rollout, ppo, lambda_=settings.lambda_,
-                clip_range=clip_range, rng=agent.rng, prepare=agent.backend.prepare,
-            )  # fmt: skip
+                agent.model,
+                agent.optimizer,
+                rollout,
+                ppo,
+                lambda_=settings.lambda_,
+                clip_range=clip_range,
+                rng=agent.rng,
+                prepare=agent.backend.prepare,
+            )
             row = rows.write(number, episodes, metrics, learning_rate)
             _check_finite(row)
             watchdog.beat()
@@ -123,10 +133,16 @@ def _tell(
     facts = dict(origin.circumstances)
     versions |= {name: facts.pop(name) for name in resume.PACKAGES}
     run_dir.write_status(
-        "running", cause=None, exit_code=None, total_steps=settings.total_steps, versions=versions,
-        inexact_resumes=origin.inexact_resumes, wandb_id=wandb.run_id, wandb_mode=wandb.mode,
+        "running",
+        cause=None,
+        exit_code=None,
+        total_steps=settings.total_steps,
+        versions=versions,
+        inexact_resumes=origin.inexact_resumes,
+        wandb_id=wandb.run_id,
+        wandb_mode=wandb.mode,
         **facts,
-    )  # fmt: skip
+    )
     missing = kernels_missing(settings, agent.rng.device)
     if missing and settings.compute.backend == "auto" and agent.backend.name == "torch":
         terminal.message(f"computing with PyTorch's own operators: {missing}")

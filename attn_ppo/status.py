@@ -27,8 +27,15 @@ from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
 
 SILENT_MINUTES = 20  # a run on another machine leaves a trace more often, if it goes on
 BAD = ("failed", "killed")  # these make the exit code 1
-COLOURS = {"done": 32, "running": 36, "preempted": 33, "no sign of life": 33, "failed": 31,
-           "killed": 31, "unreadable": 31}  # fmt: skip
+COLOURS = {
+    "done": 32,
+    "running": 36,
+    "preempted": 33,
+    "no sign of life": 33,
+    "failed": 31,
+    "killed": 31,
+    "unreadable": 31,
+}
 LEFT = ("game", "state", "note")  # the other columns are numbers
 OPTIONAL = ("steps/s", "ETA", "note")  # shown where any run has one
 
@@ -48,8 +55,14 @@ def main(argv: Sequence[str]) -> int:
     """Prints the table of the runs at or below the folders; returns the exit code."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` is no error
     parser = argparse.ArgumentParser(prog="python -m attn_ppo.status", description=main.__doc__)
-    parser.add_argument("folders", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER",
-                        help="a run, or a folder with runs below it; by default runs/")  # fmt: skip
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        default=[Path("runs")],
+        metavar="FOLDER",
+        help="a run, or a folder with runs below it; by default runs/",
+    )
     sweeps: dict[Path, list[Path]] = {}
     for root in parser.parse_args(argv).folders:
         found = list(_find(root))
@@ -154,8 +167,11 @@ def _state(
     if state == "running":
         minutes = _minutes_silent(folder)
         silent = minutes >= SILENT_MINUTES
-        return ("no sign of life", f"for {minutes:.0f} min: {process}") if silent else (
-            "running", process)  # fmt: skip
+        return (
+            ("no sign of life", f"for {minutes:.0f} min: {process}")
+            if silent
+            else ("running", process)
+        )
     if row or (folder / "status.json").exists():
         return "unreadable", "its status.json"
     return "not started", ""

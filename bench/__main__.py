@@ -49,8 +49,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """All results as plain values, without names of this host or its folders."""
-    checkouts = {name: str(path.resolve()) for name in REPOSITORIES
-                 if (path := getattr(options, name))}  # fmt: skip
+    checkouts = {
+        name: str(path.resolve()) for name in REPOSITORIES if (path := getattr(options, name))
+    }
     found = shutil.which(options.peer_python) or options.peer_python
     python = str(Path(found).absolute())  # not resolved: a link says which packages
     setup = race.Setup(options.game, options.threads, python, checkouts)
@@ -81,10 +82,16 @@ def rates(game: str, threads: int) -> dict[str, Any]:
     flops = {}
     for gate in sorted({contender.gate for contender in CONTENDERS.values()}):
         flops[gate] = machine.training_flops(network(game, gate), NUM_EPOCHS)
-    floors = {gate: machine.floor_seconds(count, best, min(emulator.values()))
-              for gate, count in flops.items()}  # fmt: skip
-    return {"gemm_gflops": gemm, "emulator_seconds": emulator,
-            "flops_per_agent_step": flops, "floor_seconds": floors}  # fmt: skip
+    floors = {
+        gate: machine.floor_seconds(count, best, min(emulator.values()))
+        for gate, count in flops.items()
+    }
+    return {
+        "gemm_gflops": gemm,
+        "emulator_seconds": emulator,
+        "flops_per_agent_step": flops,
+        "floor_seconds": floors,
+    }
 
 
 def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> dict[str, Any]:

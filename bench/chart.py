@@ -49,10 +49,22 @@ def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -
         left = [before + width for before, width in zip(left, widths, strict=True)]
     for index, (row, total) in enumerate(zip(rows, left, strict=True)):
         floor = 1e3 * results["floor_seconds"][row["gate"]]
-        panel.plot([floor] * 2, [index - 0.4, index + 0.4], color=FLOOR_COLOR, linewidth=2,
-                   label="floor" if index == 0 else None)  # fmt: skip
-        panel.annotate(_rate(row, results), (total, index), (6, 0), textcoords="offset points",
-                       va="center", color=INK, fontsize=9.5)  # fmt: skip
+        panel.plot(
+            [floor] * 2,
+            [index - 0.4, index + 0.4],
+            color=FLOOR_COLOR,
+            linewidth=2,
+            label="floor" if index == 0 else None,
+        )
+        panel.annotate(
+            _rate(row, results),
+            (total, index),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=INK,
+            fontsize=9.5,
+        )
     panel.set_yticks(range(len(rows)), [row["label"] for row in rows])
     for label, row in zip(panel.get_yticklabels(), rows, strict=True):
         ours = row["label"].startswith(CONTENDERS["ours"].label)
@@ -62,9 +74,17 @@ def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -
     panel.grid(axis="y", visible=False)
     panel.tick_params(axis="y", length=0)
     handles, names = panel.get_legend_handles_labels()
-    panel.legend(handles[1:] + handles[:1], names[1:] + names[:1], loc="lower left",
-                 bbox_to_anchor=(0, 1), ncols=4, frameon=False,
-                 labelcolor=QUIET, borderaxespad=0, handlelength=1.2)  # fmt: skip
+    panel.legend(
+        handles[1:] + handles[:1],
+        names[1:] + names[:1],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=4,
+        frameon=False,
+        labelcolor=QUIET,
+        borderaxespad=0,
+        handlelength=1.2,
+    )
 
 
 def _rate(row: Mapping[str, Any], results: Mapping[str, Any]) -> str:

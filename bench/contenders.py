@@ -92,9 +92,18 @@ def run_stable_baselines(job: Job, clock: Clock) -> None:
     _register_atari()
     envs = VecFrameStack(make_atari_env(f"{job.game}NoFrameskip-v4", NUM_ENVS, seed=0), 4)
     model = PPO(
-        "CnnPolicy", envs, n_steps=NUM_STEPS, batch_size=MINIBATCH, n_epochs=NUM_EPOCHS,
-        learning_rate=2.5e-4, clip_range=0.1, clip_range_vf=0.1, ent_coef=0.01, vf_coef=0.5, seed=0,
-    )  # fmt: skip
+        "CnnPolicy",
+        envs,
+        n_steps=NUM_STEPS,
+        batch_size=MINIBATCH,
+        n_epochs=NUM_EPOCHS,
+        learning_rate=2.5e-4,
+        clip_range=0.1,
+        clip_range_vf=0.1,
+        ent_coef=0.01,
+        vf_coef=0.5,
+        seed=0,
+    )
     assert model.env
     model.env.step = clock.paced(model.env.step)
     model.learn(10**9)
@@ -135,16 +144,17 @@ CONTENDERS = {
     "ours": Contender("attn_ppo", run_ours, ours=True, gate="softmax"),
     "ours_plain": Contender("attn_ppo, no attention", run_ours, ours=True),
     "ours_torch": Contender(
-        "attn_ppo, plain PyTorch", run_ours, ours=True, gate="softmax",
+        "attn_ppo, plain PyTorch",
+        run_ours,
+        ours=True,
+        gate="softmax",
         overrides=("compute.backend=torch",),
     ),
     "sb3": Contender("Stable-Baselines3", run_stable_baselines),
     "cleanrl": Contender("CleanRL", run_cleanrl, repository="cleanrl"),
     "cleanrl_envpool": Contender("CleanRL, EnvPool", run_cleanrl_envpool, repository="cleanrl"),
-    "leanrl": Contender(
-        "LeanRL, EnvPool, compiled", run_leanrl, repository="leanrl"
-    ),
-}  # fmt: skip
+    "leanrl": Contender("LeanRL, EnvPool, compiled", run_leanrl, repository="leanrl"),
+}
 REPOSITORIES = {
     "cleanrl": "https://github.com/vwxyzjn/cleanrl",
     "leanrl": "https://github.com/pytorch-labs/LeanRL",

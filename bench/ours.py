@@ -21,9 +21,12 @@ class Ours:
     def __init__(self, settings: RunConfig, threads: int) -> None:
         self.settings = settings
         self.groups = two_groups(
-            settings.env, num_envs=settings.ppo.num_envs, seed=settings.seed,
-            protocol=settings.protocol, num_threads=threads,
-        )  # fmt: skip
+            settings.env,
+            num_envs=settings.ppo.num_envs,
+            seed=settings.seed,
+            protocol=settings.protocol,
+            num_threads=threads,
+        )
         num_actions = self.groups[0].num_actions
         self.agent = make_agent(settings, num_actions, device_for(settings), {})
         self._obs = [envs.reset() for envs in self.groups]
@@ -57,10 +60,15 @@ class Ours:
         """The metrics of an update on this rollout."""
         ppo = self.settings.ppo
         return update(
-            self.agent.model, self.agent.optimizer, rollout, ppo,
-            lambda_=self.settings.lambda_, clip_range=ppo.clip_range, rng=self.agent.rng,
+            self.agent.model,
+            self.agent.optimizer,
+            rollout,
+            ppo,
+            lambda_=self.settings.lambda_,
+            clip_range=ppo.clip_range,
+            rng=self.agent.rng,
             prepare=self.agent.backend.prepare,
-        )  # fmt: skip
+        )
 
 
 def network(game: str, gate: str) -> ActorCritic:

@@ -45,10 +45,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench/out"))
     asked = parser.parse_args()
     out = asked.out.absolute()
-    settings = command_line.parse([
-        f"total_steps={1024 * asked.updates}", "evaluation.episodes=0", "lambda=0.0005",
-        "wandb.mode=disabled", "name=overhead",
-    ]).configs[0]  # fmt: skip
+    settings = command_line.parse(
+        [
+            f"total_steps={1024 * asked.updates}",
+            "evaluation.episodes=0",
+            "lambda=0.0005",
+            "wandb.mode=disabled",
+            "name=overhead",
+        ]
+    ).configs[0]
     result = measure(settings)
     out.mkdir(parents=True, exist_ok=True)
     (out / "overhead.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -67,8 +72,9 @@ def measure(settings: RunConfig) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         assert train.train(settings) == 0
         row = (settings.folder / "metrics.csv").read_text().split("\n")
-        training = float(dict(zip(row[0].split(","), row[-2].split(","), strict=True))[
-            "elapsed_seconds"])  # fmt: skip
+        training = float(
+            dict(zip(row[0].split(","), row[-2].split(","), strict=True))["elapsed_seconds"]
+        )
     return {"training": training, "seconds": spent, "env_steps": settings.trained_steps}
 
 

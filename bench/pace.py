@@ -88,9 +88,15 @@ class Child:
         self._printed = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 until close()
         try:
             self._process = subprocess.Popen(
-                command, cwd=folder, env=os.environ | env, text=True, start_new_session=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._printed,
-            )  # fmt: skip
+                command,
+                cwd=folder,
+                env=os.environ | env,
+                text=True,
+                start_new_session=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._printed,
+            )
         except OSError as error:
             raise ContenderError(f"can't start {Path(command[0]).name}: {error.strerror}") from None
 

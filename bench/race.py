@@ -103,8 +103,12 @@ def child(key: str, setup: Setup, threads: int) -> Iterator[Child]:
     contender = CONTENDERS[key]
     python = sys.executable if contender.ours else setup.peer_python
     checkout = setup.checkouts.get(contender.repository or "", "")
-    env = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
-           "PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled"}  # fmt: skip
+    env = {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONPATH": str(ROOT),
+        "WANDB_MODE": "disabled",
+    }
     with tempfile.TemporaryDirectory() as folder:
         command = contender.command(key, python, setup.game, threads, checkout)
         started = Child(command, folder=folder, env=env)

@@ -30,31 +30,45 @@ def _rates(results: Mapping[str, Any]) -> list[str]:
     for threads, rates in results["gemm_gflops"].items():
         for dtype, shapes in rates.items():
             shape = max(shapes, key=lambda name: shapes[name])
-            lines.append(f"matrix product, {dtype}, {threads} threads: "
-                         f"{shapes[shape]:.0f} GFLOP/s at best ({shape})")  # fmt: skip
+            lines.append(
+                f"matrix product, {dtype}, {threads} threads: "
+                f"{shapes[shape]:.0f} GFLOP/s at best ({shape})"
+            )
     for threads, seconds in results["emulator_seconds"].items():
         lines.append(f"emulator, {threads} threads: {1 / seconds:,.0f} agent steps/s")
     for gate, floor in results["floor_seconds"].items():
         million = results["flops_per_agent_step"][gate] / 1e6
-        lines.append(f"floor, attention {gate}: {1e3 * floor:.2f} ms an agent step, "
-                     f"{1 / floor:,.0f} steps/s ({million:.0f} MFLOP)")  # fmt: skip
+        lines.append(
+            f"floor, attention {gate}: {1e3 * floor:.2f} ms an agent step, "
+            f"{1 / floor:,.0f} steps/s ({million:.0f} MFLOP)"
+        )
     return lines
 
 
 def _contenders(results: Mapping[str, Any]) -> list[str]:
     """A row a contender, the fastest first."""
     contenders, against = results["contenders"], CONTENDERS[results["against"]].label
-    header = ["", "s/iteration", "steps/s", *(f"{part} ms" for part in PARTS),
-              f"x {against}", "% of floor rate"]  # fmt: skip
+    header = [
+        "",
+        "s/iteration",
+        "steps/s",
+        *(f"{part} ms" for part in PARTS),
+        f"x {against}",
+        "% of floor rate",
+    ]
     rows = [header]
     for row in sorted(contenders.values(), key=lambda row: -row["agent_steps_per_second"]):
         speedup = Spread(**row["speedup"]) if row["speedup"] else "-"
-        rows.append([
-            row["label"], str(Spread(**row["seconds_per_iteration"])),
-            f"{row['agent_steps_per_second']:,.0f}",
-            *(f"{row['ms_per_agent_step'][part]:.2f}" for part in PARTS),
-            str(speedup), f"{row['percent_of_floor_rate']:.0f}",
-        ])  # fmt: skip
+        rows.append(
+            [
+                row["label"],
+                str(Spread(**row["seconds_per_iteration"])),
+                f"{row['agent_steps_per_second']:,.0f}",
+                *(f"{row['ms_per_agent_step'][part]:.2f}" for part in PARTS),
+                str(speedup),
+                f"{row['percent_of_floor_rate']:.0f}",
+            ]
+        )
     rounds = len(next(iter(contenders.values()))["rounds"])
     note = f"{rounds} rounds, interleaved; median (min..max) over rounds; parts in ms an agent step"
     return [*_columns(rows), note]
@@ -63,8 +77,10 @@ def _contenders(results: Mapping[str, Any]) -> list[str]:
 def _scaling(scaling: Mapping[str, Any]) -> list[str]:
     """A line a question."""
     lines = []
-    for key, what in (("collecting", "ms an agent step by number of environments"),
-                      ("updating", "ms a sample and epoch by minibatch")):  # fmt: skip
+    for key, what in (
+        ("collecting", "ms an agent step by number of environments"),
+        ("updating", "ms a sample and epoch by minibatch"),
+    ):
         if key in scaling:
             numbers = "  ".join(f"{size}: {ms:.3f}" for size, ms in scaling[key].items())
             lines.append(f"{key}, {what}:  {numbers}")
@@ -88,7 +104,11 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width
-                                              in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
         for row in rows
-    ]  # fmt: skip
+    ]

@@ -29,8 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     """The command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.saliency", description=__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="of each method; default: 20")
-    parser.add_argument("--gate", choices=["softmax", "sigmoid", "none"], default="softmax",
-                        help="of the attention; default: softmax")  # fmt: skip
+    parser.add_argument(
+        "--gate",
+        choices=["softmax", "sigmoid", "none"],
+        default="softmax",
+        help="of the attention; default: softmax",
+    )
     asked = parser.parse_args(arguments)
     if asked.repeats < 1:
         parser.error(f"--repeats={asked.repeats} is not allowed; allowed: from 1")

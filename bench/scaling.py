@@ -88,10 +88,13 @@ def concurrent(
 
         rates, _ = take_turns(list(turns), rate, deadline=deadline, at_least=2)
     return {
-        key: {count: spread(rates[turn]).median for turn, (k, count) in turns.items()
-              if k == key and turn in rates}
+        key: {
+            count: spread(rates[turn]).median
+            for turn, (k, count) in turns.items()
+            if k == key and turn in rates
+        }
         for key in teams
-    }  # fmt: skip
+    }
 
 
 def overhead(game: str, threads: int, folder: Path) -> dict[str, float]:
@@ -118,8 +121,12 @@ def overhead(game: str, threads: int, folder: Path) -> dict[str, float]:
         row = _ms(lambda: rows.write(1, episodes, metrics, 1e-4), ROWS)
         saved = _ms(save, SAVES)
     every = settings.checkpoint.every_updates
-    return {"row_ms": row, "save_ms": saved, "every_updates": every,
-            "ms_per_update": row + saved / every}  # fmt: skip
+    return {
+        "row_ms": row,
+        "save_ms": saved,
+        "every_updates": every,
+        "ms_per_update": row + saved / every,
+    }
 
 
 def _ms_per_sample(

@@ -16,9 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-OVERRIDES = ["ppo.num_epochs=1", "attention.hidden=64", "checkpoint.every_updates=5",
-             "checkpoint.anchor_steps=2000", "lambda=0.0005", "total_steps=1e9",
-             "wandb.mode=offline", "name=soak"]  # fmt: skip
+OVERRIDES = [
+    "ppo.num_epochs=1",
+    "attention.hidden=64",
+    "checkpoint.every_updates=5",
+    "checkpoint.anchor_steps=2000",
+    "lambda=0.0005",
+    "total_steps=1e9",
+    "wandb.mode=offline",
+    "name=soak",
+]
 WINDOW = 30
 COLUMNS = ("seconds", "env_steps", "rss_mb", "threads", "open_files")
 WARM_UP = 0.2  # share of the time before growth is looked at: buffers fill, the allocator settles

@@ -31,16 +31,21 @@ def played(*, seed: int = 3, name: str = "demo", gate: Any = "softmax") -> Playe
     palette[:2] = (30, 40, 50), (200, 72, 72)
     recording = dataclasses.replace(
         recordings.planted(np.full((1, 7, 7), 1 / 49), steps=STEPS, seed=seed, name=name),
-        frames=frames, screens=screens, palette=palette,
+        frames=frames,
+        screens=screens,
+        palette=palette,
         rewards=np.eye(STEPS, dtype=np.float32)[4] * 7,
-    )  # fmt: skip
+    )
     seen = see_all(model, torch.from_numpy(recording.observations()))
     even = torch.full_like(seen.attention, 1 / 49)  # none, where there is no attention
     attention = torch.cat([seen.attention, even], 1)
     recording = dataclasses.replace(
-        recording, value=seen.value.numpy(), log_probs=seen.log_probs.numpy(),
-        attention=attention.numpy(), entropy=map_entropies(attention).numpy(),
-    )  # fmt: skip
+        recording,
+        value=seen.value.numpy(),
+        log_probs=seen.log_probs.numpy(),
+        attention=attention.numpy(),
+        entropy=map_entropies(attention).numpy(),
+    )
     return Played(OpenAgent(None, model, 10_240, "w"), recording)  # pyright: ignore
 
 

@@ -5,10 +5,17 @@ import numpy as np
 from attn_ppo.interpret.play.recording import About, Recording
 
 ABOUT = About(
-    game="Breakout", name="demo", lambda_="0.005", seed=3, env_steps=10_240, weights="w",
-    gate="softmax", policy="stochastic", recording_seed=0,
+    game="Breakout",
+    name="demo",
+    lambda_="0.005",
+    seed=3,
+    env_steps=10_240,
+    weights="w",
+    gate="softmax",
+    policy="stochastic",
+    recording_seed=0,
     action_names=("NOOP", "FIRE", "RIGHT", "LEFT"),
-)  # fmt: skip
+)
 UNIFORM = np.full((2, 7, 7), 1 / 49)
 
 
@@ -25,11 +32,17 @@ def planted(attention: np.ndarray, *, steps: int = 4, reward: float = 0, **about
     flat = attention.reshape(len(attention), 49)
     nats = -(flat * np.log(np.maximum(flat, 1e-30))).sum(-1)
     return Recording(
-        About(**(vars(ABOUT) | about)), palette=np.full((256, 3), 120, np.uint8),
+        About(**(vars(ABOUT) | about)),
+        palette=np.full((256, 3), 120, np.uint8),
         screens=np.zeros((steps, 210, 160), np.uint8),
-        frames=np.full((steps, 84, 84), 100, np.uint8), games=np.zeros(steps, np.int32),
-        actions=np.ones(steps, np.uint8), executed=np.ones(steps, np.uint8),
-        rewards=np.full(steps, reward, np.float32), lives=np.full(steps, 5, np.uint8),
-        log_probs=np.full((steps, 4), np.log(0.25), np.float32), value=np.zeros(steps, np.float32),
-        attention=maps, entropy=np.tile(nats.astype(np.float32), (steps, 1)),
-    )  # fmt: skip
+        frames=np.full((steps, 84, 84), 100, np.uint8),
+        games=np.zeros(steps, np.int32),
+        actions=np.ones(steps, np.uint8),
+        executed=np.ones(steps, np.uint8),
+        rewards=np.full(steps, reward, np.float32),
+        lives=np.full(steps, 5, np.uint8),
+        log_probs=np.full((steps, 4), np.log(0.25), np.float32),
+        value=np.zeros(steps, np.float32),
+        attention=maps,
+        entropy=np.tile(nats.astype(np.float32), (steps, 1)),
+    )

@@ -47,8 +47,16 @@ def play(envs: AtariEnvs, rng: np.random.Generator, steps: int) -> list:
 @pytest.mark.parametrize("game", ["Breakout", "Enduro", "MsPacman", "Pong"])
 def test_games_in_progress_are_made_again(game, protocol):
     def make() -> AtariEnvs:
-        return AtariEnvs(game, num_envs=2, seed=5, protocol=protocol, num_threads=1,
-                         max_frames=1200, first_index=4, anchor_steps=400)  # fmt: skip
+        return AtariEnvs(
+            game,
+            num_envs=2,
+            seed=5,
+            protocol=protocol,
+            num_threads=1,
+            max_frames=1200,
+            first_index=4,
+            anchor_steps=400,
+        )
 
     envs, rng = make(), np.random.default_rng(0)
     envs.reset()
@@ -69,8 +77,9 @@ def test_games_in_progress_are_made_again(game, protocol):
 
 
 def test_an_anchor_comes_at_the_end_of_a_game_and_only_when_due():
-    envs = AtariEnvs("Breakout", num_envs=1, seed=0, protocol=BASELINES, num_threads=1,
-                     anchor_steps=300)  # fmt: skip
+    envs = AtariEnvs(
+        "Breakout", num_envs=1, seed=0, protocol=BASELINES, num_threads=1, anchor_steps=300
+    )
     envs.reset()
     rng, since, anchors = np.random.default_rng(1), 0, []
     for _ in range(1500):

@@ -54,9 +54,17 @@ SECOND = """\
 
 
 def write_run(
-    root: Path, env="Breakout", lambda_="0", seed=0, *, rows=FIRST, state="done", evaluation=None,
-    gate="softmax", sticky="0.0",
-) -> Path:  # fmt: skip
+    root: Path,
+    env="Breakout",
+    lambda_="0",
+    seed=0,
+    *,
+    rows=FIRST,
+    state="done",
+    evaluation=None,
+    gate="softmax",
+    sticky="0.0",
+) -> Path:
     folder = root / env / f"lambda={lambda_}" / f"seed={seed}"
     folder.mkdir(parents=True)
     text = CONFIG.format(env=env, lambda_=lambda_, seed=seed, gate=gate, sticky=sticky)

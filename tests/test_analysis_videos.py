@@ -52,8 +52,11 @@ def test_a_video_a_game_and_one_an_agent(write_run, capsys):
         for seed in (0, 1):
             write_run(f"lambda={lambda_}", f"seed={seed}")
     assert videos.main(SHORT) == 0  # the newest folder in runs/
-    assert made() == ["Breakout-lambda=0-seed=0-saliency.mp4",
-                      "Breakout-lambda=0.005-seed=0-saliency.mp4", "Breakout.mp4"]  # fmt: skip
+    assert made() == [
+        "Breakout-lambda=0-seed=0-saliency.mp4",
+        "Breakout-lambda=0.005-seed=0-saliency.mp4",
+        "Breakout.mp4",
+    ]
     with av.open(Path("runs/demo/videos/Breakout.mp4")) as container:
         assert container.streams.video[0].width == 692  # two columns
         assert len(list(container.decode(video=0))) == 4
@@ -109,19 +112,22 @@ def test_a_disk_that_refuses_is_told(write_run, capsys):
     assert err[0].startswith("error: can't write runs/demo/videos")
 
 
-@pytest.mark.parametrize(("asked", "words"), [
-    ("--steps=0", ["--steps=0", "from 1 to 100,000"]),
-    ("--steps=1e3", ["--steps=1e3", "whole number"]),
-    ("--steps=²", ["--steps=²"]),
-    ("--steps=" + "9" * 5000, ["--steps=999"]),
-    ("--seed=-1", ["--seed=-1", "from 0"]),
-    ("--agent-seed=7", ["--agent-seed=7", "a seed of these runs: 0"]),
-    ("--policy=gredy", ["--policy=gredy", "stochastic, greedy", "nearest: greedy"]),
-    ("--score=log_pob", ["--score=log_pob", "nearest: log_prob"]),
-    ("--methods=gradient,vargard", ["--methods=vargard", "nearest: vargrad"]),
-    ("--stepps=3", ["--stepps=3", "nearest: --steps"]),
-    ("--steps", ["--steps", "--help"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("--steps=0", ["--steps=0", "from 1 to 100,000"]),
+        ("--steps=1e3", ["--steps=1e3", "whole number"]),
+        ("--steps=²", ["--steps=²"]),
+        ("--steps=" + "9" * 5000, ["--steps=999"]),
+        ("--seed=-1", ["--seed=-1", "from 0"]),
+        ("--agent-seed=7", ["--agent-seed=7", "a seed of these runs: 0"]),
+        ("--policy=gredy", ["--policy=gredy", "stochastic, greedy", "nearest: greedy"]),
+        ("--score=log_pob", ["--score=log_pob", "nearest: log_prob"]),
+        ("--methods=gradient,vargard", ["--methods=vargard", "nearest: vargrad"]),
+        ("--stepps=3", ["--stepps=3", "nearest: --steps"]),
+        ("--steps", ["--steps", "--help"]),
+    ],
+)
 def test_bad_input(write_run, capsys, asked, words):
     write_run()
     assert videos.main(["runs/demo", asked]) == 2

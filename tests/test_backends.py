@@ -31,8 +31,14 @@ def played() -> tuple[Rollout, Minibatch]:
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
     rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 32, agent.rng)
     advantages = gae(rollout, gamma=0.99, gae_lambda=0.95)
-    fields = (rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages,
-              advantages + rollout.values)  # fmt: skip
+    fields = (
+        rollout.obs,
+        rollout.actions,
+        rollout.log_probs,
+        rollout.values,
+        advantages,
+        advantages + rollout.values,
+    )
     return rollout, Minibatch(*(field.flatten(0, 1) for field in fields))
 
 
@@ -57,8 +63,16 @@ def test_kernels_compute_what_pytorch_computes(settings_of, played):
     gradients = [gradient(agent, played[1], settings) for agent in (ours, theirs)]
     assert cosine(*gradients) > 1 - 1e-9
     for agent in (ours, theirs):
-        update(agent.model, agent.optimizer, played[0], settings.ppo, lambda_=0.005,
-               clip_range=0.1, rng=agent.rng, prepare=agent.backend.prepare)  # fmt: skip
+        update(
+            agent.model,
+            agent.optimizer,
+            played[0],
+            settings.ppo,
+            lambda_=0.005,
+            clip_range=0.1,
+            rng=agent.rng,
+            prepare=agent.backend.prepare,
+        )
     with torch.no_grad():
         after = [agent.model(played[1].obs) for agent in (ours, theirs)]
     torch.testing.assert_close(after[0].value, after[1].value, atol=1e-3, rtol=1e-3)
@@ -127,8 +141,16 @@ def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
         agent = agent_of(settings_of)
         envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
         rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 16, agent.rng, prepare=prepare)
-        metrics = update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005,
-                         clip_range=0.1, rng=agent.rng, prepare=prepare)  # fmt: skip
+        metrics = update(
+            agent.model,
+            agent.optimizer,
+            rollout,
+            settings.ppo,
+            lambda_=0.005,
+            clip_range=0.1,
+            rng=agent.rng,
+            prepare=prepare,
+        )
         results.append((vars(rollout), metrics))
     (played, learned), (played_again, learned_again) = results
     assert all(torch.equal(played[key], played_again[key]) for key in played)

@@ -90,8 +90,14 @@ def not_ours(folder: Path) -> Path:
     return folder
 
 
-UNWRITABLE = [a_file_named_runs, a_file_in_the_way, a_link_to_nowhere, no_real_disk,
-              a_read_only_disk, not_ours]  # fmt: skip
+UNWRITABLE = [
+    a_file_named_runs,
+    a_file_in_the_way,
+    a_link_to_nowhere,
+    no_real_disk,
+    a_read_only_disk,
+    not_ours,
+]
 
 
 @pytest.fixture

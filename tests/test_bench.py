@@ -139,10 +139,20 @@ def test_a_race_in_numbers():
     assert table["ours"]["ms_per_agent_step"] == pytest.approx(parts)
     assert table["ours"]["percent_of_floor_rate"] == pytest.approx(50)
     assert table["sb3"]["percent_of_floor_rate"] == pytest.approx(25)
-    shown = report.text({
-        "game": "Pong", "threads": 2, "against": "sb3", "machine": {"cpu": "C", "cores": 2},
-        "gemm_gflops": {}, "emulator_seconds": {}, "flops_per_agent_step": {}, "floor_seconds": {},
-        "contenders": table, "lost": {"leanrl": "left out"}, "scaling": {},
-    })  # fmt: skip
+    shown = report.text(
+        {
+            "game": "Pong",
+            "threads": 2,
+            "against": "sb3",
+            "machine": {"cpu": "C", "cores": 2},
+            "gemm_gflops": {},
+            "emulator_seconds": {},
+            "flops_per_agent_step": {},
+            "floor_seconds": {},
+            "contenders": table,
+            "lost": {"leanrl": "left out"},
+            "scaling": {},
+        }
+    )
     assert "attn_ppo           1.02 (1.02..1.02)    1,000" in shown
     assert "LeanRL, EnvPool, compiled: left out" in shown

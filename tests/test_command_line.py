@@ -115,7 +115,9 @@ def test_a_broken_config_yaml_is_told(text, tmp_path):
     assert "config.yaml" in str(told.value)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0.0, "0"), (0.0005, "0.0005"), (1e-7, "0.0000001"),
-                                              (1.5, "1.5"), (100.0, "100")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.0, "0"), (0.0005, "0.0005"), (1e-7, "0.0000001"), (1.5, "1.5"), (100.0, "100")],
+)
 def test_numbers_in_paths_are_plain(number, text):
     assert config.plain(number) == text

@@ -15,10 +15,21 @@ from attn_ppo.rollout import collect
 
 QUIT, STAY = 0, 1
 SETTINGS = PPO(
-    num_envs=16, num_steps=32, num_epochs=4, num_minibatches=4, learning_rate=3e-3,
-    anneal_learning_rate=False, gamma=0.8, gae_lambda=0.95, clip_range=0.2,
-    anneal_clip_range=False, clip_value_loss=False, ent_coef=0.01, vf_coef=0.5, max_grad_norm=0.5,
-)  # fmt: skip
+    num_envs=16,
+    num_steps=32,
+    num_epochs=4,
+    num_minibatches=4,
+    learning_rate=3e-3,
+    anneal_learning_rate=False,
+    gamma=0.8,
+    gae_lambda=0.95,
+    clip_range=0.2,
+    anneal_clip_range=False,
+    clip_value_loss=False,
+    ent_coef=0.01,
+    vf_coef=0.5,
+    max_grad_norm=0.5,
+)
 
 
 class Patience:

@@ -37,8 +37,9 @@ def test_they_are_what_each_method_gives_alone(gate):
 def test_they_stay_as_coarse_as_they_are():
     found = maps(agent(), OBS, ACTIONS, SCORES["log_prob"], ["sarfa", "grad_cam"], Generator())
     assert {name: tuple(each.shape) for name, each in found.items()} == {
-        "sarfa": (2, 1, 17, 17), "grad_cam": (2, 1, 7, 7),
-    }  # fmt: skip
+        "sarfa": (2, 1, 17, 17),
+        "grad_cam": (2, 1, 7, 7),
+    }
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,12 @@ def wheel(tmp_path_factory) -> Path:
 
 def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
     names = {str(path.relative_to(wheel)) for path in wheel.rglob("*") if path.is_file()}
-    assert {"attn_ppo/conf/config.yaml", "attn_ppo/conf/experiment/paper.yaml",
-            "attn_ppo/train.py", "analysis/study_results.csv"} <= names  # fmt: skip
+    assert {
+        "attn_ppo/conf/config.yaml",
+        "attn_ppo/conf/experiment/paper.yaml",
+        "attn_ppo/train.py",
+        "analysis/study_results.csv",
+    } <= names
     assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
     page = {name for name in names if name.startswith("attn_ppo/interpret/show/web/")}
     assert page == {

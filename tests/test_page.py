@@ -69,8 +69,21 @@ def test_the_games_arrays_come_back(played, page):
     (run,) = header["runs"]
     assert (header["format"], run["steps"], run["maps"], run["screen"]) == (1, 3, 1, [210, 160])
     assert run["actions"] == ["NOOP", "FIRE", "RIGHT", "LEFT"]
-    for name in ("palette", "screens", "frames", "filled", "games", "actions", "executed", "value",
-                 "rewards", "lives", "log_probs", "attention", "entropy"):  # fmt: skip
+    for name in (
+        "palette",
+        "screens",
+        "frames",
+        "filled",
+        "games",
+        "actions",
+        "executed",
+        "value",
+        "rewards",
+        "lives",
+        "log_probs",
+        "attention",
+        "entropy",
+    ):
         np.testing.assert_array_equal(arrays[name], getattr(played.recording, name))
 
 
@@ -123,8 +136,12 @@ def test_the_same_page_again(played, page, tmp_path):
 def test_markup_in_names_stays_text(played, tmp_path):
     about = dataclasses.replace(played.recording.about, game=HOSTILE, name=HOSTILE)
     recording = dataclasses.replace(played.recording, about=about)
-    write_page(tmp_path / "p.html", [played._replace(recording=recording)], Choice(methods=()),
-               lambda: None)  # fmt: skip
+    write_page(
+        tmp_path / "p.html",
+        [played._replace(recording=recording)],
+        Choice(methods=()),
+        lambda: None,
+    )
     text = (tmp_path / "p.html").read_text()
     assert HOSTILE not in text
     title = re.search(r"<title>(.*?)</title>", text)
@@ -155,8 +172,11 @@ def test_several_runs_and_other_roots(played, tmp_path):
 
 def test_an_agent_without_attention(played, tmp_path):
     model = planted.planted("none")
-    bare = dataclasses.replace(played.recording, attention=np.zeros((3, 0, 7, 7), np.float32),
-                               entropy=np.zeros((3, 0), np.float32))  # fmt: skip
+    bare = dataclasses.replace(
+        played.recording,
+        attention=np.zeros((3, 0, 7, 7), np.float32),
+        entropy=np.zeros((3, 0), np.float32),
+    )
     plain = Played(played.agent._replace(model=model), bare)
     with pytest.raises(ConfigError, match="root=attention"):
         write_page(tmp_path / "p.html", [plain], Choice(methods=()), lambda: None)
@@ -179,8 +199,11 @@ def test_a_full_disk_is_told(played, tmp_path, monkeypatch):
 def test_container_by_hand():
     container = Container()
     assert container.add(np.array([1, 3, 3], np.uint8), delta=True) == {
-        "type": "u8", "shape": [3], "offset": 0, "delta": True,
-    }  # fmt: skip
+        "type": "u8",
+        "shape": [3],
+        "offset": 0,
+        "delta": True,
+    }
     assert container.add(np.array([0.5], np.float16))["offset"] == 8
     block = gzip.decompress(base64.b64decode(container.text({"a": 1})))
     # 4 bytes of length, 8 of header, 4 of padding; 1, 1 xor 3, 3 xor 3; half a one is 0x3800
@@ -209,9 +232,12 @@ def test_jumps_of_every_kind_in_order():
     entropy[15:] = 1
     found = jumps(_line(value.tolist(), rewards=rewards, lives=lives, games=games, entropy=entropy))
     assert found == [
-        Jump(3, "reward +4"), Jump(10, "life lost"), Jump(15, "attention entropy -2.00"),
-        Jump(20, "value +2.50"), Jump(30, "new game"),
-    ]  # fmt: skip
+        Jump(3, "reward +4"),
+        Jump(10, "life lost"),
+        Jump(15, "attention entropy -2.00"),
+        Jump(20, "value +2.50"),
+        Jump(30, "new game"),
+    ]
 
 
 def test_nothing_happens_nowhere_to_jump():

@@ -34,8 +34,16 @@ def test_keys(open_page):
         return int(page.input_value("#scrubber"))
 
     first, *_, last = (jump.step for jump in jumps(played().recording))
-    for key, step in (("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10), ("Home", 0),
-                      ("End", 11), ("[", last), ("Home", 0), ("]", first)):  # fmt: skip
+    for key, step in (
+        ("ArrowRight", 1),
+        ("Shift+ArrowRight", 11),
+        ("ArrowLeft", 10),
+        ("Home", 0),
+        ("End", 11),
+        ("[", last),
+        ("Home", 0),
+        ("]", first),
+    ):
         page.keyboard.press(key)
         assert at() == step, key
     page.keyboard.press("Home")

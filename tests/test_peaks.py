@@ -7,12 +7,15 @@ from attn_ppo.interpret.tree.peaks import Peak, peaks
 
 def test_a_shoulder_is_no_peak_and_a_lower_summit_is_one():
     # The 8 beside the 9 is higher than the 5, but one comes up from it to the 9 without going down.
-    heights = np.array([
-        [9, 8, 1, 0],
-        [7, 6, 0, 0],
-        [1, 0, 0, 5],
-        [0, 0, 4, 0],
-    ], float)  # fmt: skip
+    heights = np.array(
+        [
+            [9, 8, 1, 0],
+            [7, 6, 0, 0],
+            [1, 0, 0, 5],
+            [0, 0, 4, 0],
+        ],
+        float,
+    )
     # From the 5 one must go down to 0: (2, 3) -> (1, 2) -> (0, 1).
     assert peaks(heights, 5) == [Peak(0, 0, 9, 9), Peak(2, 3, 5, 5)]
 

@@ -99,12 +99,14 @@ def test_older_frames_are_blurred_too():
 
 def test_specificity_by_hand():
     before = torch.tensor([0.5, 0.25, 0.25]).log()
-    after = torch.tensor([
-        [0.25, 0.375, 0.375],  # .25 lost, the others' odds stay: 2 * .25 * 1 / 1.25
-        [0.25, 0.5, 0.25],  # KL of (2/3, 1/3) from (1/2, 1/2) = .056633: K = .946402
-        [0.5, 0.25, 0.25],  # nothing lost
-        [0.8, 0.1, 0.1],  # gained
-    ]).log()  # fmt: skip
+    after = torch.tensor(
+        [
+            [0.25, 0.375, 0.375],  # .25 lost, the others' odds stay: 2 * .25 * 1 / 1.25
+            [0.25, 0.5, 0.25],  # KL of (2/3, 1/3) from (1/2, 1/2) = .056633: K = .946402
+            [0.5, 0.25, 0.25],  # nothing lost
+            [0.8, 0.1, 0.1],  # gained
+        ]
+    ).log()
     # 2 * .25 * .946402 / 1.196402 = .395520; KL the other way round would give .395330
     expected = torch.tensor([0.4, 0.395520, 0, 0])
     torch.testing.assert_close(

@@ -23,11 +23,15 @@ def rollout_of(rewards, values, next_values, *, terminated, done) -> Rollout:
 
     steps = len(rewards)
     return Rollout(
-        obs=torch.zeros(steps, 1, 1, dtype=torch.uint8), actions=column([0] * steps, torch.int64),
-        log_probs=column([0.0] * steps), values=column(values), next_values=column(next_values),
-        rewards=column(rewards), terminated=column(terminated, torch.bool),
+        obs=torch.zeros(steps, 1, 1, dtype=torch.uint8),
+        actions=column([0] * steps, torch.int64),
+        log_probs=column([0.0] * steps),
+        values=column(values),
+        next_values=column(next_values),
+        rewards=column(rewards),
+        terminated=column(terminated, torch.bool),
         done=column(done, torch.bool),
-    )  # fmt: skip
+    )
 
 
 def test_gae_of_a_terminated_episode():
@@ -99,8 +103,19 @@ class TwoHeads(nn.Module):
 def peer() -> PeerPPO:
     """Stable-Baselines3's PPO, whose `train` does one update on one minibatch of 64 samples."""
     env = gymnasium.make("CartPole-v1")
-    peer = PeerPPO("MlpPolicy", env, n_steps=64, batch_size=64, n_epochs=1, seed=0, ent_coef=0.01,
-                   vf_coef=0.25, max_grad_norm=1e9, clip_range=0.2, device="cpu")  # fmt: skip
+    peer = PeerPPO(
+        "MlpPolicy",
+        env,
+        n_steps=64,
+        batch_size=64,
+        n_epochs=1,
+        seed=0,
+        ent_coef=0.01,
+        vf_coef=0.25,
+        max_grad_norm=1e9,
+        clip_range=0.2,
+        device="cpu",
+    )
     peer.learn(64 * 3)
     return peer
 
@@ -114,15 +129,30 @@ def test_losses_and_gradients_equal_the_peers(peer):
     )
     order = np.arange(64)
     data = buffer._get_samples(order)
-    batch = Minibatch(data.observations, data.actions.flatten().long(), data.old_log_prob,
-                      data.old_values, data.advantages, data.returns)  # fmt: skip
+    batch = Minibatch(
+        data.observations,
+        data.actions.flatten().long(),
+        data.old_log_prob,
+        data.old_values,
+        data.advantages,
+        data.returns,
+    )
     settings = config.PPO(
-        num_envs=1, num_steps=64, num_epochs=1, num_minibatches=1, learning_rate=1e-3,
-        anneal_learning_rate=False, gamma=0.99, gae_lambda=0.95, clip_range=0.2,
-        anneal_clip_range=False, clip_value_loss=False, ent_coef=0.01,
+        num_envs=1,
+        num_steps=64,
+        num_epochs=1,
+        num_minibatches=1,
+        learning_rate=1e-3,
+        anneal_learning_rate=False,
+        gamma=0.99,
+        gae_lambda=0.95,
+        clip_range=0.2,
+        anneal_clip_range=False,
+        clip_value_loss=False,
+        ent_coef=0.01,
         vf_coef=0.5,  # of half the squared error: the peer's 0.25 of all of it
         max_grad_norm=1e9,
-    )  # fmt: skip
+    )
     model = TwoHeads(peer)
     loss, metrics = ppo_loss(model, batch, settings, lambda_=0.0, clip_range=torch.tensor(0.2))
     peer.policy.zero_grad()

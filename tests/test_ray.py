@@ -30,8 +30,11 @@ def start(in_empty_folder) -> Iterator:
     def start(*overrides: str) -> subprocess.Popen:
         sweep = subprocess.Popen(
             [*SWEEP, *overrides],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         started.append(sweep)
         return sweep
 

@@ -36,8 +36,15 @@ def played(agent) -> Recording:
 
 
 def test_the_input_is_what_training_s_environment_shows(agent, played):
-    envs = AtariEnvs("Breakout", num_envs=1, seed=7, protocol=agent.settings.protocol,
-                     num_threads=1, stream=2**32 - 1, anchor_steps=1)  # fmt: skip
+    envs = AtariEnvs(
+        "Breakout",
+        num_envs=1,
+        seed=7,
+        protocol=agent.settings.protocol,
+        num_threads=1,
+        stream=2**32 - 1,
+        anchor_steps=1,
+    )
     obs = envs.reset()
     stacks = played.observations()
     for t in range(STEPS):
@@ -67,16 +74,24 @@ def test_colours_and_lives_are_the_game_s(played):
     colours = played.colours(0)
     # Breakout's six rows of bricks and its grey walls, in NTSC colours
     bricks = [colours[58 + 6 * row, 80].tolist() for row in range(6)]
-    assert bricks == [[200, 72, 72], [198, 108, 58], [180, 122, 48], [162, 162, 42], [72, 160, 72],
-                      [66, 72, 200]]  # fmt: skip
+    assert bricks == [
+        [200, 72, 72],
+        [198, 108, 58],
+        [180, 122, 48],
+        [162, 162, 42],
+        [72, 160, 72],
+        [66, 72, 200],
+    ]
     assert colours[20, 80].tolist() == [142, 142, 142]
 
 
 def test_returns_are_of_the_present_game_before_the_action(played):
     short = dataclasses.replace(
-        played, frames=played.frames[:5], games=np.array([0, 0, 0, 1, 1], np.int32),
+        played,
+        frames=played.frames[:5],
+        games=np.array([0, 0, 0, 1, 1], np.int32),
         rewards=np.array([1, 0, 4, 7, 0], np.float32),
-    )  # fmt: skip
+    )
     assert short.returns.tolist() == [0, 1, 1, 0, 7]
     assert short.filled.tolist() == [1, 2, 3, 1, 2]
     assert short.observations(np.array([3]))[0, :3].max() == 0
@@ -173,9 +188,13 @@ def test_a_recording_is_kept_until_the_agent_has_changed(agent, tmp_path, capsys
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [({"steps": 0}, "steps=0 is"), ({"games": 0}, "games=0 is"), ({"seed": -1}, "seed=-1 is"),
-     ({"policy": "gredy"}, "nearest: greedy")],
-)  # fmt: skip
+    [
+        ({"steps": 0}, "steps=0 is"),
+        ({"games": 0}, "games=0 is"),
+        ({"seed": -1}, "seed=-1 is"),
+        ({"policy": "gredy"}, "nearest: greedy"),
+    ],
+)
 def test_bad_input_is_told_before_anything_is_played(agent, tmp_path, wrong, told):
     with pytest.raises(ConfigError, match=told):
         recorded(tmp_path, agent, **wrong)

@@ -163,11 +163,19 @@ def test_the_sign_is_kept():
 
 def test_held_and_coverage_by_hand():
     # A root 4 of total 5 (children 3, -1, bias 1), the child 3 of total 6 with one child 2 kept.
-    tree = Tree("value", (Level("a", 0, 84), Level("b", 8, 36), Level("c", 8, 20)),
-                parent=np.array([-1, 0, 1]), level=np.array([0, 1, 2]), rank=np.zeros(3, int),
-                channel=np.zeros(3, int), row=np.array([0, 2, 3]), column=np.array([0, 4, 5]),
-                relevance=np.array([4.0, 3, 2]), bias=np.array([1.0, 1, 0]),
-                total=np.array([5.0, 6, 0]))  # fmt: skip
+    tree = Tree(
+        "value",
+        (Level("a", 0, 84), Level("b", 8, 36), Level("c", 8, 20)),
+        parent=np.array([-1, 0, 1]),
+        level=np.array([0, 1, 2]),
+        rank=np.zeros(3, int),
+        channel=np.zeros(3, int),
+        row=np.array([0, 2, 3]),
+        column=np.array([0, 4, 5]),
+        relevance=np.array([4.0, 3, 2]),
+        bias=np.array([1.0, 1, 0]),
+        total=np.array([5.0, 6, 0]),
+    )
     np.testing.assert_allclose(tree.coverage, [3 / 5, 2 / 6, np.nan])
     np.testing.assert_allclose(tree.held, [1, 3 / 5, 3 / 5 * 2 / 6])
     assert tree.level_coverage == pytest.approx([1, 0.6, 0.2])
@@ -175,9 +183,17 @@ def test_held_and_coverage_by_hand():
     assert shown["level_coverage"] == pytest.approx({"a": 1, "b": 0.6, "c": 0.2})
     (root,) = shown["nodes"]
     assert root["children"][0]["children"][0] | {"held": 0.2} == {
-        "level": "c", "channel": 0, "row": 3, "column": 5, "box": [24, 40, 44, 60],
-        "relevance": 2, "bias": 0, "coverage": None, "held": 0.2, "children": [],
-    }  # fmt: skip
+        "level": "c",
+        "channel": 0,
+        "row": 3,
+        "column": 5,
+        "box": [24, 40, 44, 60],
+        "relevance": 2,
+        "bias": 0,
+        "coverage": None,
+        "held": 0.2,
+        "children": [],
+    }
 
 
 def test_a_black_screen_and_a_saturated_softmax_are_finite():
@@ -199,9 +215,13 @@ def test_an_agent_without_attention_has_no_tree_of_it():
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
-    [({"n": 0}, "n=0"), ({"n": 17}, "n=17"), ({"root": "valeu"}, "nearest: value"),
-     ({"root": "value", "action": 4}, "action=4")],
-)  # fmt: skip
+    [
+        ({"n": 0}, "n=0"),
+        ({"n": 17}, "n=17"),
+        ({"root": "valeu"}, "nearest: value"),
+        ({"root": "value", "action": 4}, "action=4"),
+    ],
+)
 def test_what_isn_t_there_is_told(wrong, told):
     with pytest.raises(ConfigError, match=told):
         Tracer(planted.planted()).tree(planted.scene()[0].numpy(), **wrong)

@@ -16,8 +16,12 @@ from starting import COMMAND, SMALL, rows, train, wait_for
 from attn_ppo.lifecycle import checkpoint
 from attn_ppo.lifecycle.resume import differences
 
-OVERRIDES = ["lambda=0.005", "total_steps=1280", "checkpoint.every_updates=5",
-             "checkpoint.anchor_steps=100"]  # fmt: skip
+OVERRIDES = [
+    "lambda=0.005",
+    "total_steps=1280",
+    "checkpoint.every_updates=5",
+    "checkpoint.anchor_steps=100",
+]
 
 
 def folder(name: str) -> Path:
@@ -59,8 +63,14 @@ def saved_run(name: str) -> Path:
 
 
 def again(name: str, *more: str) -> subprocess.CompletedProcess:
-    return train(*OVERRIDES[:1], "total_steps=320", *OVERRIDES[2:], "evaluation.episodes=0",
-                 f"name={name}", *more)  # fmt: skip
+    return train(
+        *OVERRIDES[:1],
+        "total_steps=320",
+        *OVERRIDES[2:],
+        "evaluation.episodes=0",
+        f"name={name}",
+        *more,
+    )
 
 
 def change_checkpoint(run: Path, **circumstances: str) -> None:
@@ -175,8 +185,14 @@ def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_second_signal_quits_at_once_and_one_of_the_same_moment_does_not():
-    command = [sys.executable, "-c", LONG_UPDATE.replace("= 1.0", "= 60.0"), *SMALL, *OVERRIDES,
-               "name=cut"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        LONG_UPDATE.replace("= 1.0", "= 60.0"),
+        *SMALL,
+        *OVERRIDES,
+        "name=cut",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(rows(folder("cut") / "metrics.csv")) == 7)
     time.sleep(1)

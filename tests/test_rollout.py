@@ -62,8 +62,9 @@ def test_two_groups_play_what_one_would(settings_of):
     settings = settings_of("env=Breakout", *SMALL)
     results = []
     for num_threads in (1, 2):
-        groups = two_groups("Breakout", num_envs=4, num_threads=num_threads, seed=0,
-                            protocol=settings.protocol)  # fmt: skip
+        groups = two_groups(
+            "Breakout", num_envs=4, num_threads=num_threads, seed=0, protocol=settings.protocol
+        )
         assert [envs.num_envs for envs in groups] == ([4] if num_threads == 1 else [2, 2])
         agent = make_agent(settings, 4, torch.device("cpu"), {})
         rollout, obs, episodes = collect(
@@ -114,8 +115,15 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
     def learn(agent: Agent, games: AtariEnvs, obs: list[np.ndarray]) -> list[np.ndarray]:
         prepare = agent.backend.prepare
         rollout, obs, _ = collect(agent.model, [games], obs, 16, agent.rng, prepare=prepare)
-        update(agent.model, agent.optimizer, rollout, settings.ppo, lambda_=0.005, clip_range=0.2,
-               rng=agent.rng)  # fmt: skip
+        update(
+            agent.model,
+            agent.optimizer,
+            rollout,
+            settings.ppo,
+            lambda_=0.005,
+            clip_range=0.2,
+            rng=agent.rng,
+        )
         return obs
 
     ours = make_agent(settings, 4, device, {})

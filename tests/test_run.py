@@ -19,8 +19,16 @@ def test_a_run_leaves_its_files_and_runs_once():
     assert done.returncode == 0, done.stderr
     assert "Breakout lambda=0.005 seed=0" in done.stderr  # progress, plain lines
     names = {p.name for p in RUN.iterdir()}
-    assert names == {"config.yaml", "metrics.csv", "episodes.csv", "evaluation.json", "status.json",
-                     "checkpoint.pt", "checkpoint.prev.pt", "lock"}  # fmt: skip
+    assert names == {
+        "config.yaml",
+        "metrics.csv",
+        "episodes.csv",
+        "evaluation.json",
+        "status.json",
+        "checkpoint.pt",
+        "checkpoint.prev.pt",
+        "lock",
+    }
     metrics = rows(RUN / "metrics.csv")
     assert [row["env_steps"] for row in metrics] == [str(32 * n) for n in range(1, 11)]
     assert [row["frames"] for row in metrics] == [str(128 * n) for n in range(1, 11)]
@@ -109,8 +117,7 @@ def test_a_signal_during_start_up_is_no_failure():
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_signal_during_the_evaluation_ends_it():
-    command = [*COMMAND, "lambda=0.005", "total_steps=64",
-               "evaluation.episodes=30"]  # fmt: skip
+    command = [*COMMAND, "lambda=0.005", "total_steps=64", "evaluation.episodes=30"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(rows(RUN / "metrics.csv")) == 2)
     wait_for(lambda: (RUN / "checkpoint.pt").exists())

@@ -245,9 +245,13 @@ def test_noise_like_captum(name):
     tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(Explained(model, "log_prob")))
     torch.manual_seed(3)
     theirs = tunnel.attribute(
-        obs.float(), nt_type=name, nt_samples=50, stdevs=38.25, additional_forward_args=ACTION,
+        obs.float(),
+        nt_type=name,
+        nt_samples=50,
+        stdevs=38.25,
+        additional_forward_args=ACTION,
         abs=False,
-    )  # fmt: skip
+    )
     assert isinstance(theirs, Tensor)
     close(explain(name, model, obs, seed=3), theirs.detach(), 1e-3)
 
@@ -256,8 +260,9 @@ def test_noise_like_captum(name):
 def test_integrated_gradients_like_captum(gate):
     model, obs = agent(gate), frames(1)
     peer = captum.attr.IntegratedGradients(Explained(model, "log_prob"))
-    theirs = peer.attribute(obs.float(), n_steps=200, additional_forward_args=ACTION,
-                            internal_batch_size=50)  # fmt: skip
+    theirs = peer.attribute(
+        obs.float(), n_steps=200, additional_forward_args=ACTION, internal_batch_size=50
+    )
     ours = saliency.integrated_gradients(
         model, obs, ACTION, SCORES["log_prob"], Generator(), steps=200
     )

@@ -62,8 +62,17 @@ def test_a_table_of_many_states(capsys):
     assert code == 1
     assert list(by_seed) == ["seed", "2", "3", "10", "4"]  # by game, lambda, seed as a number
     assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.2", "1.50"]
-    assert by_seed["2"] == ["Breakout", "0", "2", "failed", "512 of 1.02k", "50%", "12.5", "3.25",
-                            "killed by SIGSEGV"]  # fmt: skip
+    assert by_seed["2"] == [
+        "Breakout",
+        "0",
+        "2",
+        "failed",
+        "512 of 1.02k",
+        "50%",
+        "12.5",
+        "3.25",
+        "killed by SIGSEGV",
+    ]
     assert by_seed["3"][3] == "preempted"
     assert by_seed["4"][3:6] == ["not started", "0 of 1.02k", "0%"]
     assert "runs/default/Breakout/lambda=0/seed=2/status.json" in out  # there is no output.log
@@ -114,15 +123,34 @@ def test_a_run_on_another_machine_is_judged_by_its_last_trace(minutes, expected,
 
 DAMAGE = {
     "config.yaml": [b"", b"\x00\xff", b"env: [", b"env: ../../x\n", b"- 1\n", b"? [a]\n: 2\n"],
-    "status.json": [b"", b"{", b"[]", b"\xff", b'{"state": 3}', b'{"state": ["done"]}',
-                    b'{"state": "\\u001b[31m"}', b'{"state": "running", "pid": [], "host": {}}',
-                    b'{"state": "failed", "cause": {"a": "\\u202e\\u001b\\n"}}'],
-    "metrics.csv": [b"", b"update\n", b"\xff\n\xff\n", b"env_steps\nnan\n", b"env_steps\ninf\n",
-                    b"env_steps,episode_return\n1,inf\n", b"a,b\n1\n"],
-    "evaluation.json": [b"{", b"[]", b'{"env_steps": 512, "score_mean": "x"}',
-                        b'{"env_steps": 512, "score_mean": [1], "attention_entropy": null}'],
+    "status.json": [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"state": 3}',
+        b'{"state": ["done"]}',
+        b'{"state": "\\u001b[31m"}',
+        b'{"state": "running", "pid": [], "host": {}}',
+        b'{"state": "failed", "cause": {"a": "\\u202e\\u001b\\n"}}',
+    ],
+    "metrics.csv": [
+        b"",
+        b"update\n",
+        b"\xff\n\xff\n",
+        b"env_steps\nnan\n",
+        b"env_steps\ninf\n",
+        b"env_steps,episode_return\n1,inf\n",
+        b"a,b\n1\n",
+    ],
+    "evaluation.json": [
+        b"{",
+        b"[]",
+        b'{"env_steps": 512, "score_mean": "x"}',
+        b'{"env_steps": 512, "score_mean": [1], "attention_entropy": null}',
+    ],
     "lock": [b"\xff", b"pid", b"pid x on y", b"pid 99999999999999999999 on \x1b[31m"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.usefixtures("in_empty_folder")

@@ -25,9 +25,13 @@ SECOND = RUN.with_name("seed=1")
 def going(*overrides: str, runs: tuple[Path, ...] = (RUN,), **variables: str) -> Iterator:
     """A sweep in a process group of its own, once these runs have rows; nothing of it is left."""
     process = subprocess.Popen(
-        [*COMMAND, "-m", *overrides], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        start_new_session=True, env=os.environ | variables,
-    )  # fmt: skip
+        [*COMMAND, "-m", *overrides],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        env=os.environ | variables,
+    )
     try:
         wait_for(lambda: all(rows(run / "metrics.csv") for run in runs))
         yield process
@@ -169,8 +173,13 @@ def test_the_end_of_the_main_process_stops_its_runs_and_the_same_command_goes_on
 
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_killed_worker_takes_its_own_run_only():
-    options = ["lambda=0.005", "seed=0,1,2", "hydra.launcher.n_jobs=2", "total_steps=1024",
-               "evaluation.episodes=0"]  # fmt: skip
+    options = [
+        "lambda=0.005",
+        "seed=0,1,2",
+        "hydra.launcher.n_jobs=2",
+        "total_steps=1024",
+        "evaluation.episodes=0",
+    ]
     with going(*options, runs=(RUN, SECOND)) as process:
         os.kill(parent(pid(SECOND)), signal.SIGKILL)
         out, _ = process.communicate(timeout=200)

@@ -23,8 +23,14 @@ from attn_ppo.lifecycle.signals import StopRequest
 from attn_ppo.model import ActorCritic
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
-WORDS = [*SMALL, "lambda=0.005", "total_steps=160", "checkpoint.every_updates=100",
-         "attention.hidden=16", "evaluation.episodes=1"]  # fmt: skip
+WORDS = [
+    *SMALL,
+    "lambda=0.005",
+    "total_steps=160",
+    "checkpoint.every_updates=100",
+    "attention.hidden=16",
+    "evaluation.episodes=1",
+]
 
 
 @pytest.fixture
@@ -49,9 +55,13 @@ def begin() -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def test_training_is_the_same_to_the_bit_with_and_without(begin):
-    runs = {name: begin(f"name={name}", *words) for name, words in [
-        ("with", ["videos.every_updates=2", "wandb.mode=offline"]), ("without", []),
-    ]}  # fmt: skip
+    runs = {
+        name: begin(f"name={name}", *words)
+        for name, words in [
+            ("with", ["videos.every_updates=2", "wandb.mode=offline"]),
+            ("without", []),
+        ]
+    }
     for process in runs.values():
         said = process.communicate(timeout=200)[1]
         assert process.returncode == 0, said
@@ -114,8 +124,9 @@ def test_the_model_and_the_dice_are_left_alone(film):
     layers, dice = film.model.layers, torch.get_rng_state()
     film()
     assert (film.said, film.sent) == (
-        [], [({"video/training": RUN / "videos/update=000003.mp4"}, {"env_steps": 96, "update": 3})]
-    )  # fmt: skip
+        [],
+        [({"video/training": RUN / "videos/update=000003.mp4"}, {"env_steps": 96, "update": 3})],
+    )
     assert film.model.layers is layers
     assert film.model.training
     assert all(weight.requires_grad for weight in film.model.parameters())
@@ -126,11 +137,14 @@ def full_disk(*_, **__):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(("owner", "name", "value", "reason"), [
-    (mp4, "QUALITY", {"preset": "none such"}, "can't encode"),
-    (mp4, "_encode", full_disk, "No space left on device"),
-    (training_video, "record", full_disk, "No space left on device"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "reason"),
+    [
+        (mp4, "QUALITY", {"preset": "none such"}, "can't encode"),
+        (mp4, "_encode", full_disk, "No space left on device"),
+        (training_video, "record", full_disk, "No space left on device"),
+    ],
+)
 def test_a_video_that_fails_costs_one_line(film, monkeypatch, owner, name, value, reason):
     monkeypatch.setattr(owner, name, value)
     film()

@@ -135,11 +135,14 @@ def test_every_method_can_be_drawn(settings_of, gate):
     assert len(list(explain(agent(settings_of, gate), recording))) == 1
 
 
-@pytest.mark.parametrize(("asked", "words"), [
-    ({"score": "log_pob"}, ["score=log_pob", "nearest: log_prob"]),
-    ({"methods": ["vargard"]}, ["methods=vargard", "nearest: vargrad"]),
-    ({"score": "focus"}, ["score=focus", "without attention"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"score": "log_pob"}, ["score=log_pob", "nearest: log_prob"]),
+        ({"methods": ["vargard"]}, ["methods=vargard", "nearest: vargrad"]),
+        ({"score": "focus"}, ["score=focus", "without attention"]),
+    ],
+)
 def test_what_cant_be_explained_is_told_at_once(settings_of, asked, words):
     with pytest.raises(ConfigError) as told:
         explain(agent(settings_of, "none"), planted(UNIFORM[:0]), **asked)

@@ -241,8 +241,9 @@ def test_lost_wandb_process(python, server, tmp_path: Path, mode: str, blow: str
     process = python(WRITER, mode, str(tmp_path / "run"), "wandb_mirror.FINISH_SECONDS = 1")
     assert process.stdout.readline().startswith("W&B: ")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    (core,) = [child for child in children
-               if "wandb-core" in Path(f"/proc/{child}/cmdline").read_text()]  # fmt: skip
+    (core,) = [
+        child for child in children if "wandb-core" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
     subprocess.run(["kill", f"-{blow}", core], check=True)
     try:
         (said,) = finished(process)

@@ -204,10 +204,15 @@ def test_rows_from_before_w_and_b_was_asked_for_are_sent_too(start, tmp_path: Pa
     frames = {"update": 1, "env_steps": 1024, "frames": 4096}
     assert history(folder) == [
         frames | {"episode_return": "NaN", "value_loss": -0.5},
-        {"update": 2, "env_steps": 2048, "episode_return": "Infinity", "value_loss": 1.25e-05,
-         "frames": 8192},
+        {
+            "update": 2,
+            "env_steps": 2048,
+            "episode_return": "Infinity",
+            "value_loss": 1.25e-05,
+            "frames": 8192,
+        },
         {"update": 3, "env_steps": 3072, "episode_return": 2},
-    ]  # fmt: skip
+    ]
 
 
 def test_folder_with_more_in_it_is_kept(start, tmp_path: Path):

@@ -166,9 +166,11 @@ def unreachable_wandb(tally: Tally, whole: Path) -> None:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         environment = {"WANDB_BASE_URL": url, "WANDB_API_KEY": "local-" + "0" * 40}
         done = subprocess.run(
-            _command("name=wandb", "wandb.mode=online"), capture_output=True, text=True,
+            _command("name=wandb", "wandb.mode=online"),
+            capture_output=True,
+            text=True,
             env=os.environ | environment | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
     told = done.stderr.count("W&B: ")
     problem = difference(Victim(QUIET, "wandb").folder, whole)
     problem = problem if (done.returncode, told) == (0, 1) else f"{done.returncode}: {done.stderr}"

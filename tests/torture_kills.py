@@ -18,12 +18,23 @@ from attn_ppo.lifecycle.run_dir import read_status
 
 HERE = Path(__file__).parent
 UPDATES = 72
-SMALL = ["ppo.num_envs=4", "ppo.num_steps=16", "checkpoint.every_updates=4",
-         "checkpoint.anchor_steps=100", "evaluation.episodes=2",
-         "wandb.mode=disabled", "lambda=0.005"]  # fmt: skip
+SMALL = [
+    "ppo.num_envs=4",
+    "ppo.num_steps=16",
+    "checkpoint.every_updates=4",
+    "checkpoint.anchor_steps=100",
+    "evaluation.episodes=2",
+    "wandb.mode=disabled",
+    "lambda=0.005",
+]
 # Highest count at which a place is still met soon after a start.
-COUNTS = {"mid-metrics": 6, "mid-update": 60, "during replay": 20, "mid-status": 3,
-          "before evaluation": 1}  # fmt: skip
+COUNTS = {
+    "mid-metrics": 6,
+    "mid-update": 60,
+    "during replay": 20,
+    "mid-status": 3,
+    "before evaluation": 1,
+}
 
 
 class Campaign(NamedTuple):

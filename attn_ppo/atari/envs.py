@@ -98,9 +98,14 @@ class AtariEnvs:
         """
         rom = rom_id(game)
         check(
-            protocol, num_envs=num_envs, seed=seed, stream=stream, max_frames=max_frames,
-            num_threads=num_threads, anchor_steps=anchor_steps,
-        )  # fmt: skip
+            protocol,
+            num_envs=num_envs,
+            seed=seed,
+            stream=stream,
+            max_frames=max_frames,
+            num_threads=num_threads,
+            anchor_steps=anchor_steps,
+        )
 
         self.num_envs = int(num_envs)
         self.action_names = action_names(game)

@@ -21,9 +21,13 @@ class Adam:
         self.learning_rate, self._eps = learning_rate, eps
         self._weights = list(weights)
         self._moments = [
-            {"step": torch.zeros((), device=weight.device), "exp_avg": torch.zeros_like(weight),
-             "exp_avg_sq": torch.zeros_like(weight)} for weight in self._weights
-        ]  # fmt: skip
+            {
+                "step": torch.zeros((), device=weight.device),
+                "exp_avg": torch.zeros_like(weight),
+                "exp_avg_sq": torch.zeros_like(weight),
+            }
+            for weight in self._weights
+        ]
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""
@@ -34,13 +38,25 @@ class Adam:
     def step(self) -> None:
         """One step against the gradients, which every weight must have."""
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
-        steps, means, squares = ([each[name] for each in self._moments]
-                                 for name in ("step", "exp_avg", "exp_avg_sq"))  # fmt: skip
+        steps, means, squares = (
+            [each[name] for each in self._moments] for name in ("step", "exp_avg", "exp_avg_sq")
+        )
         adam(
-            self._weights, gradients, means, squares, [], steps, fused=True, amsgrad=False,
-            beta1=BETAS[0], beta2=BETAS[1], lr=self.learning_rate, weight_decay=0.0, eps=self._eps,
+            self._weights,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=self.learning_rate,
+            weight_decay=0.0,
+            eps=self._eps,
             maximize=False,
-        )  # fmt: skip
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """The moments, by weight: the part of torch.optim.Adam's own that a resume needs."""

@@ -38,8 +38,17 @@ class KernelsUnavailable(Exception):
 
 
 class _Conv(ctypes.Structure):
-    names = ("images", "channels", "height", "width", "filters", "kernel", "stride", "bytes",
-             "activation")  # fmt: skip
+    names = (
+        "images",
+        "channels",
+        "height",
+        "width",
+        "filters",
+        "kernel",
+        "stride",
+        "bytes",
+        "activation",
+    )
     _fields_ = [(name, ctypes.c_long) for name in names]
 
 
@@ -182,9 +191,10 @@ def _convolve_backward(
     dx = None if conv.bytes else torch.empty_like(x)
     dweight, dbias = torch.empty_like(weight), weight.new_empty(len(weight))
     library().convolve_backward(
-        ctypes.byref(conv), readout and ctypes.byref(readout),
+        ctypes.byref(conv),
+        readout and ctypes.byref(readout),
         *map(_pointer, (x, weight, y, dy, dx, dweight, dbias)),
-    )  # fmt: skip
+    )
     return dx, dweight, dbias
 
 

@@ -18,8 +18,16 @@ from pathlib import Path
 COMMAND_SECONDS = 60
 MOST_SECONDS_BETWEEN = 30.0  # asking Slurm's controller costs every user of the cluster
 LAST_RESULTS_SECONDS = 30.0
-STUCK = ("PartitionTimeLimit", "AssocMaxWallDurationPerJobLimit", "JobHeldUser", "JobHeldAdmin",
-         "BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionNodeLimit")  # fmt: skip
+STUCK = (
+    "PartitionTimeLimit",
+    "AssocMaxWallDurationPerJobLimit",
+    "JobHeldUser",
+    "JobHeldAdmin",
+    "BadConstraints",
+    "InvalidAccount",
+    "InvalidQOS",
+    "PartitionNodeLimit",
+)
 
 
 class SlurmError(Exception):
@@ -69,8 +77,11 @@ def launch(
         return
     launcher = None
     if there:
-        print(f"{describe(there)} already: following. What is left undone then, the same command "
-              "goes on with; under another name= you can submit more now.", flush=True)  # fmt: skip
+        print(
+            f"{describe(there)} already: following. What is left undone then, the same command "
+            "goes on with; under another name= you can submit more now.",
+            flush=True,
+        )
     else:
         # In a thread: it waits for a job that was killed for as long as sacct says nothing of it,
         # as where Slurm has no accounting, and warns each time.
@@ -80,8 +91,11 @@ def launch(
     left = _wait(launcher, names, interrupted)
     if interrupted() and left:
         numbers = " ".join(dict.fromkeys(job.number for job in left))
-        print(f"{describe(left)}: these go on without us. The same command follows them again; "
-              f"scancel {numbers}  lets them save and ends them.", flush=True)  # fmt: skip
+        print(
+            f"{describe(left)}: these go on without us. The same command follows them again; "
+            f"scancel {numbers}  lets them save and ends them.",
+            flush=True,
+        )
 
 
 def jobs(names: Collection[str]) -> list[Job]:

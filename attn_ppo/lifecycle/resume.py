@@ -107,8 +107,10 @@ def begin_games(
         groups = _groups(settings, stream=0)
         return Games(groups, [envs.reset() for envs in groups])
     steps = sum(state["actions"].numel() for state in saved.get("games", ()))
-    say(f"resuming after update {saved['update']:,}: games in progress are played again, "
-        f"{steps:,} steps")  # fmt: skip
+    say(
+        f"resuming after update {saved['update']:,}: games in progress are played again, "
+        f"{steps:,} steps"
+    )
     groups = _groups(settings, stream=0)
     try:
         states = zip(groups, saved.get("games", ()), strict=True)
@@ -124,10 +126,14 @@ def begin_games(
 
 def _groups(settings: RunConfig, *, stream: int) -> list[AtariEnvs]:
     return two_groups(
-        settings.env, num_envs=settings.ppo.num_envs, seed=settings.seed, stream=stream,
-        protocol=settings.protocol, anchor_steps=settings.checkpoint.anchor_steps,
+        settings.env,
+        num_envs=settings.ppo.num_envs,
+        seed=settings.seed,
+        stream=stream,
+        protocol=settings.protocol,
+        anchor_steps=settings.checkpoint.anchor_steps,
         num_threads=torch.get_num_threads(),
-    )  # fmt: skip
+    )
 
 
 def _processor(device: torch.device) -> str:

@@ -22,11 +22,24 @@ from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 METRICS = (
-    "update", "env_steps", "frames", "episode_return", "episode_length", "attention_entropy",
-    "policy_entropy", "policy_loss", "value_loss", "approx_kl", "clip_fraction",
-    "explained_variance", "grad_norm", "learning_rate", "env_steps_per_second", "elapsed_seconds",
+    "update",
+    "env_steps",
+    "frames",
+    "episode_return",
+    "episode_length",
+    "attention_entropy",
+    "policy_entropy",
+    "policy_loss",
+    "value_loss",
+    "approx_kl",
+    "clip_fraction",
+    "explained_variance",
+    "grad_norm",
+    "learning_rate",
+    "env_steps_per_second",
+    "elapsed_seconds",
     "inexact_resumes",
-)  # fmt: skip
+)
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 _TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}
@@ -48,8 +61,9 @@ class RunDir:
             self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 held until close()
             self._take_lock()
             write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
-            self._files = {name: _open_table(self.folder / name, columns)
-                           for name, columns in _TABLES.items()}  # fmt: skip
+            self._files = {
+                name: _open_table(self.folder / name, columns) for name, columns in _TABLES.items()
+            }
         except OSError as error:
             raise disk_error(self.folder, error) from None
 

@@ -34,13 +34,27 @@ PASS_ON_SECONDS = 0.001
 # What W&B would otherwise print, copy or look up: nothing of the machine, its environment, its
 # repository or our code leaves with a run.
 QUIET: dict[str, Any] = {
-    "silent": True, "console": "off", "symlink": False, "use_dot_wandb": False,
-    "init_timeout": INIT_SECONDS, "finish_timeout": FINISH_SECONDS, "finish_timeout_raises": True,
-    "disable_code": True, "save_code": False, "disable_git": True, "disable_job_creation": True,
-    "label_disable": True, "host": "", "program": "", "program_relpath": "", "program_abspath": "",
-    "x_disable_meta": True, "x_disable_stats": True, "x_disable_machine_info": True,
+    "silent": True,
+    "console": "off",
+    "symlink": False,
+    "use_dot_wandb": False,
+    "init_timeout": INIT_SECONDS,
+    "finish_timeout": FINISH_SECONDS,
+    "finish_timeout_raises": True,
+    "disable_code": True,
+    "save_code": False,
+    "disable_git": True,
+    "disable_job_creation": True,
+    "label_disable": True,
+    "host": "",
+    "program": "",
+    "program_relpath": "",
+    "program_abspath": "",
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_disable_machine_info": True,
     "x_save_requirements": False,
-}  # fmt: skip
+}
 TRAINING_VIDEO = "video/training"  # its name on W&B
 
 
@@ -179,17 +193,28 @@ class Wandb:
 
 
 def of_run(
-    settings: RunConfig, folder: Path, run_id: str | None, say: Callable[[str], object], *,
+    settings: RunConfig,
+    folder: Path,
+    run_id: str | None,
+    say: Callable[[str], object],
+    *,
     mode: str | None = None,
-) -> Wandb:  # fmt: skip
+) -> Wandb:
     """The run on W&B, grouped by sweep, game and lambda as tags; `mode` unless it says."""
     logging = settings.wandb
     return Wandb(
-        mode=mode or logging.mode, project=logging.project, entity=logging.entity,
+        mode=mode or logging.mode,
+        project=logging.project,
+        entity=logging.entity,
         tags=[*logging.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"],
-        name=settings.label, group=settings.name, config=config.as_dict(settings),
-        run_dir=folder, run_id=run_id, say=say, film_due=settings.videos.due,
-    )  # fmt: skip
+        name=settings.label,
+        group=settings.name,
+        config=config.as_dict(settings),
+        run_dir=folder,
+        run_id=run_id,
+        say=say,
+        film_due=settings.videos.due,
+    )
 
 
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,8 +297,10 @@ def _recorded(folder: Path) -> list[dict[str, Any]]:
     with open(table, newline="") as file:
         rows = [{key: float(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
     paths = [video_path(folder, int(row["update"])) for row in rows]
-    return [row | ({TRAINING_VIDEO: path} if path.exists() else {})
-            for row, path in zip(rows, paths, strict=True)]  # fmt: skip
+    return [
+        row | ({TRAINING_VIDEO: path} if path.exists() else {})
+        for row, path in zip(rows, paths, strict=True)
+    ]
 
 
 def _paths(row: Mapping[str, Any]) -> dict[str, Path]:

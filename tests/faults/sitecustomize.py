@@ -103,8 +103,13 @@ def _memory() -> None:
         blocks.append(bytearray(2**24))
 
 
-FAULTS = {"exception": _exception, "segfault": _segfault, "sigkill": _sigkill, "hang": _hang,
-          "memory": _memory}  # fmt: skip
+FAULTS = {
+    "exception": _exception,
+    "segfault": _segfault,
+    "sigkill": _sigkill,
+    "hang": _hang,
+    "memory": _memory,
+}
 
 if "ATTN_PPO_FAULTS" in os.environ:
     _kind, _, _number = (_fault() or "").partition("@")

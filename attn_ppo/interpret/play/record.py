@@ -25,9 +25,14 @@ STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)
 
 @torch.no_grad()
 def record(
-    agent: OpenAgent, *, steps: int = 300, games: int | None = None,
-    policy: str = "stochastic", seed: int = 0, on_step: Callable[[], object] | None = None,
-) -> Recording:  # fmt: skip
+    agent: OpenAgent,
+    *,
+    steps: int = 300,
+    games: int | None = None,
+    policy: str = "stochastic",
+    seed: int = 0,
+    on_step: Callable[[], object] | None = None,
+) -> Recording:
     """`steps` steps of the agent's play, or, where `games` is given, so many whole games.
 
     Each game begins from a seed of its own, lives don't end it, rewards are raw. Equal arguments
@@ -37,14 +42,25 @@ def record(
     _check(steps, games, policy, seed)
     settings = agent.settings
     stream = 2**32 - 1  # training and evaluation count theirs up from 0
-    envs = AtariEnvs(settings.env, num_envs=1, seed=seed, protocol=settings.protocol,
-                     num_threads=1, stream=stream, anchor_steps=1)  # fmt: skip
+    envs = AtariEnvs(
+        settings.env,
+        num_envs=1,
+        seed=seed,
+        protocol=settings.protocol,
+        num_threads=1,
+        stream=stream,
+        anchor_steps=1,
+    )
     screens = Screens(settings.env, settings.protocol)
     rng = torch.Generator().manual_seed(seed)
     obs, rows, game, begun = envs.reset(), [], 0, False
     total = games or steps
-    with tqdm(total=total, desc=f"recording {settings.label}", unit="game" if games else "step",
-              disable=True if on_step else None) as bar:  # fmt: skip
+    with tqdm(
+        total=total,
+        desc=f"recording {settings.label}",
+        unit="game" if games else "step",
+        disable=True if on_step else None,
+    ) as bar:
         while game < games if games else len(rows) < steps:
             if not begun:
                 screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
@@ -67,9 +83,14 @@ def record(
 
 
 def recorded(
-    folder: Path, agent: OpenAgent, *, steps: int = 300, games: int | None = None,
-    policy: str = "stochastic", seed: int = 0,
-) -> Recording:  # fmt: skip
+    folder: Path,
+    agent: OpenAgent,
+    *,
+    steps: int = 300,
+    games: int | None = None,
+    policy: str = "stochastic",
+    seed: int = 0,
+) -> Recording:
     """The recording in the run's folder, or a new one, kept there as recordings/<how>.npz.
 
     One that was made with other weights, or that can't be read, is made anew.
@@ -107,14 +128,27 @@ class _Row(NamedTuple):
 
 
 def _row(
-    obs: np.ndarray, screens: Screens, game: int, action: int, executed: int,
-    reward: np.float32, seen: Seen,
-) -> _Row:  # fmt: skip
+    obs: np.ndarray,
+    screens: Screens,
+    game: int,
+    action: int,
+    executed: int,
+    reward: np.float32,
+    seen: Seen,
+) -> _Row:
     return _Row(
-        screens.screen, obs[0, -1].copy(), np.int32(game), np.uint8(action), np.uint8(executed),
-        reward, np.uint8(screens.lives), seen.log_probs[0].numpy(), seen.value[0].numpy(),
-        seen.attention[0].numpy(), map_entropies(seen.attention)[0].numpy(),
-    )  # fmt: skip
+        screens.screen,
+        obs[0, -1].copy(),
+        np.int32(game),
+        np.uint8(action),
+        np.uint8(executed),
+        reward,
+        np.uint8(screens.lives),
+        seen.log_probs[0].numpy(),
+        seen.value[0].numpy(),
+        seen.attention[0].numpy(),
+        map_entropies(seen.attention)[0].numpy(),
+    )
 
 
 def _choose(seen: Seen, policy: str, rng: torch.Generator) -> int:
@@ -129,10 +163,17 @@ def _choose(seen: Seen, policy: str, rng: torch.Generator) -> int:
 def _about(agent: OpenAgent, action_names: tuple[str, ...], policy: str, seed: int) -> About:
     settings = agent.settings
     return About(
-        game=settings.env, name=settings.name, lambda_=plain(settings.lambda_), seed=settings.seed,
-        env_steps=agent.env_steps, weights=agent.weights, gate=settings.attention.gate,
-        policy=policy, recording_seed=seed, action_names=action_names,
-    )  # fmt: skip
+        game=settings.env,
+        name=settings.name,
+        lambda_=plain(settings.lambda_),
+        seed=settings.seed,
+        env_steps=agent.env_steps,
+        weights=agent.weights,
+        gate=settings.attention.gate,
+        policy=policy,
+        recording_seed=seed,
+        action_names=action_names,
+    )
 
 
 def _check(steps: int, games: int | None, policy: str, seed: int) -> None:

@@ -130,12 +130,19 @@ def integrated_gradients(
     middles = (torch.arange(steps, device=obs.device) + 0.5) / steps
     brightness = middles**NEAR_BLACK
     weights = NEAR_BLACK * middles ** (NEAR_BLACK - 1) / steps
-    return torch.stack([
-        each * torch.tensordot(weights, _gradient_at(
-            model, brightness[:, None, None, None] * each, action.expand(steps), score
-        ), 1)
-        for each, action in zip(obs, actions, strict=True)
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            each
+            * torch.tensordot(
+                weights,
+                _gradient_at(
+                    model, brightness[:, None, None, None] * each, action.expand(steps), score
+                ),
+                1,
+            )
+            for each, action in zip(obs, actions, strict=True)
+        ]
+    )
 
 
 def guided_backprop(
@@ -187,37 +194,74 @@ def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, score: Scor
 
 
 METHODS: dict[str, Method] = {
-    "gradient": Method(gradient, signed=True, about=
-        "Above zero where a brighter pixel would raise the score, below where it would lower it; "
-        "in score per grey level."),
-    "gradient_x_input": Method(gradient_x_input, signed=True, about=
-        "The gradient times the pixel: above zero where what is bright raises the score, zero on "
-        "black; in units of the score."),
-    "smoothgrad": Method(smoothgrad, signed=True, about=
-        "The mean gradient over 50 noisy copies of the screen, signed like the gradient; in score "
-        "per grey level."),
-    "vargrad": Method(vargrad, signed=False, about=
-        "How much the gradient varies over 50 noisy copies of the screen: where the agent is not "
-        "linear, whatever the sign; in squared score per squared grey level."),
-    "integrated_gradients": Method(integrated_gradients, signed=True, about=
-        "What each pixel adds to the score, compared with a black screen: the pixels of all four "
-        "frames sum to the difference; in units of the score."),
-    "guided_backprop": Method(guided_backprop, signed=True, about=
-        "The gradient along paths that raise the score only: sharp, but it hardly depends on what "
-        "the agent has learned; in score per grey level."),
-    "grad_cam": Method(grad_cam, signed=False, frames=1, about=
-        "The last convolution's features that raise the score, spread over the 36x36 pixels that "
-        "each sees; in units of the score."),
-    "perturbation_actor": Method(perturbation_actor, signed=False, frames=1, explains="policy",
+    "gradient": Method(
+        gradient,
+        signed=True,
+        about="Above zero where a brighter pixel would raise the score, below where it would lower "
+        "it; in score per grey level.",
+    ),
+    "gradient_x_input": Method(
+        gradient_x_input,
+        signed=True,
+        about="The gradient times the pixel: above zero where what is bright raises the score, zero "
+        "on black; in units of the score.",
+    ),
+    "smoothgrad": Method(
+        smoothgrad,
+        signed=True,
+        about="The mean gradient over 50 noisy copies of the screen, signed like the gradient; in "
+        "score per grey level.",
+    ),
+    "vargrad": Method(
+        vargrad,
+        signed=False,
+        about="How much the gradient varies over 50 noisy copies of the screen: where the agent is "
+        "not linear, whatever the sign; in squared score per squared grey level.",
+    ),
+    "integrated_gradients": Method(
+        integrated_gradients,
+        signed=True,
+        about="What each pixel adds to the score, compared with a black screen: the pixels of all "
+        "four frames sum to the difference; in units of the score.",
+    ),
+    "guided_backprop": Method(
+        guided_backprop,
+        signed=True,
+        about="The gradient along paths that raise the score only: sharp, but it hardly depends on "
+        "what the agent has learned; in score per grey level.",
+    ),
+    "grad_cam": Method(
+        grad_cam,
+        signed=False,
+        frames=1,
+        about="The last convolution's features that raise the score, spread over the 36x36 pixels "
+        "that each sees; in units of the score.",
+    ),
+    "perturbation_actor": Method(
+        perturbation_actor,
+        signed=False,
+        frames=1,
+        explains="policy",
         about="How far the policy's logits move when the spot around a pixel is blurred: half the "
-        "squared distance."),
-    "perturbation_critic": Method(perturbation_critic, signed=False, frames=1, explains="value",
+        "squared distance.",
+    ),
+    "perturbation_critic": Method(
+        perturbation_critic,
+        signed=False,
+        frames=1,
+        explains="value",
         about="How far the value moves when the spot around a pixel is blurred: half the square, "
-        "in clipped rewards squared."),
-    "sarfa": Method(sarfa, signed=False, frames=1, explains="action", about=
-        "From 0 to 1: how much of the chosen action's probability is lost when the spot around a "
-        "pixel is blurred while the other actions' odds among themselves stay."),
-}  # fmt: skip
+        "in clipped rewards squared.",
+    ),
+    "sarfa": Method(
+        sarfa,
+        signed=False,
+        frames=1,
+        explains="action",
+        about="From 0 to 1: how much of the chosen action's probability is lost when the spot around "
+        "a pixel is blurred while the other actions' odds among themselves stay.",
+    ),
+}
 
 
 def check_score(model: ActorCritic, score: Score) -> None:

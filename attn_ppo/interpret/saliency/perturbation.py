@@ -103,9 +103,9 @@ def _of_one(model: ActorCritic, obs: Tensor, action: Tensor) -> tuple[Tensor, Te
         changed = see_features(model, rest(_spots(first, patches, rows).add_(unchanged)))
         actor = (changed.logits - clear.logits).square().sum(-1) / 2
         critic = (changed.value - clear.value).square() / 2
-        parts.append(torch.stack(
-            [actor, critic, specificity(clear.logits[0], changed.logits, action)]
-        ))  # fmt: skip
+        parts.append(
+            torch.stack([actor, critic, specificity(clear.logits[0], changed.logits, action)])
+        )
     actor, critic, specific = torch.cat(parts, 1).view(3, CENTRES, CENTRES)
     return actor, critic, specific
 

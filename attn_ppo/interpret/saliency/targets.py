@@ -47,8 +47,12 @@ def attended(seen: Seen, _: Tensor) -> Tensor:
 
 
 SCORES: dict[str, Score] = {
-    "log_prob": log_prob, "margin": margin, "value": value, "focus": focus, "attended": attended,
-}  # fmt: skip
+    "log_prob": log_prob,
+    "margin": margin,
+    "value": value,
+    "focus": focus,
+    "attended": attended,
+}
 OF_ATTENTION = ("focus", "attended")  # which an agent without attention doesn't have
 
 

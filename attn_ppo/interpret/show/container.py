@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 
-TYPES = {"uint8": "u8", "int8": "i8", "uint16": "u16", "int16": "i16", "float16": "f16",
-         "float32": "f32"}  # fmt: skip
+TYPES = {
+    "uint8": "u8",
+    "int8": "i8",
+    "uint16": "u16",
+    "int16": "i16",
+    "float16": "f16",
+    "float32": "f32",
+}
 ALIGN = 8
 
 
@@ -28,8 +34,12 @@ class Container:
         if delta:
             array = np.concatenate([array[:1], array[1:] ^ array[:-1]])
         data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-        about = {"type": TYPES[array.dtype.name], "shape": list(array.shape),
-                 "offset": self._size, "delta": delta}  # fmt: skip
+        about = {
+            "type": TYPES[array.dtype.name],
+            "shape": list(array.shape),
+            "offset": self._size,
+            "delta": delta,
+        }
         self._parts.append(_padded(data))
         self._size += len(self._parts[-1])
         return about

@@ -126,8 +126,11 @@ def attention_bar(width: int = 120) -> Image.Image:
     """How `lit` shows a white screen, above how `green` shows a grey one, from 0 to FULL."""
     strength = np.sqrt(np.linspace(0, 1, width, dtype=np.float32))[None]
     grey = np.full_like(strength, 90)
-    white = _blend(np.full((1, width, 3), 200) * (DIM + (1 - DIM) * strength[..., None]), GLOW,
-                   0.3 * strength[..., None] ** 2)  # fmt: skip
+    white = _blend(
+        np.full((1, width, 3), 200) * (DIM + (1 - DIM) * strength[..., None]),
+        GLOW,
+        0.3 * strength[..., None] ** 2,
+    )
     shaded = _blend(_grey(grey, 0.6), GREEN, 0.55 * strength[..., None] ** 1.5)
     return Image.fromarray(np.concatenate([white.repeat(6, 0), shaded.repeat(6, 0)]))
 

@@ -27,8 +27,10 @@ def jumps(recording: Recording, *, most: int = 16) -> list[Jump]:
     for step in _greatest(np.abs(recording.rewards), 4):
         found.append(Jump(step, f"reward {recording.rewards[step]:+g}"))
     entropy = recording.entropy.sum(-1)
-    for what, line, least in (("value", recording.value, LEAST_VALUE),
-                              ("attention entropy", entropy, LEAST_ENTROPY)):  # fmt: skip
+    for what, line, least in (
+        ("value", recording.value, LEAST_VALUE),
+        ("attention entropy", entropy, LEAST_ENTROPY),
+    ):
         change = np.concatenate([[0.0], np.diff(line) * within])
         for step in _greatest(np.abs(change) * (np.abs(change) >= least), 4):
             found.append(Jump(step, f"{what} {change[step]:+.2f}"))

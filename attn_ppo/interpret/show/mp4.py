@@ -29,8 +29,9 @@ def write(
     nothing behind.
     """
     pending = path.with_name(f".{path.name}.pending")  # one name: a kill leaves at most one behind
-    bar = tqdm(frames, total=total, desc=f"drawing {path.name}", unit="frame",
-               disable=quiet or None)  # fmt: skip
+    bar = tqdm(
+        frames, total=total, desc=f"drawing {path.name}", unit="frame", disable=quiet or None
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(bar):

@@ -81,8 +81,10 @@ def _run(
     """One run's part of the header, its arrays being put into the container."""
     agent, recording = played
     about = recording.about
-    arrays = {name: container.add(array, delta=name in ("screens", "frames"))
-              for name, array in _arrays(recording).items()}  # fmt: skip
+    arrays = {
+        name: container.add(array, delta=name in ("screens", "frames"))
+        for name, array in _arrays(recording).items()
+    }
     maps = []
     for step in shades(agent, recording, choice.score, choice.methods):
         maps.append(step)
@@ -93,23 +95,45 @@ def _run(
         arrays[f"scale/{name}"] = container.add(scales)
     tracer, obs = Tracer(agent.model), recording.observations()
     for root in choice.roots:
-        trees = [tracer.tree(obs[t], root=root, action=int(recording.actions[t]), n=choice.n)
-                 for t in range(len(recording))]  # fmt: skip
+        trees = [
+            tracer.tree(obs[t], root=root, action=int(recording.actions[t]), n=choice.n)
+            for t in range(len(recording))
+        ]
         for name, array in forest(trees).items():
             arrays[f"tree/{root}/{name}"] = container.add(array)
     height, width = recording.screens.shape[1:]
     return {
-        "game": about.game, "label": about.label, "lambda": about.lambda_, "seed": about.seed,
-        "name": about.name, "env_steps": about.env_steps, "policy": about.policy,
-        "recording_seed": about.recording_seed, "actions": list(about.action_names),
-        "steps": len(recording), "screen": [height, width],
+        "game": about.game,
+        "label": about.label,
+        "lambda": about.lambda_,
+        "seed": about.seed,
+        "name": about.name,
+        "env_steps": about.env_steps,
+        "policy": about.policy,
+        "recording_seed": about.recording_seed,
+        "actions": list(about.action_names),
+        "steps": len(recording),
+        "screen": [height, width],
         "maps": recording.attention.shape[1],
-        "jumps": [jump._asdict() for jump in jumps(recording)], "arrays": arrays,
-    }  # fmt: skip
+        "jumps": [jump._asdict() for jump in jumps(recording)],
+        "arrays": arrays,
+    }
 
 
 def _arrays(recording: Recording) -> dict[str, np.ndarray]:
-    names = ("palette", "screens", "frames", "filled", "actions", "executed", "rewards", "lives",
-             "value", "log_probs", "attention", "entropy")  # fmt: skip
+    names = (
+        "palette",
+        "screens",
+        "frames",
+        "filled",
+        "actions",
+        "executed",
+        "rewards",
+        "lives",
+        "value",
+        "log_probs",
+        "attention",
+        "entropy",
+    )
     arrays = {name: getattr(recording, name) for name in names}
     return arrays | {"games": recording.games.astype(np.uint16)}

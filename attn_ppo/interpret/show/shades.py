@@ -54,9 +54,19 @@ def _shade(map_: Tensor) -> Shades:
 
 def forest(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
     """The trees of all steps one after the other, as a page takes them."""
-    kinds = {"parent": np.int16, "level": np.uint8, "rank": np.uint8, "channel": np.uint16,
-             "row": np.uint8, "column": np.uint8, "relevance": np.float16, "bias": np.float16,
-             "total": np.float16}  # fmt: skip
-    columns = {name: np.concatenate([getattr(tree, name) for tree in trees]).astype(kind)
-               for name, kind in kinds.items()}  # fmt: skip
+    kinds = {
+        "parent": np.int16,
+        "level": np.uint8,
+        "rank": np.uint8,
+        "channel": np.uint16,
+        "row": np.uint8,
+        "column": np.uint8,
+        "relevance": np.float16,
+        "bias": np.float16,
+        "total": np.float16,
+    }
+    columns = {
+        name: np.concatenate([getattr(tree, name) for tree in trees]).astype(kind)
+        for name, kind in kinds.items()
+    }
     return {"counts": np.array([len(tree) for tree in trees], np.uint16), **columns}

@@ -16,9 +16,13 @@ STEPS = 300  # 20 seconds of play
 
 
 def film(
-    model: ActorCritic, settings: RunConfig, path: Path, *, env_steps: int,
+    model: ActorCritic,
+    settings: RunConfig,
+    path: Path,
+    *,
+    env_steps: int,
     alive: Callable[[], None],
-) -> None:  # fmt: skip
+) -> None:
     """Writes 300 steps of the agent's play to `path`, always from the same seed.
 
     The game, the dice and the network are its own: nothing of the training's is touched. `alive`

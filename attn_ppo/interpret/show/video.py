@@ -58,9 +58,13 @@ def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
 
 
 def explain(
-    agent: OpenAgent, recording: Recording, *, score: str = "log_prob",
-    methods: Sequence[str] = tuple(METHODS), seed: int = 0,
-) -> Iterator[np.ndarray]:  # fmt: skip
+    agent: OpenAgent,
+    recording: Recording,
+    *,
+    score: str = "log_prob",
+    methods: Sequence[str] = tuple(METHODS),
+    seed: int = 0,
+) -> Iterator[np.ndarray]:
     """One agent's screen, policy and attention, beside what each method makes of `score`.
 
     Of a map for each of the four frames a pixel shows the strongest. Raises ConfigError at once
@@ -80,9 +84,11 @@ class _Place(NamedTuple):
 
 
 def _explained(
-    recording: Recording, score: str, methods: Mapping[str, Method],
+    recording: Recording,
+    score: str,
+    methods: Mapping[str, Method],
     saliencies: Iterator[dict[str, np.ndarray]],
-) -> Iterator[np.ndarray]:  # fmt: skip
+) -> Iterator[np.ndarray]:
     height, looks = 2 * recording.screens.shape[1], recording.attention.shape[1]
     places = _grid(looks + len(methods))
     looked_at, explained = places[:looks], dict(zip(methods, places[looks:], strict=True))

@@ -28,9 +28,15 @@ class Growth:
         self._size = 0
 
     def add(
-        self, parent: Any, level: int, rank: np.ndarray, channel: np.ndarray, row: np.ndarray,
-        column: np.ndarray, relevance: np.ndarray,
-    ) -> np.ndarray:  # fmt: skip
+        self,
+        parent: Any,
+        level: int,
+        rank: np.ndarray,
+        channel: np.ndarray,
+        row: np.ndarray,
+        column: np.ndarray,
+        relevance: np.ndarray,
+    ) -> np.ndarray:
         """New nodes, as many as `rank` is long; returns their indices. `parent` -1 at roots."""
         columns = (parent, level, rank, channel, row, column)
         for store, values in zip(self._whole.values(), columns, strict=True):
@@ -60,9 +66,14 @@ class Growth:
         return best[place, rank], place, rank
 
     def through(
-        self, layer: Layer, level: int, below: np.ndarray, weight: np.ndarray, bias: np.ndarray,
+        self,
+        layer: Layer,
+        level: int,
+        below: np.ndarray,
+        weight: np.ndarray,
+        bias: np.ndarray,
         stride: int,
-    ) -> Layer:  # fmt: skip
+    ) -> Layer:
         """Down through a convolution (out, in, k, k) to its strongest inputs in (in, H, W) `below`.
 
         Pixels are taken together by frame, over the whole window.

@@ -78,8 +78,11 @@ class Tracer:
         attention = self._model.attention.gate(scores)[0].numpy()
         (w1, b1), (w2, _) = _weights(into), _weights(out)
 
-        found = [(k, peak.row, peak.column, rank) for k, heights in enumerate(attention)
-                 for rank, peak in enumerate(peaks(heights, growth.n))]  # fmt: skip
+        found = [
+            (k, peak.row, peak.column, rank)
+            for k, heights in enumerate(attention)
+            for rank, peak in enumerate(peaks(heights, growth.n))
+        ]
         k, row, column, rank = np.array(found, np.int64).reshape(-1, 4).T
         centred = (scores - scores.mean((2, 3), keepdim=True))[0].numpy()
         roots = growth.add(-1, 0, rank, k, row, column, centred[k, row, column])
@@ -126,8 +129,17 @@ class Tracer:
         growth.close(top, np.array([total - cells.sum()]), np.array([np.abs(cells).sum()]))
         rank = np.arange(len(row))
         index = growth.add(top[0], 1, rank, 0 * rank, row, column, cells[row, column])
-        return _features(growth, 2, index, slopes[:, row, column].T, np.zeros(len(row)), normal,
-                         norm, row, column)  # fmt: skip
+        return _features(
+            growth,
+            2,
+            index,
+            slopes[:, row, column].T,
+            np.zeros(len(row)),
+            normal,
+            norm,
+            row,
+            column,
+        )
 
     def _check(self, root: str, action: int, n: int) -> None:
         model = self._model
@@ -141,9 +153,16 @@ class Tracer:
 
 
 def _features(
-    growth: Growth, level: int, index: np.ndarray, slopes: np.ndarray, constant: np.ndarray,
-    normal: Tensor, norm: np.ndarray, row: np.ndarray, column: np.ndarray,
-) -> Layer:  # fmt: skip
+    growth: Growth,
+    level: int,
+    index: np.ndarray,
+    slopes: np.ndarray,
+    constant: np.ndarray,
+    normal: Tensor,
+    norm: np.ndarray,
+    row: np.ndarray,
+    column: np.ndarray,
+) -> Layer:
     """The strongest of the last convolution's channels at the places of the nodes `index` (P,).
 
     `slopes` (P, 64) are the score's by `normal`, which is the channels times `norm` (7, 7).

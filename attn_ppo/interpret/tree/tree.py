@@ -18,15 +18,24 @@ class Level(NamedTuple):
     size: int
 
 
-CONVOLUTIONS = (Level("convolution 3", 8, 36), Level("convolution 2", 8, 20),
-                Level("convolution 1", 4, 8), Level("input frame", 4, 8))  # fmt: skip
+CONVOLUTIONS = (
+    Level("convolution 3", 8, 36),
+    Level("convolution 2", 8, 20),
+    Level("convolution 1", 4, 8),
+    Level("input frame", 4, 8),
+)
 MAP = Level("attention map", 8, 36)
 OF_ATTENTION = (MAP, Level("attention hidden", 8, 36), *CONVOLUTIONS)
 OF_SCORES = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
 # Where a tree may begin, and its levels. `attention_direct` sums over the attention's hidden units,
 # like the scores over the body's: there are so many alike that no three of them hold anything.
-LEVELS = {"attention": OF_ATTENTION, "attention_direct": (MAP, *CONVOLUTIONS),
-          "log_prob": OF_SCORES, "margin": OF_SCORES, "value": OF_SCORES}  # fmt: skip
+LEVELS = {
+    "attention": OF_ATTENTION,
+    "attention_direct": (MAP, *CONVOLUTIONS),
+    "log_prob": OF_SCORES,
+    "margin": OF_SCORES,
+    "value": OF_SCORES,
+}
 ATTENTION_ROOTS = ("attention", "attention_direct")
 
 
@@ -85,14 +94,20 @@ class Tree:
         for i in range(len(self)):
             level = self.levels[self.level[i]]
             y, x = level.stride * int(self.row[i]), level.stride * int(self.column[i])
-            nodes.append({
-                "level": level.name, "channel": int(self.channel[i]),
-                "row": int(self.row[i]), "column": int(self.column[i]),
-                "box": [y, x, y + level.size, x + level.size],
-                "relevance": float(self.relevance[i]), "bias": float(self.bias[i]),
-                "coverage": None if np.isnan(coverage[i]) else float(coverage[i]),
-                "held": float(held[i]), "children": [],
-            })  # fmt: skip
+            nodes.append(
+                {
+                    "level": level.name,
+                    "channel": int(self.channel[i]),
+                    "row": int(self.row[i]),
+                    "column": int(self.column[i]),
+                    "box": [y, x, y + level.size, x + level.size],
+                    "relevance": float(self.relevance[i]),
+                    "bias": float(self.bias[i]),
+                    "coverage": None if np.isnan(coverage[i]) else float(coverage[i]),
+                    "held": float(held[i]),
+                    "children": [],
+                }
+            )
             (nodes[self.parent[i]]["children"] if self.parent[i] >= 0 else top).append(nodes[i])
         covered = dict(zip((level.name for level in self.levels), self.level_coverage, strict=True))
         return {"root": self.root, "level_coverage": covered, "nodes": top}
