@@ -30,7 +30,7 @@ EARLIER = {
 
 
 @dataclass(frozen=True)
-class PPO:
+class PPOSettings:
     """Schulman et al. 2017; the values of conf/ppo/study.yaml are Stable-Baselines PPO2's."""
 
     num_envs: Annotated[int, Range(1, 1024)]
@@ -60,7 +60,7 @@ class PPO:
 
 
 @dataclass(frozen=True)
-class Attention:
+class AttentionSettings:
     """The attention module; `gate=none` is the plain Nature CNN without one."""
 
     gate: Literal["softmax", "sigmoid", "none"]
@@ -69,7 +69,7 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ProtocolSettings:
     """How the game is presented to the learner."""
 
     sticky_actions: Annotated[float, Range(0, 1)]
@@ -79,7 +79,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Compute:
+class ComputeSettings:
     """By what the network is computed (backends.py), and how precisely its large layers are."""
 
     backend: Literal["auto", "kernels", "torch", "compile"]
@@ -87,7 +87,7 @@ class Compute:
 
 
 @dataclass(frozen=True)
-class Wandb:
+class WandbSettings:
     """Where Weights & Biases mirrors the run. `auto` is online where that's possible."""
 
     mode: Literal["auto", "online", "offline", "disabled"]
@@ -97,7 +97,7 @@ class Wandb:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointSettings:
     """What a run can be resumed from, and whether only bit by bit (resume.py, action_log.py)."""
 
     every_updates: Annotated[int, Range(1, 1_000_000)]
@@ -106,14 +106,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationSettings:
     """What the finished agent plays; 0 episodes: nothing."""
 
     episodes: Annotated[int, Range(0, 256)]
 
 
 @dataclass(frozen=True)
-class Videos:
+class VideoSettings:
     """Of the agent while it is trained; 0 updates: none."""
 
     every_updates: Annotated[int, Range(0, 1_000_000)]
@@ -133,14 +133,14 @@ class RunConfig:
     total_steps: Annotated[int, Range(1, 10**12)]
     name: Annotated[str, Name]
     device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]
-    ppo: PPO
-    attention: Attention
-    protocol: Protocol
-    compute: Compute
-    wandb: Wandb
-    checkpoint: Checkpoint
-    evaluation: Evaluation
-    videos: Videos
+    ppo: PPOSettings
+    attention: AttentionSettings
+    protocol: ProtocolSettings
+    compute: ComputeSettings
+    wandb: WandbSettings
+    checkpoint: CheckpointSettings
+    evaluation: EvaluationSettings
+    videos: VideoSettings
 
     @property
     def num_updates(self) -> int:

@@ -31,7 +31,7 @@ class ActorCritic(nn.Module):
     def __init__(
         self,
         num_actions: int,
-        settings: config.Attention,
+        settings: config.AttentionSettings,
         rng: Generator,
         *,
         layers: Layers = layers,
@@ -60,24 +60,44 @@ class ActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Output:
         """(B, 4, 84, 84) uint8, newest frame last -> Output."""
-        low = torch.autocast(obs.device.type, torch.bfloat16, enabled=self.bf16)
-        with low:
+        features = self.normalize(self.encode(obs))
+        _, attention, attended = self.attend(features)
+        logits, value = self.decide(attended)
+        return Output(logits.log_softmax(-1), value, attention)
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """(B, 4, 84, 84) pixels from 0 to 255 -> (B, 64, 7, 7) features after the last ReLU."""
+        with self._low_precision(obs):
             features = self.layers.encode(self.encoder, obs)
-        features = features.float()
+        return self._full_precision(features)
+
+    def normalize(self, features: Tensor) -> Tensor:
+        """(B, 64, 7, 7) features as the attention and the body get them."""
+        return features if self.attention is None else self.layers.normalize_channels(features)
+
+    def attend(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 64, 7, 7) normalised features -> scores and attention (B, K, 7, 7), attended
+        features (B, 3136)."""
         if self.attention is None:
-            attention = features.new_zeros(len(obs), 0, *features.shape[2:])
-            features = features.flatten(1)
-        else:
-            features = self.layers.normalize_channels(features)
-            with low:
-                scores = self.layers.score(self.attention.score, features)
-            attention = self.attention.gate(scores.float())
-            features = self.layers.attend(features, attention)
-        with low:
-            hidden = self.body(features)
-        hidden = hidden.float()
-        policy = self.policy_head(hidden).log_softmax(-1)
-        return Output(policy, self.value_head(hidden).squeeze(-1), attention)
+            nothing = features.new_zeros(len(features), 0, *features.shape[2:])
+            return nothing, nothing, features.flatten(1)
+        with self._low_precision(features):
+            scores = self.layers.score(self.attention.score, features)
+        scores = self._full_precision(scores)
+        attention = self.attention.gate(scores)
+        return scores, attention, self.layers.attend(features, attention)
+
+    def decide(self, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3136) attended features -> logits (B, A), value (B,)."""
+        with self._low_precision(attended):
+            hidden = self._full_precision(self.body(attended))
+        return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
+
+    def _low_precision(self, x: Tensor) -> torch.autocast:
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _full_precision(self, x: Tensor) -> Tensor:
+        return x.float() if self.bf16 else x
 
 
 def sample(policy: Tensor, noise: Tensor) -> Tensor:

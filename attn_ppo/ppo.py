@@ -42,7 +42,7 @@ def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
 def ppo_loss(
     model: nn.Module,
     batch: Minibatch,
-    ppo: config.PPO,
+    ppo: config.PPOSettings,
     *,
     lambda_: float,
     clip_range: Tensor,
@@ -89,7 +89,7 @@ def update(
     model: nn.Module,
     optimizer: Adam,
     rollout: Rollout,
-    ppo: config.PPO,
+    ppo: config.PPOSettings,
     *,
     lambda_: float,
     clip_range: float,
@@ -115,7 +115,7 @@ def update(
 
 
 def _minibatches(
-    rollout: Rollout, advantages: Tensor, returns: Tensor, ppo: config.PPO, rng: Generator
+    rollout: Rollout, advantages: Tensor, returns: Tensor, ppo: config.PPOSettings, rng: Generator
 ) -> Iterator[Minibatch]:
     """All samples once an epoch, shuffled anew each time over steps and environments."""
     r = rollout

@@ -106,7 +106,7 @@ def _saved(run_dir: RunDir) -> dict[str, Any]:
 @contextmanager
 def _company(
     settings: RunConfig, run_dir: RunDir, saved: Mapping[str, Any]
-) -> Iterator[tuple[Terminal, wandb_mirror.Wandb, Watchdog]]:
+) -> Iterator[tuple[Terminal, wandb_mirror.WandbMirror, Watchdog]]:
     """Those that follow a run: its progress shown, its mirror on W&B, its watchdog."""
 
     def last_words(reason: str) -> None:
@@ -126,7 +126,7 @@ def _tell(
     run_dir: RunDir,
     terminal: Terminal,
     origin: resume.Origin,
-    wandb: wandb_mirror.Wandb,
+    wandb: wandb_mirror.WandbMirror,
 ) -> None:
     """status.json at the start, and a line where the network is computed slower than need be."""
     versions = {"python": platform.python_version(), "gymnasium": version("gymnasium")}
@@ -152,7 +152,7 @@ def _evaluate(
     settings: RunConfig,
     run_dir: RunDir,
     model: ActorCritic,
-    wandb: wandb_mirror.Wandb,
+    wandb: wandb_mirror.WandbMirror,
     terminal: Terminal,
     watchdog: Watchdog,
 ) -> None:
@@ -173,7 +173,7 @@ def _film(
     run_dir: RunDir,
     model: ActorCritic,
     number: int,
-    wandb: wandb_mirror.Wandb,
+    wandb: wandb_mirror.WandbMirror,
     terminal: Terminal,
     alive: Callable[[], None],
 ) -> None:
@@ -207,7 +207,7 @@ def _check_finite(row: Mapping[str, float]) -> None:
 @contextmanager
 def _open_wandb(
     settings: RunConfig, run_dir: RunDir, run_id: str | None, terminal: Terminal
-) -> Iterator[wandb_mirror.Wandb]:
+) -> Iterator[wandb_mirror.WandbMirror]:
     """The run on W&B, ended with the run's own exit code."""
     sink = wandb_mirror.of_run(settings, run_dir.folder, run_id, terminal.message)
     code = ExitCode.RUN_FAILED

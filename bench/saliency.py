@@ -59,7 +59,7 @@ def measure(gate: str, repeats: int) -> dict[str, list[float]]:
 
 def _calls(gate: str) -> dict[str, Callable[[], object]]:
     rng = Generator().manual_seed(0)
-    settings = config.Attention(gate=gate, maps=2, hidden=512)  # pyright: ignore[reportArgumentType]
+    settings = config.AttentionSettings(gate=gate, maps=2, hidden=512)  # pyright: ignore[reportArgumentType]
     model = opened(ActorCritic(6, settings, rng))
     obs = torch.randint(0, 256, (1, 4, 84, 84), generator=rng, dtype=torch.uint8)
     actions, score = torch.tensor([1]), SCORES["log_prob"]

@@ -6,10 +6,14 @@ import numpy as np
 
 from attn_ppo.atari import envs
 from attn_ppo.atari.envs import AtariEnvs
-from attn_ppo.config import Protocol
+from attn_ppo.config import ProtocolSettings
 
-BASELINES = Protocol(sticky_actions=0.0, noop_max=30, life_loss_ends_episode=True, press_fire=True)
-MACHADO = Protocol(sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False)
+BASELINES = ProtocolSettings(
+    sticky_actions=0.0, noop_max=30, life_loss_ends_episode=True, press_fire=True
+)
+MACHADO = ProtocolSettings(
+    sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False
+)
 FIRE = 1
 
 

@@ -21,7 +21,7 @@ ACTION = torch.tensor([LIKED])
 def agent(gate: Any = "softmax") -> ActorCritic:
     """Random weights and biases, heads large enough to see something. Nobody changes it."""
     rng = Generator().manual_seed(0)
-    model = opened(ActorCritic(4, config.Attention(gate=gate, maps=2, hidden=16), rng))
+    model = opened(ActorCritic(4, config.AttentionSettings(gate=gate, maps=2, hidden=16), rng))
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=rng))

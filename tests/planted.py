@@ -51,7 +51,7 @@ def planted(gate: Any = "softmax", *, sharpness: float = 20.0) -> ActorCritic:
 @cache
 def _bare(gate: Any) -> ActorCritic:
     """Drawing the weights takes a tenth of a second: once is enough."""
-    settings = config.Attention(gate=gate, maps=1, hidden=8)
+    settings = config.AttentionSettings(gate=gate, maps=1, hidden=8)
     return opened(ActorCritic(NUM_ACTIONS, settings, Generator().manual_seed(0)))
 
 

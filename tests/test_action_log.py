@@ -5,10 +5,14 @@ import pytest
 
 from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.envs import AtariEnvs, NotRestored
-from attn_ppo.config import Protocol
+from attn_ppo.config import ProtocolSettings
 
-BASELINES = Protocol(sticky_actions=0, noop_max=30, life_loss_ends_episode=True, press_fire=True)
-MACHADO = Protocol(sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False)
+BASELINES = ProtocolSettings(
+    sticky_actions=0, noop_max=30, life_loss_ends_episode=True, press_fire=True
+)
+MACHADO = ProtocolSettings(
+    sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False
+)
 
 
 def test_what_a_log_keeps():

@@ -45,7 +45,7 @@ def loss_of(output: Output) -> Tensor:
 
 
 def build(computed_by: Any) -> ActorCritic:
-    settings = config.Attention(gate="softmax", maps=2, hidden=512)
+    settings = config.AttentionSettings(gate="softmax", maps=2, hidden=512)
     return ActorCritic(4, settings, Generator().manual_seed(1), layers=computed_by)
 
 
@@ -174,7 +174,7 @@ def test_dead_and_nearly_dead_cells():
 
 @pytest.mark.usefixtures("threads")
 def test_same_bits_every_time():
-    attention = config.Attention(gate="softmax", maps=2, hidden=64)
+    attention = config.AttentionSettings(gate="softmax", maps=2, hidden=64)
     gradients = []
     for _ in range(3):
         model = ActorCritic(4, attention, Generator().manual_seed(0), layers=kernels)

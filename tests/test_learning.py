@@ -8,13 +8,13 @@ from torch import Generator, Tensor, nn
 from attn_ppo.atari.envs import Step
 from attn_ppo.attention import Attention
 from attn_ppo.compute.adam import Adam
-from attn_ppo.config import PPO
+from attn_ppo.config import PPOSettings
 from attn_ppo.model import Output
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 
 QUIT, STAY = 0, 1
-SETTINGS = PPO(
+SETTINGS = PPOSettings(
     num_envs=16,
     num_steps=32,
     num_epochs=4,

@@ -15,7 +15,7 @@ from attn_ppo.regularizers import attention_entropy, map_entropies
 
 
 def build(gate: Any = "softmax", maps: int = 2, seed: int = 0) -> ActorCritic:
-    settings = config.Attention(gate=gate, maps=maps, hidden=512)
+    settings = config.AttentionSettings(gate=gate, maps=maps, hidden=512)
     return ActorCritic(4, settings, Generator().manual_seed(seed))
 
 

@@ -137,7 +137,7 @@ def test_losses_and_gradients_equal_the_peers(peer):
         data.advantages,
         data.returns,
     )
-    settings = config.PPO(
+    settings = config.PPOSettings(
         num_envs=1,
         num_steps=64,
         num_epochs=1,
@@ -191,7 +191,9 @@ def test_lambda_times_attention_entropy_is_added():
     half, zeros = torch.full((4,), 0.5).log(), torch.zeros(4)
     advantages = torch.tensor([1.0, -1, 1, -1])
     batch = Minibatch(torch.zeros(4, 1), zeros.long(), half, zeros, advantages, zeros)
-    settings = config.PPO(8, 128, 4, 4, 1e-3, True, 0.99, 0.95, 0.2, False, True, 0.01, 0.5, 0.5)
+    settings = config.PPOSettings(
+        8, 128, 4, 4, 1e-3, True, 0.99, 0.95, 0.2, False, True, 0.01, 0.5, 0.5
+    )
     without, _ = ppo_loss(Uniform(), batch, settings, lambda_=0.0, clip_range=torch.tensor(0.2))
     with_it, metrics = ppo_loss(
         Uniform(), batch, settings, lambda_=0.1, clip_range=torch.tensor(0.2)

@@ -15,7 +15,7 @@ UNIFORM = np.full((7, 7), 1 / 49)
 
 @pytest.mark.parametrize("cell", [(0, 0), (2, 4), (6, 6), (0, 6)])
 def test_a_cell_sees_its_box_and_nothing_else(cell):
-    settings = config.Attention(gate="softmax", maps=2, hidden=16)
+    settings = config.AttentionSettings(gate="softmax", maps=2, hidden=16)
     model = opened(ActorCritic(4, settings, torch.Generator().manual_seed(1)))
     touched = torch.zeros(84, 84, dtype=torch.bool)
     for seed in range(3):  # one picture leaves too many units dead

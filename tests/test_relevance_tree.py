@@ -21,7 +21,7 @@ FEW = 6  # inputs of each unit of `sparse_agent`: a tree of six children a node 
 @pytest.fixture(scope="module")
 def sparse_agent() -> ActorCritic:
     """Random weights of which each unit has few, and biases, which are zero at the start."""
-    settings = config.Attention(gate="softmax", maps=2, hidden=FEW)
+    settings = config.AttentionSettings(gate="softmax", maps=2, hidden=FEW)
     rng = torch.Generator().manual_seed(3)
     model = opened(ActorCritic(6, settings, rng))
     for name, weight in model.named_parameters():

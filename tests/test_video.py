@@ -12,7 +12,7 @@ import pytest
 import torch
 from recordings import UNIFORM, one_cell, planted
 
-from attn_ppo.config import Attention
+from attn_ppo.config import AttentionSettings
 from attn_ppo.errors import ConfigError, RunError
 from attn_ppo.interpret.network import OpenAgent, opened
 from attn_ppo.interpret.saliency.methods import METHODS, Method
@@ -25,7 +25,7 @@ SCREEN_TOP, INPUT_TOP, LEFT = 94, 544, 20
 
 
 def agent(settings_of, gate: str = "softmax") -> OpenAgent:
-    layers = Attention(gate, 2, 8)  # pyright: ignore[reportArgumentType]
+    layers = AttentionSettings(gate, 2, 8)  # pyright: ignore[reportArgumentType]
     model = ActorCritic(4, layers, torch.Generator().manual_seed(0))
     return OpenAgent(settings_of("env=Breakout"), opened(model), 0, "w")
 

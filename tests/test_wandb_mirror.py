@@ -63,7 +63,8 @@ def test_failed_run_is_recorded_as_failed(start, tmp_path: Path):
 def test_disabled_never_imports_wandb(python, tmp_path: Path):
     process = python(
         """
-        sink = sinks.Wandb(mode="disabled", run_dir=sys.argv[1], run_id="kept", **ABOUT)
+        about = {"run_id": "kept", **ABOUT}
+        sink = wandb_mirror.WandbMirror(mode="disabled", run_dir=sys.argv[1], **about)
         sink.write({"update": 1, "env_steps": 1})
         sink.finish({"score": 1})
         print(sink.mode, sink.run_id, "wandb" in sys.modules, os.listdir(sys.argv[1]))
@@ -119,8 +120,8 @@ def test_online_run_arrives(start, server: WandbServer, said, capfd, mode: str):
 def test_run_left_open_by_a_failed_job_does_not_take_the_rows_of_the_next(python, server, tmp_path):
     process = python(
         """
-        sinks.Wandb(mode="online", run_dir=sys.argv[1], **ABOUT)
-        second = sinks.Wandb(mode="online", run_dir=sys.argv[1], **ABOUT)
+        wandb_mirror.WandbMirror(mode="online", run_dir=sys.argv[1], **ABOUT)
+        second = wandb_mirror.WandbMirror(mode="online", run_dir=sys.argv[1], **ABOUT)
         second.write({"update": 1, "env_steps": 1024})
         second.finish()
         """,

@@ -148,7 +148,8 @@ def test_without_wandb_a_run_goes_on_with_one_line(python, mode: str, tmp_path: 
     process = python(
         """
         sys.modules["wandb"] = None
-        sink = wandb_mirror.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], run_id="kept", **ABOUT)
+        about = {"run_id": "kept", **ABOUT}
+        sink = wandb_mirror.WandbMirror(mode=sys.argv[1], run_dir=sys.argv[2], **about)
         sink.write({"update": 1, "env_steps": 1})
         sink.finish({"score": 1})
         print(sink.mode, sink.run_id)
@@ -168,7 +169,7 @@ def test_without_wandb_a_run_goes_on_with_one_line(python, mode: str, tmp_path: 
 WRITER = """
 for line in sys.argv[3:]:
     exec(line)
-sink = wandb_mirror.Wandb(mode=sys.argv[1], run_dir=sys.argv[2], **ABOUT)
+sink = wandb_mirror.WandbMirror(mode=sys.argv[1], run_dir=sys.argv[2], **ABOUT)
 sys.stdout.flush()
 sink.write({"update": 1, "env_steps": 0})
 input()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 # it has W&B send what it would else keep for up to 15 s. It finishes when told "go", or never.
 TRAINER = """
 mode, folder, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-sink = sinks.Wandb(mode=mode, run_dir=folder, run_id="resumed1", **ABOUT)
+sink = wandb_mirror.WandbMirror(mode=mode, run_dir=folder, run_id="resumed1", **ABOUT)
 print("opened", sink.mode, flush=True)
 with open(f"{folder}/metrics.csv", "a") as table:
     for update in range(first, last + 1):

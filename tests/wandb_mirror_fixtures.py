@@ -48,13 +48,13 @@ def start(
     nobody_logged_in: None,  # noqa: ARG001
     tmp_path: Path,
     said: list[str],
-) -> Iterator[Callable[..., wandb_mirror.Wandb]]:
+) -> Iterator[Callable[..., wandb_mirror.WandbMirror]]:
     """Open a W&B sink that ends with the test."""
-    opened: list[wandb_mirror.Wandb] = []
+    opened: list[wandb_mirror.WandbMirror] = []
 
-    def start(mode: str, **changes: Any) -> wandb_mirror.Wandb:
+    def start(mode: str, **changes: Any) -> wandb_mirror.WandbMirror:
         settings = {"run_dir": tmp_path / "run", "say": said.append} | ABOUT | changes
-        opened.append(wandb_mirror.Wandb(mode=mode, **settings))
+        opened.append(wandb_mirror.WandbMirror(mode=mode, **settings))
         return opened[-1]
 
     yield start

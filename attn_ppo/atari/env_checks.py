@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from attn_ppo.config import Protocol
+from attn_ppo.config import ProtocolSettings
 from attn_ppo.errors import ConfigError
 from attn_ppo.schema import Range
 
@@ -19,7 +19,7 @@ RANGES = {
 SHARE, NOOPS = Range(0, 1), Range(0, 1_000)
 
 
-def check(protocol: Protocol, **numbers: int) -> None:
+def check(protocol: ProtocolSettings, **numbers: int) -> None:
     """Raises ConfigError for a protocol's value or a number that its range leaves out."""
     for key, value in numbers.items():
         _check_number(key, value, RANGES[key])

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.env_checks import check, checked_actions
 from attn_ppo.atari.games import action_names, rom_id
-from attn_ppo.config import Protocol
+from attn_ppo.config import ProtocolSettings
 
 FRAMES_PER_STEP = 4
 FIRE = 1
@@ -83,7 +83,7 @@ class AtariEnvs:
         *,
         num_envs: int,
         seed: int,
-        protocol: Protocol,
+        protocol: ProtocolSettings,
         max_frames: int = 108_000,
         num_threads: int = 0,
         stream: int = 0,

@@ -76,34 +76,18 @@ def see(model: ActorCritic, obs: Tensor) -> Seen:
 
     With float pixels that require a gradient, everything in it can be differentiated to them.
     """
-    return see_features(model, layers.encode(model.encoder, obs))
+    return see_features(model, model.encode(obs))
 
 
 def see_features(model: ActorCritic, features: Tensor) -> Seen:
     """(B, 64, 7, 7) features of the last convolution -> Seen."""
-    normal = features if model.attention is None else layers.normalize_channels(features)
-    return see_normalized(model, normal)._replace(features=features)
+    return see_normalized(model, model.normalize(features))._replace(features=features)
 
 
 def see_normalized(model: ActorCritic, features: Tensor) -> Seen:
-    """(B, 64, 7, 7) features as the rest of the network gets them -> Seen, with these features.
-
-    Normalised over channels, but for an agent without attention.
-    """
-    if model.attention is None:
-        scores = attention = features.new_zeros(len(features), 0, *features.shape[2:])
-        attended = features.flatten(1)
-    else:
-        scores = layers.score(model.attention.score, features)
-        attention = model.attention.gate(scores)
-        attended = layers.attend(features, attention)
-    return Seen(features, scores, attention, *decide(model, attended))
-
-
-def decide(model: ActorCritic, attended: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 3136) features as the body gets them -> logits (B, A), value (B,)."""
-    hidden = model.body(attended)
-    return model.policy_head(hidden), model.value_head(hidden).squeeze(-1)
+    """(B, 64, 7, 7) features as `model.normalize` gives them -> Seen, with these features."""
+    scores, attention, attended = model.attend(features)
+    return Seen(features, scores, attention, *model.decide(attended))
 
 
 def as_pixels(obs: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ QUIET: dict[str, Any] = {
 TRAINING_VIDEO = "video/training"  # its name on W&B
 
 
-class Wandb:
+class WandbMirror:
     """One run on W&B, or recorded for it on disk, or neither: training goes on all the same.
 
     `auto` is online where somebody is logged in and the server answers, else offline, unless
@@ -199,10 +199,10 @@ def of_run(
     say: Callable[[str], object],
     *,
     mode: str | None = None,
-) -> Wandb:
+) -> WandbMirror:
     """The run on W&B, grouped by sweep, game and lambda as tags; `mode` unless it says."""
     logging = settings.wandb
-    return Wandb(
+    return WandbMirror(
         mode=mode or logging.mode,
         project=logging.project,
         entity=logging.entity,

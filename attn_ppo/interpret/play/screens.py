@@ -10,7 +10,7 @@ from ale_py import roms
 
 from attn_ppo.atari.envs import FRAMES_PER_STEP
 from attn_ppo.atari.games import rom_id
-from attn_ppo.config import Protocol
+from attn_ppo.config import ProtocolSettings
 from attn_ppo.errors import ExitCode, RunError
 
 
@@ -25,7 +25,7 @@ class NotTheSameGame(RunError):
 class Screens:
     """One emulator, led through a game by its seed and its executed actions."""
 
-    def __init__(self, game: str, protocol: Protocol):
+    def __init__(self, game: str, protocol: ProtocolSettings):
         self.palette = np.zeros((256, 3), np.uint8)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._rom = str(roms.get_rom_path(rom_id(game)))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from attn_ppo.compute import layers
 from attn_ppo.errors import ConfigError
-from attn_ppo.interpret.network import Seen, decide, opened_copy
+from attn_ppo.interpret.network import Seen, opened_copy
 from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.tree.growth import Growth, Layer
 from attn_ppo.interpret.tree.peaks import peaks
@@ -114,7 +114,7 @@ class Tracer:
         with torch.enable_grad():
             attended = normal.flatten(1).requires_grad_(True)
             none = attended.new_zeros(0)
-            seen = Seen(none, none, none, *decide(model, attended))
+            seen = Seen(none, none, none, *model.decide(attended))
             score = SCORES[root](seen, torch.tensor([action]))
             (gradient,) = torch.autograd.grad(score.sum(), attended)
         slopes = gradient.view_as(normal)[0].numpy()
