@@ -11,7 +11,7 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games
-from attn_ppo.errors import ExitCode, RunError, describe
+from attn_ppo.errors import ExitCode, RunError, report
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 
@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(summary(root, runs, problems))
         written = make_figures(runs, options.out or root / "figures")
     except RunError as error:
-        code, text = describe(error)
-        print(text, file=sys.stderr)
-        return code
+        return report(error)
     except OSError as error:
         print(f"error: can't read the runs or write the figures: {error}", file=sys.stderr)
         return ExitCode.DISK

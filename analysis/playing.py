@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from analysis.runs import Run
 from analysis.stats import order_games
-from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
+from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import SCORES
@@ -69,9 +69,7 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
         print("interrupted; the same command goes on with what isn't done", file=sys.stderr)
         return ExitCode.PREEMPTED
     except (ConfigError, RunError) as error:
-        code, text = describe(error)
-        print(text, file=sys.stderr)
-        return code
+        return report(error)
     except OSError as error:
         print(f"error: can't read the runs or write {writing}: {error}", file=sys.stderr)
         return ExitCode.DISK

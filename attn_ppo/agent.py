@@ -1,9 +1,7 @@
-"""What learns: the model, its optimiser and its dice, made from a seed or from a checkpoint."""
+"""What learns: the model, its optimiser and its random numbers, from a seed or a checkpoint."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +13,8 @@ from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import BACKENDS, Backend, kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle import saved as saved_runs
+from attn_ppo.lifecycle.saved import AgentState, Saved
 from attn_ppo.model import ActorCritic
 
 
@@ -30,10 +29,10 @@ class Agent:
 
     @torch.no_grad()
     def is_finite(self) -> bool:
-        """Whether every weight is a number still."""
+        """Whether no weight is nan or infinite."""
         return bool(nn.utils.get_total_norm(self.model.parameters()).isfinite())
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> AgentState:
         """What a checkpoint keeps of it; `make_agent` takes it back."""
         return {
             "model": self.model.state_dict(),
@@ -44,32 +43,29 @@ class Agent:
 
 
 def make_agent(
-    settings: RunConfig, num_actions: int, device: torch.device, saved: Mapping[str, Any]
+    settings: RunConfig, num_actions: int, device: torch.device, saved: Saved | None = None
 ) -> Agent:
-    """A fresh agent of the run's seed, or the one that was saved.
+    """A fresh agent of the run's seed, or the saved one.
 
-    Raises ConfigError where its backend can't be had.
+    Raises ConfigError where its backend isn't available.
     """
-    backend = backends.choose(settings, device, saved.get("backend"))
+    backend = backends.choose(settings, device, saved.agent["backend"] if saved else None)
     torch.backends.cudnn.deterministic = True
     seeds = np.random.SeedSequence(settings.seed).generate_state(2, np.uint64)
     init_seed, rng_seed = (int(seed) >> 1 for seed in seeds)
     init_rng = Generator().manual_seed(init_seed)  # on the CPU: the same agent on every device
-    bf16 = settings.compute.precision == "bf16"
-    model = ActorCritic(num_actions, settings.attention, init_rng, layers=backend.layers, bf16=bf16)
-    model.to(device)
+    model = _network(settings, num_actions, backend, init_rng).to(device)
     if backend.name != "kernels":  # oneDNN's and cuDNN's faster order; the kernels have their own
         model.encoder.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    learning_rate = settings.ppo.learning_rate
-    optimizer = Adam(model.parameters(), learning_rate, eps=1e-5)
+    optimizer = Adam(model.parameters(), settings.ppo.learning_rate, eps=1e-5)
     rng = Generator(device).manual_seed(rng_seed)
     if saved:
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        if len(saved["rng"]) == len(rng.get_state()):
-            rng.set_state(saved["rng"])
+        model.load_state_dict(saved.agent["model"])
+        optimizer.load_state_dict(saved.agent["optimizer"])
+        if len(saved.agent["rng"]) == len(rng.get_state()):
+            rng.set_state(saved.agent["rng"])
         else:  # another kind of device: an inexact resume
-            rng.manual_seed(rng_seed ^ saved["update"])
+            rng.manual_seed(rng_seed ^ saved.update)
     return Agent(model, optimizer, rng, backend)
 
 
@@ -82,20 +78,24 @@ def device_for(settings: RunConfig) -> torch.device:
 
 
 def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
-    """A run's settings, its agent as last saved (on the CPU), and its agent steps so far."""
+    """A run's settings, its network as last saved, on the CPU, and its agent steps so far.
+
+    Raises ConfigError or RunError where the folder has no readable config.yaml or checkpoint.
+    """
     settings = config.read(folder / "config.yaml")
-    state = checkpoint.load(folder)
-    if state is None:
+    saved = saved_runs.load(folder)
+    if saved is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
-    num_actions = len(state["model"]["policy_head.bias"])
-    cpu = torch.device("cpu")
-    backend = BACKENDS["torch" if kernels_missing(settings, cpu) else state.get("backend", "torch")]
-    model = ActorCritic(
-        num_actions,
-        settings.attention,
-        torch.Generator(),
-        layers=backend.layers,
-        bf16=settings.compute.precision == "bf16",
-    )
-    model.load_state_dict(state["model"])
-    return settings, model, state["update"] * settings.ppo.batch_size
+    missing = kernels_missing(settings, torch.device("cpu"))
+    backend = BACKENDS["torch" if missing else saved.agent["backend"]]
+    num_actions = len(saved.agent["model"]["policy_head.bias"])
+    model = _network(settings, num_actions, backend, Generator())
+    model.load_state_dict(saved.agent["model"])
+    return settings, model, saved.update * settings.ppo.batch_size
+
+
+def _network(
+    settings: RunConfig, num_actions: int, backend: Backend, rng: Generator
+) -> ActorCritic:
+    bf16 = settings.compute.precision == "bf16"
+    return ActorCritic(num_actions, settings.attention, rng, layers=backend.layers, bf16=bf16)

@@ -158,6 +158,11 @@ class RunConfig:
         learning_rate = ppo.learning_rate * (left if ppo.anneal_learning_rate else 1)
         return learning_rate, ppo.clip_range * (left if ppo.anneal_clip_range else 1)
 
+    def checkpoint_due(self, number: int) -> bool:
+        """Whether one is made after the `number`-th update; one precedes each video."""
+        due = number % self.checkpoint.every_updates == 0
+        return due or self.videos.due(number) or number == self.num_updates
+
     @property
     def folder(self) -> Path:
         """Where the run lives, relative to the working directory."""

@@ -1,9 +1,11 @@
 """How a process of ours ends: exit codes, the errors that carry one, and what people read of them.
 
-ExitCode · ConfigError, RunError · describe, shorten.
+ExitCode · ConfigError, RunError · describe, report, shorten.
 """
 
 import errno
+import sys
+import traceback
 from enum import IntEnum
 from typing import Any
 
@@ -50,10 +52,7 @@ class ConfigError(ValueError):
 
 
 def describe(error: BaseException) -> tuple[ExitCode, str]:
-    """The exit code that an error stands for, and what to print of it, at most three lines.
-
-    RUN_FAILED also stands for errors that nobody foresaw: these deserve a traceback as well.
-    """
+    """The exit code that an error stands for, and what to print of it, at most three lines."""
     if isinstance(error, ConfigError):
         return ExitCode.BAD_INPUT, str(error)
     if isinstance(error, RunError):
@@ -61,6 +60,15 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return ExitCode.DISK, f"error: can't write {error.filename or ''}: {error.strerror}"
     return ExitCode.RUN_FAILED, f"error: {type(error).__name__}: {error}"
+
+
+def report(error: BaseException) -> ExitCode:
+    """Prints an error for people, with a traceback where nobody foresaw it; its exit code."""
+    code, text = describe(error)
+    if code == ExitCode.RUN_FAILED and not isinstance(error, RunError):
+        traceback.print_exception(error)
+    print(text, file=sys.stderr)
+    return code
 
 
 def shorten(value: Any, limit: int = 80) -> str:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from attn_ppo.agent import load_agent
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.config import RunConfig
-from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
+from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
@@ -105,9 +105,7 @@ def main(argv: list[str]) -> int:
         result = evaluate(model, settings, episodes=episodes)
         write_evaluation(Path(folder), result, env_steps=env_steps)
     except (ConfigError, RunError) as error:
-        code, text = describe(error)
-        print(text, file=sys.stderr)
-        return code
+        return report(error)
     except ValueError:
         print(f"error: {' '.join(argv)} is not allowed\nallowed: {usage}", file=sys.stderr)
         return ExitCode.BAD_INPUT

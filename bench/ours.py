@@ -28,7 +28,7 @@ class Ours:
             num_threads=threads,
         )
         num_actions = self.groups[0].num_actions
-        self.agent = make_agent(settings, num_actions, device_for(settings), {})
+        self.agent = make_agent(settings, num_actions, device_for(settings))
         self._obs = [envs.reset() for envs in self.groups]
         self.waited = 0.0  # seconds, for the emulator
         for envs in self.groups:

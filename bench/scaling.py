@@ -112,10 +112,10 @@ def overhead(game: str, threads: int, folder: Path) -> dict[str, float]:
         contextlib.chdir(temporary),
         contextlib.closing(RunDir(settings)) as run_dir,
     ):
-        rows = Rows(settings, run_dir, [terminal], {})
+        rows = Rows(settings, run_dir, [terminal])
 
         def save() -> None:
-            checkpoint.save(run_dir.folder, ours.agent.state() | rows.state())
+            checkpoint.save(run_dir.folder, {**ours.agent.state(), **rows.state()})
             run_dir.write_status("running", env_steps=0)
 
         row = _ms(lambda: rows.write(1, episodes, metrics, 1e-4), ROWS)

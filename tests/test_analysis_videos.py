@@ -36,7 +36,9 @@ def write_run(settings_of):
         (settings.folder / "metrics.csv").write_text(table)
         (settings.folder / "status.json").write_text(json.dumps({"state": "done"} | status))
         model = ActorCritic(4, settings.attention, torch.Generator().manual_seed(settings.seed))
-        state = {"model": model.state_dict(), "update": 2, "backend": "torch"}
+        agent = {"model": model.state_dict(), "backend": "torch"}
+        state = {"format": 2, "update": 2, "agent": agent}
+        state |= {"rows": {}, "games": [], "origin": {"threads": 1}, "wandb_id": None}
         checkpoint.save(settings.folder, state)
         return settings.folder
 

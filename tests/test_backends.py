@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 def agent_of(settings_of, *overrides: str) -> Agent:
-    return make_agent(settings_of("env=Breakout", "lambda=0.005", *SMALL, *overrides), 4, CPU, {})
+    return make_agent(settings_of("env=Breakout", "lambda=0.005", *SMALL, *overrides), 4, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def played() -> tuple[Rollout, Minibatch]:
     from attn_ppo.launch import command_line
 
     settings = command_line.parse(["env=Breakout", *SMALL]).configs[0]
-    agent = make_agent(settings, 4, CPU, {})
+    agent = make_agent(settings, 4, CPU)
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
     rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 32, agent.rng)
     advantages = gae(rollout, gamma=0.99, gae_lambda=0.95)

@@ -76,7 +76,7 @@ def again(name: str, *more: str) -> subprocess.CompletedProcess:
 def change_checkpoint(run: Path, **circumstances: str) -> None:
     state = checkpoint.load(run)
     assert state is not None
-    state["circumstances"] |= circumstances
+    state["origin"]["circumstances"] |= circumstances
     checkpoint.save(run, state)
     (run / "checkpoint.prev.pt").unlink()
 
@@ -100,7 +100,7 @@ def test_other_circumstances_are_refused_unless_asked_for_and_then_marked():
     assert column == ["0"] * 5 + ["1"] * 5
     told = [f"at 160 steps: torch 1.0.0 -> {here}"]
     assert json.loads((run / "status.json").read_text())["inexact_resumes"] == told
-    assert (checkpoint.load(run) or {})["inexact_resumes"] == told
+    assert (checkpoint.load(run) or {})["origin"]["inexact_resumes"] == told
 
 
 @pytest.mark.usefixtures("in_empty_folder")

@@ -8,14 +8,15 @@ from starting import SMALL
 from attn_ppo import evaluate as evaluation
 from attn_ppo.agent import Agent, device_for, make_agent
 from attn_ppo.atari.envs import AtariEnvs, two_groups
-from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle import saved
+from attn_ppo.lifecycle.saved import OriginState, RowsState, Saved
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 
 
 def test_evaluation_plays_whole_games_of_its_own_seeds(settings_of):
     settings = settings_of("env=Breakout", *SMALL)
-    agent = make_agent(settings, 4, device_for(settings_of("device=cpu")), {})
+    agent = make_agent(settings, 4, device_for(settings_of("device=cpu")))
     result = evaluation.evaluate(agent.model, settings, episodes=2)
     training = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, stream=0)
     assert not set(result["seeds"]) & set(training.seeds)
@@ -27,7 +28,7 @@ def test_evaluation_plays_whole_games_of_its_own_seeds(settings_of):
 def test_a_rollout_holds_what_happened(settings_of):
     """Against the same games played by hand: alignment of observation, action and consequence."""
     settings = settings_of("env=Breakout", *SMALL)
-    agent = make_agent(settings, 4, torch.device("cpu"), {})
+    agent = make_agent(settings, 4, torch.device("cpu"))
     envs, twin = (
         AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol) for _ in "ab"
     )
@@ -66,7 +67,7 @@ def test_two_groups_play_what_one_would(settings_of):
             "Breakout", num_envs=4, num_threads=num_threads, seed=0, protocol=settings.protocol
         )
         assert [envs.num_envs for envs in groups] == ([4] if num_threads == 1 else [2, 2])
-        agent = make_agent(settings, 4, torch.device("cpu"), {})
+        agent = make_agent(settings, 4, torch.device("cpu"))
         rollout, obs, episodes = collect(
             agent.model, groups, [envs.reset() for envs in groups], 300, agent.rng
         )
@@ -88,7 +89,7 @@ def test_an_odd_number_is_not_halved(settings_of):
 
 def test_a_time_limit_bootstraps_from_what_was_cut_off(settings_of):
     settings = settings_of("env=Pong", *SMALL)
-    agent = make_agent(settings, 6, torch.device("cpu"), {})
+    agent = make_agent(settings, 6, torch.device("cpu"))
 
     def envs() -> AtariEnvs:
         return AtariEnvs("Pong", num_envs=2, seed=0, protocol=settings.protocol, max_frames=40)
@@ -126,11 +127,13 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
         )
         return obs
 
-    ours = make_agent(settings, 4, device, {})
+    ours = make_agent(settings, 4, device)
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol)
     learn(ours, envs, [envs.reset()])
-    checkpoint.save(tmp_path, ours.state())
-    theirs = make_agent(settings, 4, device, checkpoint.load(tmp_path) or {})
+    rows: RowsState = {"recent": [], "elapsed_seconds": 0.0, "sizes": {}}
+    origin: OriginState = {"circumstances": {}, "inexact_resumes": [], "threads": 1}
+    saved.save(tmp_path, Saved(1, ours.state(), rows, [], origin, None))
+    theirs = make_agent(settings, 4, device, saved.load(tmp_path))
     for agent in (ours, theirs):  # the same games for both
         learn(agent, envs, [envs.reset()])
     for name, tensor in ours.model.state_dict().items():

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import pytest
@@ -111,10 +112,15 @@ def film(settings_of, monkeypatch):
     model = ActorCritic(4, settings.attention, torch.Generator().manual_seed(0))
     said, sent = [], []
 
-    def make(alive=lambda: None):
-        wandb = SimpleNamespace(film=lambda films, **more: sent.append((films, more)))
-        folder = SimpleNamespace(folder=RUN)
-        run._film(settings, folder, model, 3, wandb, SimpleNamespace(message=said.append), alive)  # pyright: ignore[reportArgumentType]
+    def make(alive=lambda: None, stop=None):
+        observers: Any = SimpleNamespace(
+            wandb=SimpleNamespace(film=lambda films, **more: sent.append((films, more))),
+            terminal=SimpleNamespace(message=said.append),
+            watchdog=SimpleNamespace(beat=alive),
+        )
+        folder: Any = SimpleNamespace(folder=RUN)
+        agent: Any = SimpleNamespace(model=model)
+        run._film(settings, folder, agent, 3, observers, stop or StopRequest())
 
     make.said, make.sent, make.model = said, sent, model
     return make
@@ -165,15 +171,13 @@ def test_without_the_library_a_video_costs_one_line(film, monkeypatch):
 def test_a_request_to_stop_while_it_is_drawn_is_heeded(film):
     stop, beats = StopRequest(), []
 
-    def alive():
+    def beat():
         beats.append(1)
         if len(beats) == 3:
             stop.name = "SIGTERM"
-        if stop:
-            raise stop.error("stopped")
 
     with pytest.raises(RunError, match="SIGTERM: stopped"):
-        film(alive)
+        film(beat, stop)
     assert (film.said, film.sent) == ([], [])
     assert not list(RUN.glob("videos/*"))
     assert not list(RUN.glob("videos/.*"))

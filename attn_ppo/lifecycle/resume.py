@@ -1,7 +1,7 @@
 """Whether a run can go on bit by bit: what its numbers depend on besides its settings.
 
-Threads and backend are simply those that it began with. What can't be had again is refused, or,
-where `checkpoint.resume=anyway`, noted for good in the checkpoint, the rows and status.json.
+Threads and backend are those that the run began with. Any other change is refused, or, with
+`checkpoint.resume=anyway`, recorded for good in the checkpoint, the rows and status.json.
 """
 
 import platform
@@ -20,6 +20,9 @@ from attn_ppo.compute import kernels
 from attn_ppo.compute.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.lifecycle import saved as saved_runs
+from attn_ppo.lifecycle.run_dir import RunDir, read_status
+from attn_ppo.lifecycle.saved import OriginState, Saved
 
 PACKAGES = ("attn_ppo", "torch", "numpy", "ale-py")
 UNKNOWN = "unknown"  # what an older checkpoint doesn't say
@@ -27,28 +30,32 @@ UNKNOWN = "unknown"  # what an older checkpoint doesn't say
 
 @dataclass(frozen=True)
 class Origin:
-    """On what a run computes, and where that once changed."""
+    """What a run computes on, and where that once changed."""
 
     circumstances: dict[str, Any]
     inexact_resumes: list[str]
     changed_now: bool
 
-    def as_dict(self) -> dict[str, Any]:
-        """For checkpoint and status.json."""
-        return {"circumstances": self.circumstances, "inexact_resumes": self.inexact_resumes}
+    def state(self) -> OriginState:
+        """For the checkpoint."""
+        return {
+            "circumstances": self.circumstances,
+            "inexact_resumes": self.inexact_resumes,
+            "threads": torch.get_num_threads(),
+        }
 
 
 @dataclass
 class Games:
-    """The games in progress and what they show; with their state, in groups that take turns."""
+    """The games in progress, in groups that take turns, and what each group shows."""
 
     groups: list[AtariEnvs]
     obs: list[np.ndarray]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> list[dict[str, Any]]:
         """What a checkpoint keeps of them."""
         states = [envs.state() for envs in self.groups]
-        return {"games": [s | {"actions": torch.from_numpy(s["actions"])} for s in states]}
+        return [state | {"actions": torch.from_numpy(state["actions"])} for state in states]
 
     def close(self) -> None:
         """Ends the emulators."""
@@ -56,14 +63,35 @@ class Games:
             envs.close()
 
 
-def check(
-    settings: RunConfig, device: torch.device, backend: Backend, saved: Mapping[str, Any]
+def load(run_dir: RunDir) -> Saved | None:
+    """The checkpoint to go on from, None for a new run.
+
+    From here on torch computes with as many threads as the run began with. Raises RunError where a
+    checkpoint was made and none is usable.
+    """
+    saved = saved_runs.load(run_dir.folder)
+    steps = read_status(run_dir.folder).get("env_steps")
+    if saved is None and steps:
+        reason = f"{run_dir.folder} has no checkpoint, though one was saved at {steps:,} steps"
+        raise RunError(ExitCode.NO_CHECKPOINT, f"{reason}; delete the folder to begin afresh")
+    if saved:
+        torch.set_num_threads(saved.origin["threads"])
+    return saved
+
+
+def check_circumstances(
+    settings: RunConfig, device: torch.device, backend: Backend, saved: Saved | None
 ) -> Origin:
-    """What the run computes on. Raises ConfigError where that isn't what it began on and only an
-    exact resume will do."""
+    """What the run computes on.
+
+    Raises ConfigError where that differs from what the run began on and only an exact resume is
+    allowed.
+    """
     now = circumstances(settings, device, backend)
-    before = saved.get("inexact_resumes", [])
-    changed = differences(saved.get("circumstances", {}), now) if saved else {}
+    if saved is None:
+        return Origin(now, [], False)
+    before = saved.origin["inexact_resumes"]
+    changed = differences(saved.origin["circumstances"], now)
     if not changed:
         return Origin(now, before, False)
     if settings.checkpoint.resume == "exact":
@@ -73,7 +101,7 @@ def check(
         where = f"as {settings.folder} began; or checkpoint.resume=anyway, which marks the run"
         raise ConfigError("", here, f"{began} {where}")
     arrows = ", ".join(f"{name} {then} -> {new}" for name, (then, new) in changed.items())
-    steps = saved["update"] * settings.ppo.batch_size
+    steps = saved.update * settings.ppo.batch_size
     return Origin(now, [*before, f"at {steps:,} steps: {arrows}"], True)
 
 
@@ -97,30 +125,30 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
 
 
 def begin_games(
-    settings: RunConfig, saved: Mapping[str, Any], origin: Origin, say: Callable[[str], object]
+    settings: RunConfig, saved: Saved | None, origin: Origin, say: Callable[[str], object]
 ) -> Games:
-    """New games, or those of the checkpoint, played again up to where they were.
+    """New games, or those of the checkpoint, replayed to where they were.
 
-    Raises RunError where they come out otherwise. An inexact resume then begins new ones.
+    Raises RunError where the replay ends elsewhere. An inexact resume then begins new games.
     """
-    if not saved:
+    if saved is None:
         groups = _groups(settings, stream=0)
         return Games(groups, [envs.reset() for envs in groups])
-    steps = sum(state["actions"].numel() for state in saved.get("games", ()))
+    steps = sum(state["actions"].numel() for state in saved.games)
     say(
-        f"resuming after update {saved['update']:,}: games in progress are played again, "
+        f"resuming after update {saved.update:,}: games in progress are played again, "
         f"{steps:,} steps"
     )
     groups = _groups(settings, stream=0)
     try:
-        states = zip(groups, saved.get("games", ()), strict=True)
+        states = zip(groups, saved.games, strict=True)
         return Games(groups, [envs.restore(state) for envs, state in states])
     except (NotRestored, ValueError) as error:
         if not origin.changed_now:
             raise RunError(ExitCode.NO_CHECKPOINT, f"{settings.folder}: {error}") from None
     for envs in groups:
         envs.close()
-    groups = _groups(settings, stream=saved["update"])
+    groups = _groups(settings, stream=saved.update)
     return Games(groups, [envs.reset() for envs in groups])
 
 

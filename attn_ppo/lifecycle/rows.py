@@ -13,6 +13,9 @@ from torch import Tensor
 from attn_ppo.atari.envs import FRAMES_PER_STEP, Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.lifecycle.run_dir import RunDir
+from attn_ppo.lifecycle.saved import RowsState, Saved
+
+RECENT_GAMES = 100  # whose means a row shows
 
 
 class Sink(Protocol):
@@ -29,15 +32,15 @@ class Rows:
         settings: RunConfig,
         run_dir: RunDir,
         sinks: Sequence[Sink],
-        saved: Mapping[str, Any],
+        saved: Saved | None = None,
         inexact_resumes: int = 0,
     ):
         self._inexact_resumes = inexact_resumes
         self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks
-        games = ((float(score), int(length)) for score, length in saved.get("recent", ()))
-        self._recent: deque[tuple[float, int]] = deque(games, maxlen=100)
+        recent = saved.rows["recent"] if saved else []
+        self._recent = deque(recent, maxlen=RECENT_GAMES)
         self._row_began = time.monotonic()
-        self._began = self._row_began - saved.get("elapsed_seconds", 0.0)
+        self._began = self._row_began - (saved.rows["elapsed_seconds"] if saved else 0.0)
 
     def write(
         self,
@@ -71,7 +74,7 @@ class Rows:
             sink.write(row)
         return row
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> RowsState:
         """What a checkpoint needs to go on."""
         return {
             "recent": list(self._recent),

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 METRICS = (
@@ -99,7 +99,7 @@ class RunDir:
         return {name: file.tell() for name, (file, _) in self._files.items()}
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
-        """Forgets the rows written after `sizes` were taken; without any, all rows.
+        """Removes the rows written after `sizes` were taken; all rows for {}.
 
         Raises RunError where rows are missing that the checkpoint knows of.
         """
@@ -117,8 +117,21 @@ class RunDir:
         """Merges into status.json; `state` is one of running, done, failed, preempted."""
         mark_status(self.folder, state, pid=os.getpid(), host=socket.gethostname(), **facts)
 
+    def __enter__(self) -> "RunDir":
+        return self
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
+        """Records in status.json why the run ended, unless it records that itself; closes."""
+        if isinstance(error, Exception):
+            code, text = describe(error)
+            state = "preempted" if code == ExitCode.PREEMPTED else "failed"
+            cause = text.partition("\n")[0].removeprefix("error: ")
+            with contextlib.suppress(OSError):  # a full disk: the error itself says so
+                self.write_status(state, cause=cause, exit_code=int(code))
+        self.close()
+
     def close(self) -> None:
-        """Lets go of the folder."""
+        """Releases the folder."""
         for file in (*(table for table, _ in self._files.values()), self._lock):
             with contextlib.suppress(OSError):  # what a full disk didn't take was told before
                 file.close()
