@@ -31,7 +31,8 @@ def test_offline_rows_read_back(start, tmp_path: Path, monkeypatch: pytest.Monke
     sink = start("offline")
     for row in rows:
         sink.write(row)
-    sink.finish({"evaluation/score": 31.5}, exit_code=0)
+    assert sink.finish({"evaluation/score": 31.5}, exit_code=0) is True
+    assert sink.finish() is True
 
     (folder,) = (tmp_path / "run" / "wandb").iterdir()
     assert folder.name.startswith("offline-run-")
@@ -66,7 +67,7 @@ def test_disabled_never_imports_wandb(python, tmp_path: Path):
         about = {"run_id": "kept", **ABOUT}
         sink = wandb_mirror.WandbMirror(mode="disabled", run_dir=sys.argv[1], **about)
         sink.write({"update": 1, "env_steps": 1})
-        sink.finish({"score": 1})
+        assert sink.finish({"score": 1}) is True
         print(sink.mode, sink.run_id, "wandb" in sys.modules, os.listdir(sys.argv[1]))
         """,
         str(tmp_path / "home"),
@@ -93,7 +94,7 @@ def test_online_run_arrives(start, server: WandbServer, said, capfd, mode: str):
     for update in range(1, 51):
         row = {"update": update, "env_steps": 1024 * update}
         sink.write(row | {"episode_return": NAN, "value_loss": update / 2})
-    sink.finish({"evaluation/score": 31.5})
+    assert sink.finish({"evaluation/score": 31.5}) is True
 
     (run,) = server.runs.values()
     assert run.name == sink.run_id

@@ -181,7 +181,7 @@ time.sleep(0.5)
 sink.write({"update": 1002, "env_steps": 1})
 sink.write({"update": 1003, "env_steps": 2})
 begun = time.monotonic()
-sink.finish({"score": 1.0})
+print("arrived", sink.finish({"score": 1.0}), sink.finish())
 print("finished", time.monotonic() - begun, flush=True)
 """
 
@@ -222,7 +222,8 @@ def test_server_lost_during_a_run(python, server: WandbServer, tmp_path: Path, e
     process = python(WRITER, "online", str(tmp_path / "run"), *quicker)
     assert process.stdout.readline().startswith("W&B: http")
     end(server)
-    (warning,) = finished(process)
+    warning, arrived = finished(process)
+    assert arrived == "arrived False False"
     assert re.match(r"W&B: not all has arrived, .*; wandb sync .*/run-\w+-\w+$", warning)
     (folder,) = (tmp_path / "run" / "wandb").iterdir()
     assert warning.endswith(str(folder))
@@ -247,10 +248,11 @@ def test_lost_wandb_process(python, server, tmp_path: Path, mode: str, blow: str
     ]
     subprocess.run(["kill", f"-{blow}", core], check=True)
     try:
-        (said,) = finished(process)
+        said, arrived = finished(process)
     finally:
         subprocess.run(["kill", "-KILL", core], check=False, capture_output=True)
     assert said.startswith(warning)
+    assert arrived == "arrived False False"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk of its own")
@@ -266,7 +268,7 @@ def test_full_disk(python, server, tmp_path: Path, mode: str, used: int):  # noq
         (disk / "taken").write_bytes(bytes(used))
         process = python(WRITER, mode, str(disk))
         assert process.stdout.readline().startswith("W&B: ")
-        said = finished(process)
+        *said, _ = finished(process)
         assert len(said) <= 1
         assert all(line.startswith("W&B: ") for line in said)
     finally:

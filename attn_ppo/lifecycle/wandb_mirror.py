@@ -98,7 +98,7 @@ class WandbMirror:
     ) -> None:
         self.mode, self.run_id, self._film_due = "disabled", run_id, film_due
         self._run: Any = None
-        self._say, self._trouble, self._told = say, "", False
+        self._say, self._trouble, self._told, self._arrived = say, "", False, True
         self._folder = Path(run_dir).absolute()
         if mode == "disabled":
             return
@@ -137,14 +137,15 @@ class WandbMirror:
         *,
         exit_code: int = 0,
         hurry: bool = False,
-    ) -> None:
+    ) -> bool:
         """Put `summary` beside the run's last values and end it. Safe to call again.
 
-        In a `hurry`, after a second at most: a resume sends what did not arrive.
+        Returns whether W&B has all that it was sent: also True where nothing was to be sent. In a
+        `hurry`, after a second at most: a resume sends what did not arrive.
         """
         run, self._run = self._run, None
         if run is None:
-            return
+            return self._arrived
 
         def end() -> None:
             self._rows.put(None)
@@ -163,8 +164,10 @@ class WandbMirror:
             if not self._told:
                 self._say(f"W&B: not all has arrived, {cause}; {self._how_to_sync}")
         _shut_down()  # before that, files may lack their end
-        if not cause:
+        self._arrived = not cause
+        if self._arrived:
             _remove_earlier_parts(run)
+        return self._arrived
 
     def _begin(self, recorded: list[dict[str, Any]], cause: str) -> None:
         self.mode = "offline" if self._run.offline else "online"
