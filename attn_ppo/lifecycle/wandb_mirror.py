@@ -22,8 +22,8 @@ from typing import Any, Literal
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.lifecycle.patience import within
 from attn_ppo.lifecycle.run_dir import video_path
+from attn_ppo.lifecycle.timeout import call_with_timeout
 
 # Going offline takes at most 2 s to import wandb, ONLINE, SHUT_DOWN, and 1 s to start again: 10.
 # So does a finish: FINISH, 1 s in which W&B tells that it gave up, SHUT_DOWN.
@@ -156,8 +156,8 @@ class WandbMirror:
             run.finish(exit_code=exit_code)
 
         try:
-            patience = FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize()
-            within(1 if hurry else patience, end)
+            seconds = FINISH_SECONDS + 1 + PASS_ON_SECONDS * self._rows.qsize()
+            call_with_timeout(1 if hurry else seconds, end)
             cause = ""
         except Exception as error:
             cause = _cause(error)
@@ -248,7 +248,7 @@ def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
         try:
             _check_access(settings.base_url)
             left = deadline - time.monotonic()
-            return within(left, lambda: _start("online", about)), ""
+            return call_with_timeout(left, lambda: _start("online", about)), ""
         except Exception as error:
             cause = _cause(error)
         _shut_down()  # a failed init keeps its id until then: "run ID is in use"
@@ -284,7 +284,9 @@ def _check_access(url: str) -> None:
         raise PermissionError("nobody is logged in")
     try:
         # in a thread: the timeout does not cover the look-up of the name
-        within(CHECK_SECONDS, lambda: urllib.request.urlopen(url, timeout=CHECK_SECONDS).close())
+        call_with_timeout(
+            CHECK_SECONDS, lambda: urllib.request.urlopen(url, timeout=CHECK_SECONDS).close()
+        )
     except urllib.error.HTTPError:
         return  # an answer, whatever it says
     except Exception as error:
@@ -340,7 +342,7 @@ def _shut_down() -> None:
     import wandb
 
     try:
-        within(SHUT_DOWN_SECONDS, wandb.teardown)
+        call_with_timeout(SHUT_DOWN_SECONDS, wandb.teardown)
     except Exception:
         return  # it goes when we go
 

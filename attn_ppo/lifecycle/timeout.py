@@ -1,12 +1,15 @@
-"""Calls into others' code that may hang: given up after some seconds, whatever they do."""
+"""Calls into other libraries that may hang: abandoned after some seconds, whatever they do."""
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
 
-def within(seconds: float, call: Callable[[], Any]) -> Any:
-    """What `call` returns or raises, TimeoutError if that takes longer than `seconds`."""
+def call_with_timeout(seconds: float, call: Callable[[], Any]) -> Any:
+    """Returns or raises what `call` does; TimeoutError if that takes longer than `seconds`.
+
+    A call that timed out goes on in a daemon thread, which ends with the process.
+    """
     outcome: list[Any] = []
     failure: list[BaseException] = []
 
