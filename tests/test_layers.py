@@ -44,7 +44,11 @@ ANALYSIS = SETTINGS | {"agent", "interpret", "lifecycle"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),
-    "wandb": ("attn_ppo/lifecycle/wandb_mirror.py", "analysis/"),
+    "wandb": (
+        "attn_ppo/lifecycle/wandb_mirror.py",
+        "attn_ppo/lifecycle/wandb_session.py",
+        "analysis/",
+    ),
     "ale_py": ("attn_ppo/atari/", "attn_ppo/interpret/play/"),
 }
 FILES = sorted(

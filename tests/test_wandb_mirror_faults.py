@@ -15,7 +15,7 @@ import pytest
 from wandb_files import history
 from wandb_server import KEY, WandbServer
 
-from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle import wandb_session
 
 pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
@@ -69,7 +69,7 @@ def test_unreachable_host(
     monkeypatch.setenv("WANDB_BASE_URL", url)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     if mode == "online" or host is never_accepts:  # the same way, quicker
-        monkeypatch.setattr(wandb_mirror, "CHECK_SECONDS", 0.3)
+        monkeypatch.setattr(wandb_session, "CHECK_SECONDS", 0.3)
     begun = time.monotonic()
     sink = start(mode, run_id="kept")
     assert time.monotonic() - begun < 9  # some 3.3; importing wandb takes another second
@@ -117,7 +117,7 @@ def test_malformed_key_falls_back(start, said, monkeypatch, server: WandbServer)
 
 
 def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeypatch):  # noqa: ARG001
-    begin = wandb_mirror._start
+    begin = wandb_session._start
 
     def never_online(mode: Any, about: dict[str, Any]) -> Any:
         if mode == "online":
@@ -125,8 +125,8 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
             raise TimeoutError
         return begin(mode, about)
 
-    monkeypatch.setattr(wandb_mirror, "ONLINE_SECONDS", 1)
-    monkeypatch.setattr(wandb_mirror, "_start", never_online)
+    monkeypatch.setattr(wandb_session, "ONLINE_SECONDS", 1)
+    monkeypatch.setattr(wandb_session, "_start", never_online)
     begun = time.monotonic()
     assert start("online").mode == "offline"
     assert time.monotonic() - begun < 9
@@ -135,7 +135,7 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
 
 @pytest.mark.slow
 def test_server_that_stops_during_init(start, said, server, monkeypatch):
-    monkeypatch.setattr(wandb_mirror, "_check_access", lambda _: server.hang())
+    monkeypatch.setattr(wandb_session, "_check_access", lambda _: server.hang())
     begun = time.monotonic()
     sink = start("online", run_id="kept")
     assert time.monotonic() - begun < 9  # some 5; left to itself W&B takes 90

@@ -1,4 +1,4 @@
-"""What W&B's own tools say of a run folder, and the run that the sinks' tests tell W&B about."""
+"""What W&B's own tools say of a run folder, and the run that the mirror's tests describe to W&B."""
 
 import json
 import subprocess

@@ -1,85 +1,60 @@
-"""Where a row of metrics goes besides metrics.csv and the terminal: to Weights & Biases.
+"""A run's mirror on Weights & Biases: the rows of metrics.csv, its videos and its evaluation.
 
-Nothing here ever raises for a reason of its own: a dead server is no reason to end a run.
+WandbMirror · of_run, of_evaluation. Nothing here raises because of W&B: a dead server is no reason
+to end a run. How W&B is started and ended is in wandb_session.py.
 """
 
 import csv
-import logging
-import os
 import queue
 import secrets
 import shlex
-import shutil
-import ssl
-import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.lifecycle.run_dir import video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
+from attn_ppo.lifecycle.wandb_session import (
+    FINISH_SECONDS,
+    cause_of,
+    open_run,
+    remove_earlier_parts,
+    shut_down,
+)
 
-# Going offline takes at most 2 s to import wandb, ONLINE, SHUT_DOWN, and 1 s to start again: 10.
-# So does a finish: FINISH, 1 s in which W&B tells that it gave up, SHUT_DOWN.
-CHECK_SECONDS, INIT_SECONDS, ONLINE_SECONDS = 3, 4.5, 5
-FINISH_SECONDS, SHUT_DOWN_SECONDS = 6, 2
-# A row's way to W&B's own process. All 10,000 of a run may wait for it if a resume is soon over.
+# How long a row takes to W&B's own process. All 10,000 rows of a run may be waiting where a resumed
+# run ends soon.
 PASS_ON_SECONDS = 0.001
-# What W&B would otherwise print, copy or look up: nothing of the machine, its environment, its
-# repository or our code leaves with a run.
-QUIET: dict[str, Any] = {
-    "silent": True,
-    "console": "off",
-    "symlink": False,
-    "use_dot_wandb": False,
-    "init_timeout": INIT_SECONDS,
-    "finish_timeout": FINISH_SECONDS,
-    "finish_timeout_raises": True,
-    "disable_code": True,
-    "save_code": False,
-    "disable_git": True,
-    "disable_job_creation": True,
-    "label_disable": True,
-    "host": "",
-    "program": "",
-    "program_relpath": "",
-    "program_abspath": "",
-    "x_disable_meta": True,
-    "x_disable_stats": True,
-    "x_disable_machine_info": True,
-    "x_save_requirements": False,
-}
 TRAINING_VIDEO = "video/training"  # its name on W&B
 
 
 class WandbMirror:
-    """One run on W&B, or recorded for it on disk, or neither: training goes on all the same.
+    """One run on W&B, or recorded on disk for `wandb sync`, or neither; training goes on anyway.
 
-    `auto` is online where somebody is logged in and the server answers, else offline, unless
-    WANDB_MODE or `wandb offline` ask for less. `online` falls back to offline too. A fallback
-    costs one line through `say`, which names the cause and the command that uploads later.
-    Rows leave from a thread of their own, so a `write` takes microseconds whatever W&B does, and
-    `finish` takes 10 s at most, some more where rows from before a resume still wait. What did not
-    arrive by then stays on disk for `wandb sync`.
-    Whoever opens this calls `finish` on every way out: W&B takes an unfinished run for a success.
+    `mode`: `auto` is online where a user is logged in and the server answers, else offline, unless
+    WANDB_MODE or `wandb offline` ask for less. `online` falls back to offline, too. A fallback
+    prints one line through `say`, with the cause and the command that uploads later.
 
-    metrics.csv in `run_dir` is the record and this its mirror, an update's number being W&B's
-    `_step`. Rows that it holds from before are sent too, unless W&B has them: with the `run_id` of
-    an earlier part of the run, W&B gets each update once, however that part ended. Online, W&B
-    tells how far it got. Offline, it can't, so each part's folder holds the whole run.
-    The row of an update for which `film_due` waits for its video, or for the next row.
+    A thread of its own sends the rows, so a `write` takes microseconds whatever W&B does. `finish`
+    takes at most 10 s, longer only while rows from before a resume are waiting. What has not
+    arrived by then stays on disk for `wandb sync`. Call `finish` on every way out: W&B takes an
+    unfinished run for a success.
+
+    metrics.csv in `run_dir` is the record and W&B its mirror: an update's number is W&B's `_step`.
+    Rows from before this process are sent too, unless W&B has them. With the `run_id` of an earlier
+    part of the run W&B gets each update once, however that part ended. Online, W&B reports how far
+    it got; offline it can't, so each part's folder holds the whole run.
+
+    The row of an update for which `film_due` is held back until its video or the next row comes.
     """
 
     mode: str
-    """What it came to: online, offline or disabled."""
+    """What was possible: online, offline or disabled."""
     run_id: str | None
-    """W&B's name of the run, to be kept for a resume; as it was given where W&B is disabled."""
+    """W&B's id of the run, to be saved for a resume; as given where W&B is disabled."""
 
     def __init__(
         self,
@@ -98,7 +73,8 @@ class WandbMirror:
     ) -> None:
         self.mode, self.run_id, self._film_due = "disabled", run_id, film_due
         self._run: Any = None
-        self._say, self._trouble, self._told, self._arrived = say, "", False, True
+        self._say, self._arrived = say, True
+        self._trouble, self._trouble_reported = "", False
         self._folder = Path(run_dir).absolute()
         if mode == "disabled":
             return
@@ -107,28 +83,28 @@ class WandbMirror:
         about |= {"id": run_id or secrets.token_hex(4), "dir": str(self._folder)}
         try:
             recorded = _recorded(self._folder)
-            self._run, cause = _open(mode, about)
+            self._run, cause = open_run(mode, about)
         except Exception as error:
             recorded = []
-            cause = "wandb is not installed" if isinstance(error, ImportError) else _cause(error)
+            cause = "wandb is not installed" if isinstance(error, ImportError) else cause_of(error)
         if self._run is not None:
             self._begin(recorded, cause)
         elif cause:
             say(f"W&B: records nothing, {cause}; metrics.csv has it all")
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Send the row of one `update`; nan and infinities arrive as such. Never waits."""
-        if self._run is None or self._told:
+        """Sends the row of one `update`; nan and infinities arrive as such. Never waits."""
+        if self._run is None or self._trouble_reported:
             return
         self._rows.put(dict(row))
         if self._trouble:
-            self._told = True
+            self._trouble_reported = True
             self._say(f"W&B: records no more, {self._trouble}; metrics.csv has it all")
 
     def film(self, films: Mapping[str, Path], *, env_steps: int, update: int | None = None) -> None:
-        """Send mp4 files, by name, to the row of an `update`, else after all rows. Never waits."""
+        """Sends mp4 files, by name, to the row of an `update`, else after all rows. Never waits."""
         row: dict[str, Any] = {"env_steps": env_steps, **films}
-        if self._run is not None and not self._told:
+        if self._run is not None and not self._trouble_reported:
             self._rows.put(row if update is None else row | {"update": update})
 
     def finish(
@@ -138,10 +114,10 @@ class WandbMirror:
         exit_code: int = 0,
         hurry: bool = False,
     ) -> bool:
-        """Put `summary` beside the run's last values and end it. Safe to call again.
+        """Adds `summary` to the run's last values and ends it. Safe to call again.
 
-        Returns whether W&B has all that it was sent: also True where nothing was to be sent. In a
-        `hurry`, after a second at most: a resume sends what did not arrive.
+        Returns whether everything has arrived, True also where there was nothing to send. With
+        `hurry` it takes a second at most: a resume sends what did not arrive.
         """
         run, self._run = self._run, None
         if run is None:
@@ -160,13 +136,13 @@ class WandbMirror:
             call_with_timeout(1 if hurry else seconds, end)
             cause = ""
         except Exception as error:
-            cause = _cause(error)
-            if not self._told:
+            cause = cause_of(error)
+            if not self._trouble_reported:
                 self._say(f"W&B: not all has arrived, {cause}; {self._how_to_sync}")
-        _shut_down()  # before that, files may lack their end
+        shut_down()  # until then W&B's files may be incomplete
         self._arrived = not cause
         if self._arrived:
-            _remove_earlier_parts(run)
+            remove_earlier_parts(run)
         return self._arrived
 
     def _begin(self, recorded: list[dict[str, Any]], cause: str) -> None:
@@ -182,9 +158,9 @@ class WandbMirror:
         self._sender.start()
 
     def _send(self, run: Any) -> None:
-        """Passes rows on to W&B until None comes; rows arrive there in order or not at all."""
+        """The sending thread: passes rows on to W&B, in order, until it finds None."""
         try:
-            first = run.starting_step  # W&B has those before it
+            first = run.starting_step  # W&B has the rows before it
             for row in iter(self._rows.get, None):
                 if "update" not in row:
                     run.log(_with_films(row))
@@ -192,7 +168,7 @@ class WandbMirror:
                     waits = self._film_due(int(row["update"])) and not _paths(row)
                     run.log(_with_films(row), step=int(row["update"]), commit=not waits)
         except Exception as error:
-            self._trouble = _cause(error)
+            self._trouble = cause_of(error)
 
 
 def of_run(
@@ -203,13 +179,16 @@ def of_run(
     *,
     mode: str | None = None,
 ) -> WandbMirror:
-    """The run on W&B, grouped by sweep, game and lambda as tags; `mode` unless it says."""
-    logging = settings.wandb
+    """The mirror of a run: the sweep is its W&B group, game and lambda are tags.
+
+    `mode` takes the place of the settings' own.
+    """
+    asked = settings.wandb
     return WandbMirror(
-        mode=mode or logging.mode,
-        project=logging.project,
-        entity=logging.entity,
-        tags=[*logging.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"],
+        mode=mode or asked.mode,
+        project=asked.project,
+        entity=asked.entity,
+        tags=[*asked.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"],
         name=settings.label,
         group=settings.name,
         config=config.as_dict(settings),
@@ -221,81 +200,13 @@ def of_run(
 
 
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
-    """What a W&B run's summary shows of evaluation.json."""
+    """The part of evaluation.json that goes into a W&B run's summary."""
     keys = ("score_mean", "score_std", "attention_entropy", "episodes")
     return {f"evaluation/{key}": result[key] for key in keys if key in result}
 
 
-def _open(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
-    """A started W&B run and why it is not online, "" if it is; None where none is wanted."""
-    # Its error reports go to the same server and hold up the exit by 10 s or more if that hangs.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
-
-    hooks = sys.exit, sys.excepthook  # wandb puts its own there, one more for every run
-    try:
-        quiet = {key: value for key, value in QUIET.items() if key in wandb.Settings.model_fields}
-        settings = wandb.setup(wandb.Settings(**quiet)).settings
-        if mode == "auto" and settings.mode in ("offline", "disabled"):
-            mode = settings.mode
-        if mode == "disabled":
-            _shut_down()
-            return None, ""
-        if mode == "offline":
-            return _start(mode, about), "as asked for"
-        settings.mode = "online"
-        deadline = time.monotonic() + ONLINE_SECONDS
-        try:
-            _check_access(settings.base_url)
-            left = deadline - time.monotonic()
-            return call_with_timeout(left, lambda: _start("online", about)), ""
-        except Exception as error:
-            cause = _cause(error)
-        _shut_down()  # a failed init keeps its id until then: "run ID is in use"
-        wandb.setup(wandb.Settings(**quiet))
-        return _start("offline", about), cause
-    finally:
-        sys.exit, sys.excepthook = hooks
-
-
-def _start(mode: Literal["online", "offline"], about: dict[str, Any]) -> Any:
-    """A W&B run over env_steps. Its link into the home folder, which no copy survives, goes."""
-    import wandb
-
-    # On a full disk each line of W&B's own log costs a traceback on the terminal.
-    logging.getLogger("wandb").setLevel(logging.CRITICAL + 1)
-    # An offline run that may be resumed has its steps renumbered by `wandb sync`.
-    resume = "allow" if mode == "online" else None
-    run = wandb.init(mode=mode, resume=resume, reinit="create_new", **about)
-    run.define_metric("env_steps")
-    run.define_metric("*", step_metric="env_steps")
-    Path(run.settings.sync_dir, "logs", "debug-core.log").unlink(missing_ok=True)
-    return run
-
-
-def _check_access(url: str) -> None:
-    """Raise unless somebody is logged in, without asking anybody, and the server is there.
-
-    Left to itself, `init` takes its whole time limit to find out about either.
-    """
-    import wandb
-
-    if not wandb.login(prompt=False, verify=False):
-        raise PermissionError("nobody is logged in")
-    try:
-        # in a thread: the timeout does not cover the look-up of the name
-        call_with_timeout(
-            CHECK_SECONDS, lambda: urllib.request.urlopen(url, timeout=CHECK_SECONDS).close()
-        )
-    except urllib.error.HTTPError:
-        return  # an answer, whatever it says
-    except Exception as error:
-        if not isinstance(getattr(error, "reason", None), ssl.SSLError):  # wandb-core decides
-            raise ConnectionError(f"{url} does not answer") from error
-
-
 def _recorded(folder: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.csv with their videos; to W&B 3.0 is 3. [] where there are none."""
+    """The rows of metrics.csv, all as floats, with their videos; [] where there is no such file."""
     table = folder / "metrics.csv"
     if not table.exists():
         return []
@@ -313,41 +224,9 @@ def _paths(row: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def _with_films(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as W&B takes it, with its videos that are still there."""
+    """A row as W&B takes it: paths become videos; those of files that have gone are left out."""
     import wandb
 
     paths = _paths(row)
     films = {key: wandb.Video(path) for key, path in paths.items() if path.exists()}
     return {key: value for key, value in row.items() if key not in paths} | films
-
-
-def _remove_earlier_parts(run: Any) -> None:
-    """Remove the folders that a finished W&B run's earlier parts left, which it stands for.
-
-    Not those with more in them than its own: W&B keeps quiet about a full disk. Times are written
-    with more digits or fewer, so equal rows don't make equal sizes.
-    """
-
-    def size(folder: Path) -> int:
-        return sum(log.stat().st_size for log in folder.glob("*.wandb"))
-
-    own = Path(run.settings.sync_dir)
-    for folder in own.parent.glob(f"*run-*-{run.id}"):
-        if folder != own and (not run.offline or size(folder) <= 1.01 * size(own)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _shut_down() -> None:
-    """End W&B's process, and with it what it still holds: ids, the login, a wait at exit."""
-    import wandb
-
-    try:
-        call_with_timeout(SHUT_DOWN_SECONDS, wandb.teardown)
-    except Exception:
-        return  # it goes when we go
-
-
-def _cause(error: Exception) -> str:
-    """The first line of what went wrong, short enough for a terminal."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")[:160]
