@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +14,7 @@ from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import SCORES
-from attn_ppo.schema import Range, nearest
+from attn_ppo.schema import Range, check_choice, check_whole, nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,20 +93,15 @@ def how(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("steps", "games", "policy", "seed")}
 
 
-def names_of(key: str, text: str, known: Sequence[str] | dict) -> tuple[str, ...]:
+def names_of(key: str, text: str, known: Collection[str]) -> tuple[str, ...]:
     """The names in `text`, separated by commas, each once. Raises ConfigError for unknown ones."""
-    names = tuple(dict.fromkeys(text.split(",")))
-    for name in names:
-        if name not in known:
-            raise ConfigError(key, name, ", ".join(known), nearest(name, known))
-    return names
+    return tuple(check_choice(key, name, known) for name in dict.fromkeys(text.split(",")))
 
 
 def whole(key: str, text: str, limits: Range) -> int:
-    """A whole number within limits. Raises ConfigError."""
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) not in limits:
-        raise ConfigError(key, text, f"a whole number {limits}")
-    return int(text)
+    """The whole number that `text` spells in digits alone, within limits. Raises ConfigError."""
+    spelled = len(text) <= 20 and text.isascii() and text.isdigit()
+    return check_whole(key, int(text) if spelled else text, limits)
 
 
 def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]:

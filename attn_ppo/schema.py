@@ -8,8 +8,9 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from attn_ppo.errors import ConfigError
@@ -85,6 +86,25 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def check_choice(key: str, value: Any, choices: Collection[str], *, allowed: str = "") -> str:
+    """`value`, which must be one of `choices`.
+
+    Raises ConfigError with the nearest choice, and with `allowed` in place of a list of them all.
+    """
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ConfigError(key, value, allowed or ", ".join(choices), nearest(str(value), choices))
+
+
+def check_whole(key: str, value: Any, limits: Range) -> int:
+    """`value`, which must be an integer within limits, NumPy's included. Raises ConfigError."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if number in limits:
+            return number
+    raise ConfigError(key, value, f"a whole number {limits}")
+
+
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name that a mistyped word most likely meant, if any comes close.
 
@@ -115,10 +135,7 @@ def _check(key: str, value: Any, hint: Any) -> Any:
             return value
         raise ConfigError(key, value, "true or false")
     if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        if value in choices:
-            return value
-        raise ConfigError(key, value, ", ".join(choices), nearest(str(value), choices))
+        return check_choice(key, value, get_args(hint))
     if get_origin(hint) is tuple:
         if isinstance(value, list | tuple):
             return tuple(_check(key, item, get_args(hint)[0]) for item in value)

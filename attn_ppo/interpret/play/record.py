@@ -17,7 +17,7 @@ from attn_ppo.interpret.play.recording import About, Recording, load, save
 from attn_ppo.interpret.play.screens import Screens
 from attn_ppo.model import sample
 from attn_ppo.regularizers import map_entropies
-from attn_ppo.schema import Range, nearest
+from attn_ppo.schema import Range, check_choice, check_whole
 
 POLICIES = ("stochastic", "greedy")
 STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)
@@ -177,10 +177,8 @@ def _about(agent: OpenAgent, action_names: tuple[str, ...], policy: str, seed: i
 
 
 def _check(steps: int, games: int | None, policy: str, seed: int) -> None:
-    for key, value in (("steps", steps), ("games", 1 if games is None else games)):
-        if value not in STEPS:
-            raise ConfigError(key, value, f"a whole number {STEPS}")
-    if seed not in SEEDS:
-        raise ConfigError("seed", seed, f"a whole number {SEEDS}")
-    if policy not in POLICIES:
-        raise ConfigError("policy", policy, ", ".join(POLICIES), nearest(policy, POLICIES))
+    check_whole("steps", steps, STEPS)
+    if games is not None:
+        check_whole("games", games, STEPS)
+    check_whole("seed", seed, SEEDS)
+    check_choice("policy", policy, POLICIES)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS, Method, check_score
@@ -21,7 +20,7 @@ from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
 from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
-from attn_ppo.schema import nearest
+from attn_ppo.schema import check_choice
 
 GAP, TOP = 12, TITLE_LINE + HEAD_LINES
 SCREEN = 320  # pixels across: the game's 160, doubled
@@ -70,9 +69,9 @@ def explain(
     Of a map for each of the four frames a pixel shows the strongest. Raises ConfigError at once
     where a name is unknown, or where the score is one of an attention that the agent doesn't have.
     """
-    for key, name, known in [("score", score, SCORES), *(("methods", m, METHODS) for m in methods)]:
-        if name not in known:
-            raise ConfigError(key, name, ", ".join(known), nearest(name, known))
+    check_choice("score", score, SCORES)
+    for name in methods:
+        check_choice("methods", name, METHODS)
     check_score(agent.model, SCORES[score])
     chosen = {name: METHODS[name] for name in methods}
     return _explained(recording, score, chosen, _saliency(agent, recording, score, chosen, seed))

@@ -19,14 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from attn_ppo.compute import layers
-from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import Seen, opened_copy
 from attn_ppo.interpret.saliency.targets import SCORES
 from attn_ppo.interpret.tree.growth import Growth, Layer
 from attn_ppo.interpret.tree.peaks import peaks
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Tree
 from attn_ppo.model import ActorCritic
-from attn_ppo.schema import Range, nearest
+from attn_ppo.schema import Range, check_choice, check_whole
 
 CHILDREN = Range(1, 16)  # of a node; 16 of each make half a million nodes
 
@@ -144,12 +143,9 @@ class Tracer:
     def _check(self, root: str, action: int, n: int) -> None:
         model = self._model
         allowed = [name for name in LEVELS if model.attention or name not in ATTENTION_ROOTS]
-        if root not in allowed:
-            raise ConfigError("root", root, ", ".join(allowed), nearest(root, allowed))
-        if not 0 <= action < model.policy_head.out_features:
-            raise ConfigError("action", action, f"from 0 to {model.policy_head.out_features - 1}")
-        if n not in CHILDREN:
-            raise ConfigError("n", n, f"a whole number {CHILDREN}")
+        check_choice("root", root, allowed)
+        check_whole("action", action, Range(0, model.policy_head.out_features - 1))
+        check_whole("n", n, CHILDREN)
 
 
 def _features(
