@@ -28,9 +28,14 @@ class Agent:
     backend: Backend
 
     @torch.no_grad()
-    def is_finite(self) -> bool:
-        """Whether no weight is nan or infinite."""
-        return bool(nn.utils.get_total_norm(self.model.parameters()).isfinite())
+    def check_finite(self, number: int) -> None:
+        """Raises RunError where a weight is nan or infinite after the `number`-th update.
+
+        A checkpoint of broken weights would replace the last good one.
+        """
+        if not nn.utils.get_total_norm(self.model.parameters()).isfinite():
+            reason = f"the weights aren't finite after update {number}"
+            raise RunError(ExitCode.NOT_FINITE, reason)
 
     def state(self) -> AgentState:
         """What a checkpoint keeps of it; `make_agent` takes it back."""

@@ -1,7 +1,8 @@
 """The actor-critic: from four grey frames to a policy, a value and what was attended to."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -67,9 +68,7 @@ class ActorCritic(nn.Module):
 
     def encode(self, obs: Tensor) -> Tensor:
         """(B, 4, 84, 84) pixels from 0 to 255 -> (B, 64, 7, 7) features after the last ReLU."""
-        with self._low_precision(obs):
-            features = self.layers.encode(self.encoder, obs)
-        return self._full_precision(features)
+        return self._large(self.layers.encode, self.encoder, obs)
 
     def normalize(self, features: Tensor) -> Tensor:
         """(B, 64, 7, 7) features as the attention and the body get them."""
@@ -81,23 +80,20 @@ class ActorCritic(nn.Module):
         if self.attention is None:
             nothing = features.new_zeros(len(features), 0, *features.shape[2:])
             return nothing, nothing, features.flatten(1)
-        with self._low_precision(features):
-            scores = self.layers.score(self.attention.score, features)
-        scores = self._full_precision(scores)
+        scores = self._large(self.layers.score, self.attention.score, features)
         attention = self.attention.gate(scores)
         return scores, attention, self.layers.attend(features, attention)
 
     def decide(self, attended: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3136) attended features -> logits (B, A), value (B,)."""
-        with self._low_precision(attended):
-            hidden = self._full_precision(self.body(attended))
+        hidden = self._large(self.body, attended)
         return self.policy_head(hidden), self.value_head(hidden).squeeze(-1)
 
-    def _low_precision(self, x: Tensor) -> torch.autocast:
-        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16)
-
-    def _full_precision(self, x: Tensor) -> Tensor:
-        return x.float() if self.bf16 else x
+    def _large(self, layer: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        """What a large layer gives, computed in bfloat16 where that was asked for."""
+        with torch.autocast(inputs[-1].device.type, torch.bfloat16, enabled=self.bf16):
+            output = layer(*inputs)
+        return output.float() if self.bf16 else output
 
 
 def sample(policy: Tensor, noise: Tensor) -> Tensor:

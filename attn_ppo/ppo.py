@@ -6,10 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config
+from attn_ppo import config, regularizers
 from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import Prepare, unprepared
-from attn_ppo.regularizers import attention_entropy
 from attn_ppo.rollout import Rollout
 
 
@@ -57,16 +56,17 @@ def ppo_loss(
     value_clip = clip_range if ppo.clip_value_loss else None
     value_loss = clipped_value_loss(value, batch.values, batch.returns, value_clip)
     policy_entropy = -(policy.exp() * policy).sum(-1).mean()
-    spread = attention_entropy(attention).mean()
+    attention_entropy = regularizers.attention_entropy(attention).mean()
 
-    loss = policy_loss + ppo.vf_coef * value_loss - ppo.ent_coef * policy_entropy + lambda_ * spread
+    vf, ent = ppo.vf_coef, ppo.ent_coef
+    loss = policy_loss + vf * value_loss - ent * policy_entropy + lambda_ * attention_entropy
 
     with torch.no_grad():
         metrics = {
             "policy_loss": policy_loss.detach(),
             "value_loss": value_loss.detach(),
             "policy_entropy": policy_entropy.detach(),
-            "attention_entropy": spread.detach(),
+            "attention_entropy": attention_entropy.detach(),
             "approx_kl": (ratio - 1 - log_ratio).mean(),  # Schulman's k3, joschu.net/blog/kl-approx
             "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
         }

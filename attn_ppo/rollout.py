@@ -1,9 +1,9 @@
-"""Playing: the loop that fills one iteration's storage with what the agent saw, did and got."""
+"""Playing: `collect` fills a Rollout with what the agent saw, did and got."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ def collect(
     """
     ends = np.cumsum([envs.num_envs for envs in groups]).tolist()
     parts = [slice(end - envs.num_envs, end) for end, envs in zip(ends, groups, strict=True)]
-    store = _empty_store(num_steps, ends[-1], obs[0].shape[1:], rng.device)
+    store = _Store(num_steps, ends[-1], obs[0].shape[1:], rng.device)
     noise = torch.empty(num_steps, ends[-1], groups[0].num_actions, device=rng.device)
     noise.exponential_(generator=rng)
     choose, obs = prepare(act), list(obs)
@@ -78,80 +78,64 @@ def collect(
         for t in range(num_steps):
             for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
                 if t:
-                    obs[g] = _note(store, t - 1, part, envs.receive(), model)
+                    obs[g] = store.put(t - 1, part, envs.receive(), model)
                 _upload(obs[g], store.obs[t, part])
                 choice = choose(model, store.obs[t, part], noise[t, part])
                 store.actions[t, part], store.log_probs[t, part], store.values[t, part] = choice
                 envs.send(store.actions[t, part].cpu().numpy())
         for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
-            obs[g] = _note(store, num_steps - 1, part, envs.receive(), model)
+            obs[g] = store.put(num_steps - 1, part, envs.receive(), model)
             _upload(obs[g], store.obs[-1, part])
-        last = model(store.obs[-1]).value
-    return _rollout(store, last), obs, store.episodes
+        last_values = model(store.obs[-1]).value
+    return store.rollout(last_values), obs, store.episodes
 
 
-class _Store(NamedTuple):
-    """What an iteration fills, each (T, N, ...)."""
+class _Store:
+    """What an iteration fills, each (T, N, ...); what the emulator tells stays on the host."""
 
-    obs: Tensor  # and one step more, what comes next
-    actions: Tensor
-    log_probs: Tensor
-    values: Tensor
-    cut_off: Tensor  # values of what a time limit cut off
-    rewards: np.ndarray
-    terminated: np.ndarray
-    truncated: np.ndarray
-    episodes: list[list[Episode]]  # (T,)
+    def __init__(self, num_steps: int, num_envs: int, obs_shape: Any, device: torch.device):
+        shape = (num_steps, num_envs)
+        # One step more than the others: what comes next.
+        self.obs = torch.empty(
+            num_steps + 1, num_envs, *obs_shape, dtype=torch.uint8, device=device
+        )
+        self.actions = torch.empty(shape, dtype=torch.int64, device=device)
+        self.log_probs = torch.empty(shape, device=device)
+        self.values = torch.empty(shape, device=device)
+        self.truncated_values = torch.zeros(shape, device=device)  # of what a time limit cut off
+        self.rewards = np.empty(shape, np.float32)
+        self.terminated = np.empty(shape, np.bool_)
+        self.truncated = np.empty(shape, np.bool_)
+        self.episodes: list[list[Episode]] = [[] for _ in range(num_steps)]
 
+    def put(self, t: int, part: slice, step: Step, model: nn.Module) -> np.ndarray:
+        """Stores what step `t` of a group led to; returns what the group shows next."""
+        self.rewards[t, part] = np.sign(step.rewards)
+        self.terminated[t, part] = step.terminated
+        self.truncated[t, part] = step.truncated
+        if step.final_obs is not None:
+            final_obs = torch.from_numpy(step.final_obs).to(self.obs.device)
+            self.truncated_values[t, part] = model(final_obs).value
+        self.episodes[t].extend(step.episodes)
+        return step.obs
 
-def _empty_store(
-    num_steps: int, num_envs: int, obs_shape: tuple[int, ...], device: torch.device
-) -> _Store:
-    shape = (num_steps, num_envs)
-    obs = torch.empty(num_steps + 1, num_envs, *obs_shape, dtype=torch.uint8, device=device)
-    return _Store(
-        obs=obs,
-        actions=torch.empty(shape, dtype=torch.int64, device=device),
-        log_probs=torch.empty(shape, device=device),
-        values=torch.empty(shape, device=device),
-        cut_off=torch.zeros(shape, device=device),
-        rewards=np.empty(shape, np.float32),
-        terminated=np.empty(shape, np.bool_),
-        truncated=np.empty(shape, np.bool_),
-        episodes=[[] for _ in range(num_steps)],
-    )
-
-
-def _note(store: _Store, t: int, part: slice, step: Step, model: nn.Module) -> np.ndarray:
-    """Stores what step `t` of a group led to; returns what it observes next."""
-    store.rewards[t, part] = np.sign(step.rewards)
-    store.terminated[t, part] = step.terminated
-    store.truncated[t, part] = step.truncated
-    if step.final_obs is not None:
-        final_obs = torch.from_numpy(step.final_obs).to(store.obs.device)
-        store.cut_off[t, part] = model(final_obs).value
-    store.episodes[t].extend(step.episodes)
-    return step.obs
-
-
-def _rollout(store: _Store, last: Tensor) -> Rollout:
-    """The filled store, with the values of what each step led to; `last` (N,) after the last."""
-    rewards, terminated, truncated = (
-        torch.from_numpy(array).to(last.device)
-        for array in (store.rewards, store.terminated, store.truncated)
-    )
-    next_values = torch.cat([store.values[1:], last[None]])
-    next_values = torch.where(truncated, store.cut_off, next_values)
-    return Rollout(
-        store.obs[:-1],
-        store.actions,
-        store.log_probs,
-        store.values,
-        next_values,
-        rewards,
-        terminated,
-        terminated | truncated,
-    )
+    def rollout(self, last_values: Tensor) -> Rollout:
+        """All of it on the device, with the value of what each step led to."""
+        rewards, terminated, truncated = (
+            torch.from_numpy(array).to(last_values.device)
+            for array in (self.rewards, self.terminated, self.truncated)
+        )
+        next_values = torch.cat([self.values[1:], last_values[None]])
+        return Rollout(
+            obs=self.obs[:-1],
+            actions=self.actions,
+            log_probs=self.log_probs,
+            values=self.values,
+            next_values=torch.where(truncated, self.truncated_values, next_values),
+            rewards=rewards,
+            terminated=terminated,
+            done=terminated | truncated,
+        )
 
 
 @contextmanager

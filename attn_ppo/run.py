@@ -1,7 +1,5 @@
 """The life of one run, from its settings to its evaluation: `run`, read top to bottom."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +9,7 @@ from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.envs import Episode
 from attn_ppo.atari.games import action_names
 from attn_ppo.config import RunConfig
-from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.errors import ExitCode
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
 from attn_ppo.lifecycle import resume, saved, wandb_mirror
 from attn_ppo.lifecycle.observers import Observers, observe
@@ -41,12 +39,11 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
         for number in range(before.update + 1 if before else 1, settings.num_updates + 1):
             episodes, metrics = learn(settings, agent, games, number)
             row = rows.write(number, episodes, metrics, agent.optimizer.learning_rate)
-            _check_finite(row)
             observers.watchdog.beat()
             stopping = bool(stop)  # asked once: a later request waits for the next update
             if stopping or settings.checkpoint_due(number):
                 stop.no_hurry()
-                _check_weights(agent, number)
+                agent.check_finite(number)
                 state = (agent.state(), rows.state(), games.state(), origin.state())
                 saved.save(run_dir.folder, Saved(number, *state, observers.wandb.run_id))
                 run_dir.write_status("running", env_steps=row["env_steps"])
@@ -127,16 +124,3 @@ def _film(
     else:
         films = {wandb_mirror.TRAINING_VIDEO: path}
         observers.wandb.film(films, env_steps=env_steps, update=number)
-
-
-def _check_weights(agent: Agent, number: int) -> None:
-    """A checkpoint of broken weights would replace the last good one."""
-    if not agent.is_finite():
-        raise RunError(ExitCode.NOT_FINITE, f"the weights aren't finite after update {number}")
-
-
-def _check_finite(row: Mapping[str, float]) -> None:
-    for key in ("policy_loss", "value_loss", "attention_entropy", "policy_entropy", "grad_norm"):
-        if not math.isfinite(row[key]):
-            reason = f"{key} is {row[key]} at update {row['update']}"
-            raise RunError(ExitCode.NOT_FINITE, reason)

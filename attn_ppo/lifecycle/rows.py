@@ -12,9 +12,11 @@ from torch import Tensor
 
 from attn_ppo.atari.envs import FRAMES_PER_STEP, Episode
 from attn_ppo.config import RunConfig
+from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.run_dir import RunDir
 from attn_ppo.lifecycle.saved import RowsState, Saved
 
+FINITE = ("policy_loss", "value_loss", "attention_entropy", "policy_entropy", "grad_norm")
 RECENT_GAMES = 100  # whose means a row shows
 
 
@@ -51,6 +53,7 @@ class Rows:
     ) -> dict[str, float]:
         """The row of the `number`-th update, counted from 1, once it has been written everywhere.
 
+        Raises RunError where the disk doesn't take it, or where a loss isn't finite.
         `episodes` are the games that finished at each of its steps. Metrics come to the host in
         one copy and keep 9 digits, all that float32 holds.
         """
@@ -72,6 +75,7 @@ class Rows:
         self._run_dir.append("metrics.csv", [row])
         for sink in self._sinks:
             sink.write(row)
+        _check_finite(row)
         return row
 
     def state(self) -> RowsState:
@@ -98,3 +102,10 @@ class Rows:
             for t, games in enumerate(episodes)
             for game in games
         ]
+
+
+def _check_finite(row: Mapping[str, float]) -> None:
+    for key in FINITE:
+        if not math.isfinite(row[key]):
+            reason = f"{key} is {row[key]} at update {row['update']}"
+            raise RunError(ExitCode.NOT_FINITE, reason)
