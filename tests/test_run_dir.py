@@ -217,3 +217,16 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path):
     checkpoint.save(tmp_path, state(1))
     (tmp_path / "checkpoint.pt").rename(tmp_path / "checkpoint.prev.pt")
     assert update_in(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [("metrics.csv", "entropy_of_maps"), ("episodes.csv", "reward")],
+)
+def test_a_number_without_a_column_is_refused(in_empty_folder, settings_of, table, row):
+    with RunDir(settings_of()) as run_dir:
+        before = (run_dir.folder / table).read_bytes()
+        known = metrics_row(1) if table == "metrics.csv" else dict.fromkeys(EPISODES, 1)
+        with pytest.raises(ValueError, match=f"{table} has no column {row}"):
+            run_dir.append(table, [known | {row: 1.0}])
+        assert (run_dir.folder / table).read_bytes() == before

@@ -11,7 +11,7 @@ import io
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -79,12 +79,16 @@ class RunDir:
         self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}")
         self._lock.flush()
 
-    def append(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows for metrics.csv or episodes.csv, on their way to the disk when this returns.
 
-        Raises RunError where the disk doesn't take them.
+        Raises RunError where the disk doesn't take them, ValueError for a column that the table
+        doesn't have: a number would silently be lost.
         """
         file, columns = self._files[table]
+        for row in rows:
+            if unknown := row.keys() - set(_TABLES[table]):
+                raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
         text = _lines([row[c] for c in columns] for row in rows)
         try:
             file.write(text)
