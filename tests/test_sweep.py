@@ -14,6 +14,7 @@ import torch
 from starting import COMMAND, RUN, rows, train, wait_for
 
 from attn_ppo.launch import command_line, gpus, sweep
+from attn_ppo.launch.worker import Worker
 from attn_ppo.lifecycle.run_dir import read_status
 
 SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", "evaluation.episodes=0"]
@@ -207,7 +208,7 @@ def test_a_launcher_that_raises_still_leaves_a_table(error, monkeypatch, capsys)
         raise error
 
     monkeypatch.setattr(sweep, "_hydra_main", launch)
-    monkeypatch.setattr(sweep.worker, "note_interrupts", lambda: None)
+    monkeypatch.setattr(Worker, "handle_interrupts", lambda _: None)
     assert sweep.run_all(command_line.parse(["-m", "seed=0,1"])) == 1
     out, told = capsys.readouterr()
     assert "2 runs: 2 not started" in out

@@ -23,8 +23,9 @@ from hydra.types import TaskFunction
 from attn_ppo import config, schema, status
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import on_ray, slurm, worker
+from attn_ppo.launch import on_ray, slurm
 from attn_ppo.launch.command_line import CommandLine, conf_dir
+from attn_ppo.launch.worker import this_worker
 from attn_ppo.lifecycle.run_dir import (
     FINAL,
     check_identity,
@@ -61,7 +62,7 @@ def run_all(asked: CommandLine) -> int:
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
     print(f"{status.table(standings)}\n\n{status.summary(standings)}")
-    return exit_code({s.state for s in standings}, interrupted=worker.interrupted())
+    return exit_code({s.state for s in standings}, interrupted=this_worker().interrupted())
 
 
 def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
@@ -78,7 +79,7 @@ def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
 
 def show(argv: Sequence[str]) -> int:
     """Lets Hydra print what was asked for: --help, --cfg job, ..."""
-    _hydra_main(worker.run_one, argv)
+    _hydra_main(this_worker().run_one, argv)
     return ExitCode.DONE
 
 
@@ -102,14 +103,15 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     joblib then kills its other workers too, with their runs. These go on from their checkpoints;
     the dead worker's own run, which may well be the reason, is given up.
     """
-    worker.note_interrupts()
+    worker = this_worker()
+    worker.handle_interrupts()
     once = functools.partial(_multirun, asked.overrides, set())
     if asked.engine == "slurm":
         slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
         return
     if asked.engine == "ray":
         on_ray.prepare(asked.ray_address)
-        on_ray.launch(once, worker.note_interrupts, worker.interrupted)
+        on_ray.launch(once, worker.handle_interrupts, worker.interrupted)
         _wait_for_orphans(todo)
         return
     before = {c.folder: read_status(c.folder).get("heartbeat") for c in todo}
@@ -131,7 +133,7 @@ def _multirun(overrides: Sequence[str], given_up: Set[Path]) -> bool:
     """Lets Hydra's launcher run what isn't done; returns whether a dead worker broke it off."""
 
     def job(cfg: Any) -> int:
-        return worker.run_one(cfg, given_up)
+        return this_worker().run_one(cfg, given_up)
 
     try:
         _hydra_main(job, ["--multirun", *overrides])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Container, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,51 +25,103 @@ from attn_ppo.lifecycle.signals import ASKING, SAME_SECONDS, pass_on
 ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
 
 
-def run_one(cfg: DictConfig, given_up: Container[Path] = ()) -> int:
-    """One job of the sweep, wherever the launcher put it: a run in a process of its own.
-
-    Runs that are done, or that this sweep has given up, are left as they are.
-    """
-    values = OmegaConf.to_container(cfg)
-    assert isinstance(values, dict)
-    settings = config.from_dict({str(key): value for key, value in values.items()})
-    folder = settings.folder
-    requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
-    note_interrupts()  # in the launcher's process, wherever that is
-    before, hydra, environment = read_status(folder), HydraConfig.get(), dict(os.environ)
-    launcher = hydra.runtime.choices["hydra/launcher"]
-    if launcher == "joblib":  # this is a worker of this machine
-        signal.signal(ORPHANED, _end_as_orphan)
-        parent.end_with_parent(ORPHANED)
-        environment |= gpus.turn(settings.device, hydra.job.num, gpus.visible(os.environ))
-    elif launcher == "submitit_slurm":
-        environment |= slurm.threads(os.environ)
-    if before.get("state") == "done" or folder in given_up:
-        return ExitCode.DONE
-    code = ExitCode.PREEMPTED
-    if not _interrupted:
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "attn_ppo.train", *hydra.overrides.task]
-        with open(folder / "output.log", "ab") as log:
-            printed = log.tell()
-            code = _call(command, log, environment)
-        if code not in (ExitCode.DONE, ExitCode.BUSY):
-            _mark_sudden_end(folder, code, before, printed)
-    stopped = code == ExitCode.PREEMPTED or -code in ASKING
-    if launcher == "submitit_slurm" and stopped and slurm.makes_room(os.environ):
-        assert callable(requeue)
-        requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
-    return code
+@cache
+def this_worker() -> "Worker":
+    """The worker of this process: the launcher's jobs share it, and the sweep's own loop."""
+    return Worker()
 
 
-def _call(command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int:
-    """Runs a command to its end; returns its exit code, below 0 the signal that killed it."""
-    global _run
-    null, environment = subprocess.DEVNULL, {**environment, parent.VARIABLE: str(os.getpid())}
-    _run = run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
-    if _interrupted:  # since we looked last
-        run.terminate()
-    return run.wait()
+class Worker:
+    """A process that starts runs and waits for them: the sweep's own, or one of its launcher's."""
+
+    def __init__(self) -> None:
+        self._interrupted_at: float | None = None
+        self._run: subprocess.Popen[bytes] | None = None
+
+    def run_one(self, cfg: DictConfig, given_up: Container[Path] = ()) -> int:
+        """One job of the sweep: a run in a process of its own; returns its exit code.
+
+        Runs that are done, or that this sweep has given up, are left as they are.
+        """
+        values = OmegaConf.to_container(cfg)
+        assert isinstance(values, dict)
+        settings = config.from_dict({str(key): value for key, value in values.items()})
+        folder = settings.folder
+        requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
+        self.handle_interrupts()  # in the launcher's process, wherever that is
+        before, hydra, environment = read_status(folder), HydraConfig.get(), dict(os.environ)
+        launcher = hydra.runtime.choices["hydra/launcher"]
+        if launcher == "joblib":  # this is a worker of this machine
+            signal.signal(ORPHANED, self._end_as_orphan)
+            parent.end_with_parent(ORPHANED)
+            environment |= gpus.turn(settings.device, hydra.job.num, gpus.visible(os.environ))
+        elif launcher == "submitit_slurm":
+            environment |= slurm.threads(os.environ)
+        if before.get("state") == "done" or folder in given_up:
+            return ExitCode.DONE
+        code = ExitCode.PREEMPTED
+        if not self.interrupted():
+            folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, "-m", "attn_ppo.train", *hydra.overrides.task]
+            with open(folder / "output.log", "ab") as log:
+                printed = log.tell()
+                code = self._call(command, log, environment)
+            if code not in (ExitCode.DONE, ExitCode.BUSY):
+                _mark_sudden_end(folder, code, before, printed)
+        stopped = code == ExitCode.PREEMPTED or -code in ASKING
+        if launcher == "submitit_slurm" and stopped and slurm.makes_room(os.environ):
+            assert callable(requeue)
+            requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
+        return code
+
+    def handle_interrupts(self) -> None:
+        """From here on an interrupt lets the runs save and end, and starts no further one.
+
+        As KeyboardInterrupt it would make joblib kill the runs before they had saved. Signals are
+        passed on, through the launcher's workers where it has any; the terminal's Ctrl-C reaches
+        all of them at once too, so one soon after the first counts as the same. A second one ends
+        all.
+        """
+
+        def handle(number: int, _: Any) -> None:
+            if self._pass_on_once(number):
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+
+        for number in ASKING:
+            if signal.getsignal(number) is not signal.SIG_IGN and not self.interrupted():
+                signal.signal(number, handle)
+
+    def interrupted(self) -> bool:
+        """Whether this process has been interrupted."""
+        return self._interrupted_at is not None
+
+    def _call(self, command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int:
+        """Runs a command to its end; returns its exit code, below 0 the signal that killed it."""
+        null, environment = subprocess.DEVNULL, {**environment, parent.VARIABLE: str(os.getpid())}
+        run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
+        self._run = run
+        if self.interrupted():  # since we looked last
+            run.terminate()
+        return run.wait()
+
+    def _pass_on_once(self, number: int) -> bool:
+        """Asks the runs to stop; if that was asked before, ends them and returns True."""
+        if self._interrupted_at is None:
+            self._interrupted_at = time.monotonic()
+            pass_on(number)
+            return False
+        if time.monotonic() - self._interrupted_at <= SAME_SECONDS:
+            return False
+        pass_on(number)
+        if self._run:
+            self._run.kill()  # it may be stuck where no handler of its own is called
+        return True
+
+    def _end_as_orphan(self, *_: Any) -> None:
+        """Ends a worker, which would idle for minutes, without waiting for its run."""
+        self._pass_on_once(signal.SIGTERM)
+        os._exit(ExitCode.PREEMPTED)
 
 
 def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any], printed: int) -> None:
@@ -86,51 +139,3 @@ def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any], printed
     cause += " (out of memory?)" if number == signal.SIGKILL else ""
     state = "preempted" if number in ASKING else "failed"
     mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)
-
-
-def note_interrupts() -> None:
-    """Lets the runs save and end when the sweep is interrupted, and starts no further one.
-
-    As KeyboardInterrupt it would make joblib kill the runs before they had saved. Signals are
-    passed on, through the launcher's workers where it has any; the terminal's Ctrl-C reaches all of
-    them at once too, so one soon after the first is taken for the same. A second one ends all.
-    """
-
-    def note(number: int, _: Any) -> None:
-        if _pass_on_once(number):
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in ASKING:
-        if signal.getsignal(number) is not signal.SIG_IGN and not _interrupted:
-            signal.signal(number, note)
-
-
-def _pass_on_once(number: int) -> bool:
-    """Asks the runs to stop; if that was asked before, ends them and returns True."""
-    global _interrupted, _interrupted_at
-    if not _interrupted:
-        _interrupted, _interrupted_at = True, time.monotonic()
-        pass_on(number)
-        return False
-    if time.monotonic() - _interrupted_at <= SAME_SECONDS:
-        return False
-    pass_on(number)
-    if _run:
-        _run.kill()  # it may be stuck where no handler of its own is called
-    return True
-
-
-def _end_as_orphan(*_: Any) -> None:
-    """Ends a worker, which would wait for more to do for minutes, without waiting for its run."""
-    _pass_on_once(signal.SIGTERM)
-    os._exit(ExitCode.PREEMPTED)
-
-
-def interrupted() -> bool:
-    """Whether this process has been interrupted."""
-    return _interrupted
-
-
-_interrupted, _interrupted_at = False, 0.0
-_run: subprocess.Popen[bytes] | None = None
