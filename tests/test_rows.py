@@ -1,0 +1,84 @@
+"""The score and the length that a run reports: means of its last 100 whole games."""
+
+import math
+
+import pytest
+import torch
+from starting import rows as table
+
+from attn_ppo.atari.envs import Episode
+from attn_ppo.lifecycle.rows import Rows
+from attn_ppo.lifecycle.run_dir import RunDir
+
+LEARNED: tuple[str, ...] = (
+    "attention_entropy",
+    "policy_entropy",
+    "policy_loss",
+    "value_loss",
+    "approx_kl",
+    "clip_fraction",
+    "explained_variance",
+    "grad_norm",
+)
+
+
+def games(count: int, score: float, length: int) -> list[list[Episode]]:
+    """An update of five steps: one game finishes at its second, the others at its fourth."""
+    each = [Episode(0, score, length)] * count
+    return [[], each[:1], [], each[1:], []]
+
+
+def write(rows: Rows, number: int, finished: list[list[Episode]]) -> tuple[float, float]:
+    """The mean score and length in the row of an update in which these games finished."""
+    metrics = dict.fromkeys(LEARNED, torch.tensor(0.5))
+    row = rows.write(number, finished, metrics, 1e-3)
+    return row["episode_return"], row["episode_length"]
+
+
+@pytest.fixture
+def run_dir(in_empty_folder, settings_of):  # noqa: ARG001 the folder is relative to it
+    run_dir = RunDir(settings_of())
+    yield run_dir
+    run_dir.close()
+
+
+def test_score_and_length_are_means_of_the_last_100_games(run_dir, settings_of):
+    rows = Rows(settings_of(), run_dir, [], {})
+    assert all(map(math.isnan, write(rows, 1, games(0, 0, 0))))
+    assert write(rows, 2, games(3, 1000, 5000)) == (1000, 5000)
+    assert write(rows, 3, games(0, 0, 0)) == (1000, 5000)
+    # All 100 count: (3 * 1000 + 97 * 1) / 100 and (3 * 5000 + 97 * 10) / 100.
+    assert write(rows, 4, games(97, 1, 10)) == (30.97, 159.7)
+    # The oldest leaves: (2 * 1000 + 97 * 1 + 5) / 100 and (2 * 5000 + 97 * 10 + 50) / 100.
+    assert write(rows, 5, games(1, 5, 50)) == (21.02, 110.2)
+    # 103 games, the first three have left: (97 * 1 + 3 * 5) / 100 and (97 * 10 + 3 * 50) / 100.
+    assert write(rows, 6, games(2, 5, 50)) == (1.12, 11.2)
+    # More than 100 in one update: the last 100 of them.
+    assert write(rows, 7, [*games(1, 900, 9000), *games(100, 2, 20)]) == (2, 20)
+    written = [
+        (row["episode_return"], row["episode_length"])
+        for row in table(run_dir.folder / "metrics.csv")
+    ]
+    assert written == [
+        ("nan", "nan"),
+        ("1000.0", "5000.0"),
+        ("1000.0", "5000.0"),
+        ("30.97", "159.7"),
+        ("21.02", "110.2"),
+        ("1.12", "11.2"),
+        ("2.0", "20.0"),
+    ]
+
+
+def test_the_last_100_games_outlast_an_interruption(run_dir, settings_of):
+    before = Rows(settings_of(), run_dir, [], {})
+    write(before, 1, games(3, 1000, 5000))
+    write(before, 2, games(60, 1, 10))
+    after = Rows(settings_of(), run_dir, [], before.state())
+    # (3 * 1000 + 60 * 1) / 63 = 48.571429 and (3 * 5000 + 60 * 10) / 63 = 247.619048
+    means = write(after, 3, games(0, 0, 0))
+    assert means == pytest.approx((48.571429, 247.619048), rel=1e-7)
+    assert write(after, 4, games(37, 1, 10)) == (30.97, 159.7)
+    after = Rows(settings_of(), run_dir, [], after.state())
+    # The first three have left: (97 * 1 + 3 * 5) / 100 and (97 * 10 + 3 * 50) / 100.
+    assert write(after, 5, games(3, 5, 50)) == (1.12, 11.2)
