@@ -1,0 +1,53 @@
+"""A model that knows its answers by heart, and rollouts whose returns can be read off."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from attn_ppo.model import Output
+from attn_ppo.rollout import Rollout
+
+
+class Table(nn.Module):
+    """Two actions, no attention; the answer to observation i is the i-th entry.
+
+    `log_probs` are those of action 0, `values` what the states are worth.
+    """
+
+    def __init__(self, log_probs: Sequence[float], values: Sequence[float]):
+        super().__init__()
+        self.log_probs = nn.Parameter(torch.tensor(log_probs))
+        self.values = nn.Parameter(torch.tensor(values))
+
+    def forward(self, obs: Tensor) -> Output:
+        """(B, 1) uint8 -> Output."""
+        entry = obs[:, 0].long()
+        first = self.log_probs[entry]
+        policy = torch.stack([first, (1 - first.exp()).log()], dim=1)
+        return Output(policy, self.values[entry], torch.zeros(len(obs), 0, 7, 7))
+
+
+def terminated_rollout(
+    *, rewards: Sequence[float], values: Sequence[float], log_probs: Sequence[float] | None = None
+) -> Rollout:
+    """One environment whose every step ends an episode: the returns are the rewards.
+
+    Its i-th observation is i, and every action is 0.
+    """
+
+    def column(numbers: Sequence[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=torch.float32)[:, None]
+
+    steps = len(rewards)
+    always = torch.ones(steps, 1, dtype=torch.bool)
+    return Rollout(
+        obs=torch.arange(steps, dtype=torch.uint8).reshape(steps, 1, 1),
+        actions=torch.zeros(steps, 1, dtype=torch.int64),
+        log_probs=column(log_probs or [0.0] * steps),
+        values=column(values),
+        next_values=column([9.0] * steps),
+        rewards=column(rewards),
+        terminated=always,
+        done=always,
+    )
