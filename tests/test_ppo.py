@@ -1,5 +1,7 @@
 """The algorithm against hand-worked numbers and against Stable-Baselines3 on one minibatch."""
 
+import dataclasses
+import math
 from typing import Any
 
 import gymnasium
@@ -7,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3 import PPO as PeerPPO
-from torch import Tensor, nn
+from tables import Table
+from torch import Generator, Tensor, nn
 
 from attn_ppo import config
+from attn_ppo.compute.adam import Adam
 from attn_ppo.model import Output
-from attn_ppo.ppo import Minibatch, clipped_value_loss, gae, ppo_loss
+from attn_ppo.ppo import Minibatch, clipped_value_loss, gae, ppo_loss, update
 from attn_ppo.rollout import Rollout
 
 
@@ -201,3 +205,96 @@ def test_lambda_times_attention_entropy_is_added():
     assert metrics["attention_entropy"].item() == pytest.approx(7.783641)  # 2 ln 49
     assert (with_it - without).item() == pytest.approx(0.7783641)
     assert without.item() == pytest.approx(-0.01 * 0.693147)  # -ent_coef * ln 2
+
+
+def small_settings(**changes: Any) -> config.PPOSettings:
+    """One epoch of one minibatch; gamma a half, gae_lambda 1: returns are discounted rewards."""
+    settings = config.PPOSettings(
+        num_envs=1,
+        num_steps=4,
+        num_epochs=1,
+        num_minibatches=1,
+        learning_rate=1e-3,
+        anneal_learning_rate=False,
+        gamma=0.5,
+        gae_lambda=1.0,
+        clip_range=0.2,
+        anneal_clip_range=False,
+        clip_value_loss=False,
+        ent_coef=0.01,
+        vf_coef=0.5,
+        max_grad_norm=0.5,
+    )
+    return dataclasses.replace(settings, **changes)
+
+
+def learn(rollout: Rollout, settings: config.PPOSettings, **options: Any) -> dict[str, Tensor]:
+    """The metrics of an update of a model that knows up to 24 observations apart."""
+    model = Table(log_probs=[math.log(0.5)] * 24, values=[0.0] * 24)
+    optimizer, rng = Adam(model.parameters(), 1e-3), Generator().manual_seed(0)
+    return update(
+        model, optimizer, rollout, settings, lambda_=0.0, clip_range=0.2, rng=rng, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # Returns 12, 8, 4, 0, as below: squares about their mean 6 of 36 + 4 + 4 + 36 = 80.
+        ([12, 8, 4, 0], 1.0),  # foreseen: nothing is left
+        ([5, 5, 5, 5], 0.0),  # a constant explains nothing: all is left
+        ([11, 3, 3, -1], 0.85),  # left 1, 5, 1, 1, about their mean 2: 1 + 9 + 1 + 1 = 12 of 80
+        ([0, 4, 8, 12], -3.0),  # left 12, 4, -4, -12: 144 + 16 + 16 + 144 = 320 of 80
+    ],
+)
+@pytest.mark.parametrize("num_minibatches", [1, 2])
+def test_explained_variance(values, expected, num_minibatches):
+    # returns at t=3: 0, its episode's end.  t=2: 4 + .5*0 = 4.  t=1: 6 + .5*4 = 8.  t=0: 8 + .5*8.
+    ends = [0, 0, 0, 1]
+    next_values = [*values[1:], 9]
+    rollout = rollout_of([8, 6, 4, 0], values, next_values, terminated=ends, done=ends)
+    metrics = learn(rollout, small_settings(num_minibatches=num_minibatches, num_epochs=2))
+    assert metrics["explained_variance"].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_minibatches_visit_each_sample_once_an_epoch_in_a_new_order():
+    """6 steps of 4 environments, numbered; 3 epochs of 4 minibatches of 6."""
+    number = torch.arange(24).reshape(6, 4)
+    always = torch.ones(6, 4, dtype=torch.bool)  # so that the returns are the rewards
+    rollout = Rollout(
+        obs=number[..., None].to(torch.uint8),
+        actions=number % 2,
+        log_probs=-number / 100,
+        values=number / 10,
+        next_values=torch.full((6, 4), 9.0),
+        rewards=number * 1.0,
+        terminated=always,
+        done=always,
+    )
+    batches: list[Minibatch] = []
+
+    def noting(function: Any, /) -> Any:
+        def call(model: nn.Module, batch: Minibatch, *args: Any, **kwargs: Any) -> Any:
+            batches.append(batch)
+            return function(model, batch, *args, **kwargs)
+
+        return call
+
+    settings = small_settings(num_envs=4, num_steps=6, num_epochs=3, num_minibatches=4)
+    learn(rollout, settings, prepare=noting)
+
+    visited = [batch.obs[:, 0].tolist() for batch in batches]
+    assert [len(batch) for batch in visited] == [6] * 12
+    epochs = [torch.cat([b.obs[:, 0] for b in batches[i : i + 4]]).tolist() for i in (0, 4, 8)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(24))] * 3
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    for batch in visited:  # over steps and environments: sample 4 t + n is step t of environment n
+        assert len({sample // 4 for sample in batch}) > 1
+        assert len({sample % 4 for sample in batch}) > 1
+    for batch in batches:  # what belongs to a sample stays with it
+        sample = batch.obs[:, 0].float()
+        assert torch.equal(batch.actions, batch.obs[:, 0].long() % 2)
+        torch.testing.assert_close(batch.log_probs, -sample / 100)
+        torch.testing.assert_close(batch.values, sample / 10)
+        torch.testing.assert_close(batch.advantages, sample - sample / 10)
+        torch.testing.assert_close(batch.returns, sample)
