@@ -1,20 +1,39 @@
 """Starting runs of a real game as a user does, and reading what they leave."""
 
 import csv
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+
+import torch
+
+from attn_ppo.train import main
 
 SMALL = ["ppo.num_envs=2", "ppo.num_steps=16", "evaluation.episodes=2", "wandb.mode=disabled"]
 COMMAND = [sys.executable, "-m", "attn_ppo.train", *SMALL]
 RUN = Path("runs/default/Breakout/lambda=0.005/seed=0")
 
 
-def train(*overrides: str) -> subprocess.CompletedProcess:
-    """A command line run to its end."""
+def run_command(*overrides: str) -> subprocess.CompletedProcess:
+    """A command line run to its end, in a process of its own."""
     return subprocess.run([*COMMAND, *overrides], capture_output=True, text=True)
+
+
+def train(*overrides: str) -> subprocess.CompletedProcess:
+    """What `run_command` returns, of one run in this process: seconds sooner, nothing to import."""
+    threads, alarm = torch.get_num_threads(), signal.getitimer(signal.ITIMER_REAL)
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        try:
+            code = main([*SMALL, *overrides])
+        finally:
+            torch.set_num_threads(threads)
+            signal.setitimer(signal.ITIMER_REAL, *alarm)  # pytest's time limit, which a run ends
+    return subprocess.CompletedProcess(overrides, code, out.getvalue(), err.getvalue())
 
 
 def rows(path: Path) -> list[dict[str, str]]:

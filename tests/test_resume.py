@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,17 +12,20 @@ from pathlib import Path
 import pytest
 import torch
 from identical import difference
-from starting import COMMAND, SMALL, rows, train, wait_for
+from starting import COMMAND, SMALL, rows, run_command, train, wait_for
 
+from attn_ppo import run
 from attn_ppo.lifecycle import checkpoint
 from attn_ppo.lifecycle.resume import differences
 
-OVERRIDES = [
+OFTEN_SAVED = [
     "lambda=0.005",
-    "total_steps=1280",
+    "ppo.num_epochs=2",
     "checkpoint.every_updates=5",
     "checkpoint.anchor_steps=100",
 ]
+OVERRIDES = [*OFTEN_SAVED, "total_steps=960"]
+TEN_UPDATES = [*OFTEN_SAVED, "total_steps=320", "evaluation.episodes=0", "name=a"]
 
 
 def folder(name: str) -> Path:
@@ -33,16 +37,16 @@ def folder(name: str) -> Path:
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_killed_twice_and_asked_to_stop_once_it_ends_the_same(threads, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    assert train(*OVERRIDES, "name=whole").returncode == 0
+    assert run_command(*OVERRIDES, "name=whole").returncode == 0
     cut = folder("cut")
-    for updates, how in ((7, signal.SIGKILL), (12, signal.SIGTERM), (23, signal.SIGKILL)):
+    for updates, how in ((7, signal.SIGKILL), (12, signal.SIGTERM), (18, signal.SIGKILL)):
         process = subprocess.Popen(
             [*COMMAND, *OVERRIDES, "name=cut"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(lambda n=updates: len(rows(cut / "metrics.csv")) >= n)
         process.send_signal(how)
         assert process.wait(60) == (75 if how == signal.SIGTERM else -9)
-        assert len(rows(cut / "metrics.csv")) < 40
+        assert len(rows(cut / "metrics.csv")) < 30
         monkeypatch.setenv("OMP_NUM_THREADS", "1")  # a run keeps the threads that it began with
     done = train(*OVERRIDES, "name=cut")
     assert done.returncode == 0, done.stderr
@@ -52,25 +56,28 @@ def test_killed_twice_and_asked_to_stop_once_it_ends_the_same(threads, monkeypat
     assert {row["inexact_resumes"] for row in rows(cut / "metrics.csv")} == {"0"}
 
 
-def saved_run(name: str) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The folder of a run of 10 updates, of which nobody changes anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        assert train(*TEN_UPDATES).returncode == 0
+        return folder("a").absolute()
+
+
+@pytest.fixture
+def saved_run(whole, in_empty_folder) -> Path:
     """A run of 10 updates that lost its last 5, after checkpoints at 5 and 10."""
-    run = [*OVERRIDES[:1], "total_steps=320", *OVERRIDES[2:], "evaluation.episodes=0"]
-    assert train(*run, f"name={name}").returncode == 0
-    (folder(name) / "checkpoint.prev.pt").replace(folder(name) / "checkpoint.pt")
-    status = folder(name) / "status.json"
+    run = in_empty_folder / folder("a")
+    shutil.copytree(whole, run)
+    (run / "checkpoint.prev.pt").replace(run / "checkpoint.pt")
+    status = run / "status.json"
     status.write_text(status.read_text().replace('"done"', '"preempted"'))
-    return folder(name)
+    return run
 
 
-def again(name: str, *more: str) -> subprocess.CompletedProcess:
-    return train(
-        *OVERRIDES[:1],
-        "total_steps=320",
-        *OVERRIDES[2:],
-        "evaluation.episodes=0",
-        f"name={name}",
-        *more,
-    )
+def again(*more: str) -> subprocess.CompletedProcess:
+    return train(*TEN_UPDATES, *more)
 
 
 def change_checkpoint(run: Path, **circumstances: str) -> None:
@@ -81,69 +88,60 @@ def change_checkpoint(run: Path, **circumstances: str) -> None:
     (run / "checkpoint.prev.pt").unlink()
 
 
-@pytest.mark.usefixtures("in_empty_folder")
-def test_other_circumstances_are_refused_unless_asked_for_and_then_marked():
-    run = saved_run("a")
-    change_checkpoint(run, torch="1.0.0")
-    before = (run / "metrics.csv").read_bytes()
-    refused = again("a")
+def test_other_circumstances_are_refused_unless_asked_for_and_then_marked(saved_run):
+    change_checkpoint(saved_run, torch="1.0.0")
+    before = (saved_run / "metrics.csv").read_bytes()
+    refused = again()
     assert refused.returncode == 2
     here = torch.__version__
     first, second = refused.stderr.strip().split("\n")
     assert first == f"error: torch={here} is not allowed"
     assert "torch=1.0.0" in second
     assert "checkpoint.resume=anyway" in second
-    assert (run / "metrics.csv").read_bytes() == before  # nothing is lost by asking
-    done = again("a", "checkpoint.resume=anyway")
+    assert (saved_run / "metrics.csv").read_bytes() == before  # nothing is lost by asking
+    done = again("checkpoint.resume=anyway")
     assert done.returncode == 0, done.stderr
-    column = [row["inexact_resumes"] for row in rows(run / "metrics.csv")]
+    column = [row["inexact_resumes"] for row in rows(saved_run / "metrics.csv")]
     assert column == ["0"] * 5 + ["1"] * 5
     told = [f"at 160 steps: torch 1.0.0 -> {here}"]
-    assert json.loads((run / "status.json").read_text())["inexact_resumes"] == told
-    assert (checkpoint.load(run) or {})["origin"]["inexact_resumes"] == told
+    assert json.loads((saved_run / "status.json").read_text())["inexact_resumes"] == told
+    assert (checkpoint.load(saved_run) or {})["origin"]["inexact_resumes"] == told
 
 
-@pytest.mark.usefixtures("in_empty_folder")
-def test_games_that_come_out_otherwise_stop_an_exact_resume():
-    run = saved_run("a")
-    state = checkpoint.load(run) or {}
+def test_games_that_come_out_otherwise_stop_an_exact_resume(saved_run):
+    state = checkpoint.load(saved_run) or {}
     state["games"][0]["actions"][-30:, 1] = 2  # the paddle goes right
-    checkpoint.save(run, state)
-    stopped = again("a")
+    checkpoint.save(saved_run, state)
+    stopped = again()
     assert stopped.returncode == 6
     assert "played again, are not what they were" in stopped.stderr
-    change_checkpoint(run, processor="another")
-    assert again("a", "checkpoint.resume=anyway").returncode == 0  # with new games
-    assert len(rows(run / "metrics.csv")) == 10
+    change_checkpoint(saved_run, processor="another")
+    assert again("checkpoint.resume=anyway").returncode == 0  # with new games
+    assert len(rows(saved_run / "metrics.csv")) == 10
 
 
-@pytest.mark.usefixtures("in_empty_folder")
-def test_what_is_gone_is_not_silently_begun_afresh():
-    run = saved_run("a")
-    metrics = (run / "metrics.csv").read_text().split("\n")
-    (run / "metrics.csv").write_text("\n".join(metrics[:3]) + "\n")
-    stopped = again("a")
+def test_what_is_gone_is_not_silently_begun_afresh(saved_run):
+    metrics = (saved_run / "metrics.csv").read_text().split("\n")
+    (saved_run / "metrics.csv").write_text("\n".join(metrics[:3]) + "\n")
+    stopped = again()
     assert stopped.returncode == 6
     assert "metrics.csv has" in stopped.stderr
-    (run / "checkpoint.pt").unlink()
-    stopped = again("a")
+    (saved_run / "checkpoint.pt").unlink()
+    stopped = again()
     assert stopped.returncode == 6
     assert "no checkpoint, though one was saved at 320 steps" in stopped.stderr
 
 
-@pytest.mark.usefixtures("in_empty_folder")
-def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_difference():
-    assert again("whole").returncode == 0
-    run = saved_run("a")
-    state = checkpoint.load(run) or {}
-    checkpoint.save(run, state)
-    data = bytearray((run / "checkpoint.pt").read_bytes())
+def test_a_damaged_newest_checkpoint_costs_one_warning_and_no_difference(saved_run, whole):
+    state = checkpoint.load(saved_run) or {}
+    checkpoint.save(saved_run, state)
+    data = bytearray((saved_run / "checkpoint.pt").read_bytes())
     data[len(data) // 2] ^= 1
-    (run / "checkpoint.pt").write_bytes(data)
-    done = again("a")
+    (saved_run / "checkpoint.pt").write_bytes(data)
+    done = again()
     assert done.returncode == 0
     assert (done.stdout + done.stderr).count("warning") == 1
-    assert difference(run, folder("whole")) is None
+    assert difference(saved_run, whole) is None
 
 
 def test_differences_name_both_sides():
@@ -235,26 +233,20 @@ def test_a_hung_run_is_ended_with_its_stack():
     assert (checkpoint.load(folder("cut")) or {})["update"] == 5
 
 
-NAN_WEIGHTS = """
-import sys, torch
-from attn_ppo import run, train
-real, calls = run.update, [0]
-def update(model, *args, **more):
-    calls[0] += 1
-    metrics = real(model, *args, **more)
-    if calls[0] == 10:
-        with torch.no_grad():
-            model.value_head.bias.fill_(float("nan"))
-    return metrics
-run.update = update
-sys.exit(train.main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.usefixtures("in_empty_folder")
-def test_broken_weights_are_never_saved():
-    command = [sys.executable, "-c", NAN_WEIGHTS, *SMALL, *OVERRIDES, "name=cut"]
-    ended = subprocess.run(command, capture_output=True, text=True)
+def test_broken_weights_are_never_saved(monkeypatch):
+    real, calls = run.update, [0]
+
+    def update(model, *args, **more):
+        calls[0] += 1
+        metrics = real(model, *args, **more)
+        if calls[0] == 10:
+            with torch.no_grad():
+                model.value_head.bias.fill_(float("nan"))
+        return metrics
+
+    monkeypatch.setattr(run, "update", update)
+    ended = train(*OVERRIDES, "name=cut")
     assert ended.returncode == 3
     assert "weights" in ended.stderr
     assert (checkpoint.load(folder("cut")) or {})["update"] == 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from starting import COMMAND, RUN, rows, train, wait_for
+from starting import COMMAND, RUN, rows, run_command, wait_for
 
 from attn_ppo.launch import command_line, gpus, sweep
 from attn_ppo.launch.worker import Worker
@@ -70,7 +70,7 @@ def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
     bad = Path("runs/default/Pong/lambda=0/seed=0")
     bad.mkdir(parents=True)
     (bad / "checkpoint.pt").write_text("damaged")
-    done = train(*SWEEP)
+    done = run_command(*SWEEP)
     assert done.returncode == 1, done.stdout + done.stderr
     table = done.stdout[done.stdout.index("game  ") :].splitlines()[1:5]
     assert [line.split()[:3] for line in table] == [
@@ -84,18 +84,18 @@ def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
     assert "4 runs: 3 done, 1 failed" in done.stdout
     assert done.stderr.count("done, score") == 3  # a line as each run ends
     (bad / "checkpoint.pt").unlink()
-    done = train(*SWEEP)
+    done = run_command(*SWEEP)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 runs in runs/default: 3 done already" in done.stdout
     start = time.monotonic()
-    done = train(*SWEEP)
+    done = run_command(*SWEEP)
     assert done.returncode == 0
     assert "4 done already" in done.stdout
     assert time.monotonic() - start < 30
 
 
 def test_runs_that_would_share_a_folder_are_refused(in_empty_folder):
-    done = train("-m", "ppo.gamma=0.9,0.99")
+    done = run_command("-m", "ppo.gamma=0.9,0.99")
     assert done.returncode == 2
     assert "ppo.gamma" in done.stderr
     assert "name=" in done.stderr
@@ -107,7 +107,7 @@ def test_every_kind_of_failure_is_named_and_harms_no_other_run(monkeypatch):
     kinds = {"0": "exception", "1": "segfault", "2": "sigkill", "4": "memory", "5": "nan@2"}
     monkeypatch.setenv("PYTHONPATH", str(FAULTS))
     monkeypatch.setenv("ATTN_PPO_FAULTS", json.dumps(kinds))
-    done = train("-m", "seed=0,1,2,3,4,5", "total_steps=96", "evaluation.episodes=0")
+    done = run_command("-m", "seed=0,1,2,3,4,5", "total_steps=96", "evaluation.episodes=0")
     assert done.returncode == 1
     table = done.stdout[done.stdout.index("game  ") :].splitlines()[1:7]
     bad = ["failed"] * 3
@@ -193,7 +193,7 @@ def test_a_killed_worker_takes_its_own_run_only():
 def test_the_same_sweep_twice_at_once():
     options = ["lambda=0.005", "seed=0,1", "hydra.launcher.n_jobs=2"]
     with going(*options, runs=(RUN, SECOND)) as process:
-        done = train("-m", *options)
+        done = run_command("-m", *options)
         assert done.returncode == 5, done.stdout + done.stderr
         assert states(done.stdout) == ["running", "running"]
         assert f"pid {pid(RUN)} on {os.uname().nodename}" in done.stdout
@@ -218,7 +218,7 @@ def test_a_launcher_that_raises_still_leaves_a_table(error, monkeypatch, capsys)
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_run_that_never_starts_is_a_failure_with_a_cause():
     # Checked where the run is: the width of the kernels' blocks is known only once they are built.
-    done = train("-m", "compute.backend=kernels", "attention.hidden=511", "seed=0,1")
+    done = run_command("-m", "compute.backend=kernels", "attention.hidden=511", "seed=0,1")
     assert done.returncode == 1
     assert done.stdout.count("compute.backend=kernels is not allowed") == 2
 

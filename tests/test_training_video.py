@@ -14,7 +14,7 @@ import av
 import pytest
 import torch
 from identical import difference
-from starting import RUN, SMALL, rows, wait_for
+from starting import RUN, SMALL, rows, train, wait_for
 from wandb_files import history
 
 from attn_ppo import config, run
@@ -25,7 +25,6 @@ from attn_ppo.model import ActorCritic
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 WORDS = [
-    *SMALL,
     "lambda=0.005",
     "total_steps=160",
     "checkpoint.every_updates=100",
@@ -45,7 +44,7 @@ def begin() -> Iterator[Callable[..., subprocess.Popen]]:
             "from attn_ppo.interpret.show import training_video\n"
             f"training_video.STEPS = {steps}; sys.exit(train.main(sys.argv[1:]))"
         )
-        command = [sys.executable, "-c", code, *WORDS, *overrides]
+        command = [sys.executable, "-c", code, *SMALL, *WORDS, *overrides]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
         return processes[-1]
 
@@ -56,17 +55,11 @@ def begin() -> Iterator[Callable[..., subprocess.Popen]]:
 
 
 def test_training_is_the_same_to_the_bit_with_and_without(begin):
-    runs = {
-        name: begin(f"name={name}", *words)
-        for name, words in [
-            ("with", ["videos.every_updates=2", "wandb.mode=offline"]),
-            ("without", []),
-        ]
-    }
-    for process in runs.values():
-        said = process.communicate(timeout=200)[1]
-        assert process.returncode == 0, said
-    folder, other = (Path(str(RUN).replace("default", name)) for name in runs)
+    filmed = begin("name=with", "videos.every_updates=2", "wandb.mode=offline")
+    assert train(*WORDS, "name=without").returncode == 0
+    said = filmed.communicate(timeout=200)[1]
+    assert filmed.returncode == 0, said
+    folder, other = (Path(str(RUN).replace("default", name)) for name in ("with", "without"))
     assert difference(folder, other) is None
     assert not (other / "videos").exists()
     videos = sorted((folder / "videos").iterdir())
@@ -108,7 +101,7 @@ def test_a_request_to_stop_while_a_video_is_recorded_is_heeded(begin):
 def film(settings_of, monkeypatch):
     """Has a run's video of update 3 made; what was said and what W&B got is kept in it."""
     monkeypatch.setattr(training_video, "STEPS", 4)
-    settings = settings_of(*WORDS)
+    settings = settings_of(*SMALL, *WORDS)
     model = ActorCritic(4, settings.attention, torch.Generator().manual_seed(0))
     said, sent = [], []
 
