@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from asking import check_told
 
 from attn_ppo.launch import overrides
@@ -184,9 +185,12 @@ def draw_arguments(rng: random.Random) -> list[str]:
     return [*(["-m"] if rng.random() < 0.3 else []), *arguments]
 
 
-def test_whatever_is_asked_runs_or_is_told(ask):
-    rng, codes = random.Random(20260115), []
-    for _ in range(3000):
+@pytest.mark.parametrize(
+    ("count", "seed"), [(300, 20260115), pytest.param(2700, 20260116, marks=pytest.mark.slow)]
+)
+def test_whatever_is_asked_runs_or_is_told(count, seed, ask):
+    rng, codes = random.Random(seed), []
+    for _ in range(count):
         arguments = draw_arguments(rng)
         try:
             answer = ask(*arguments)
@@ -199,4 +203,5 @@ def test_whatever_is_asked_runs_or_is_told(ask):
             raise
         codes.append(answer.code)
     assert set(codes) == {0, 2}
-    assert 20 < codes.count(0) < 500  # most are wrong, and not all that is right is refused
+    # most are wrong, and not all that is right is refused: 20 to 500 of 3,000
+    assert count / 150 < codes.count(0) < count / 6
