@@ -49,7 +49,7 @@ def damage(tally: Tally, whole: Path, *, cuts: int, flips: int) -> None:
     tally.add("both checkpoints damaged: code 6", problem)
 
 
-def full_disk(tally: Tally, whole: Path) -> None:
+def full_disk(tally: Tally, whole: Victim) -> None:
     """A disk with room for two checkpoints, not for a third beside them; then with more room."""
     disk = Path("disk").absolute()
     disk.mkdir()
@@ -60,7 +60,7 @@ def full_disk(tally: Tally, whole: Path) -> None:
     here = Path.cwd()
     try:
         os.chdir(disk)
-        victim = Victim(QUIET, "full")
+        victim = Victim(whole.campaign, "full")
         code = victim.start().wait()
         log = (victim.folder / "output.log").read_text()
         told = next((line for line in log.split("\n") if line.startswith("error: ")), "")
@@ -71,7 +71,7 @@ def full_disk(tally: Tally, whole: Path) -> None:
         tally.add("disk full: code 4, sizes told", problem, lost=not intact)
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
         code = victim.start().wait()
-        problem = difference(victim.folder, here / whole) if code == 0 else f"code {code}"
+        problem = difference(victim.folder, here / whole.folder) if code == 0 else f"code {code}"
         tally.add("disk full, then not: resumed", problem, lost=code != 0)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         code = subprocess.run(_command("name=readonly"), capture_output=True).returncode
