@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from starting import COMMAND, RUN, rows, run_command, wait_for
+from starting import COMMAND, RUN, rows, run_command, train, wait_for
 
 from attn_ppo.launch import command_line, gpus, sweep
 from attn_ppo.launch.worker import Worker
@@ -88,14 +88,14 @@ def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 runs in runs/default: 3 done already" in done.stdout
     start = time.monotonic()
-    done = run_command(*SWEEP)
+    done = train(*SWEEP)  # in this process: nothing is launched
     assert done.returncode == 0
     assert "4 done already" in done.stdout
     assert time.monotonic() - start < 30
 
 
 def test_runs_that_would_share_a_folder_are_refused(in_empty_folder):
-    done = run_command("-m", "ppo.gamma=0.9,0.99")
+    done = train("-m", "ppo.gamma=0.9,0.99")
     assert done.returncode == 2
     assert "ppo.gamma" in done.stderr
     assert "name=" in done.stderr
@@ -178,6 +178,7 @@ def test_a_killed_worker_takes_its_own_run_only():
         "lambda=0.005",
         "seed=0,1,2",
         "hydra.launcher.n_jobs=2",
+        "ppo.num_epochs=2",
         "total_steps=1024",
         "evaluation.episodes=0",
     ]
