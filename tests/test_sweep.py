@@ -17,7 +17,8 @@ from attn_ppo.launch import command_line, gpus, sweep
 from attn_ppo.launch.worker import Worker
 from attn_ppo.lifecycle.run_dir import read_status
 
-SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", "evaluation.episodes=0"]
+TRAINED_SOON = ["ppo.num_epochs=1", "evaluation.episodes=0"]
+SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", *TRAINED_SOON]
 FAULTS = Path(__file__).parent / "faults"
 SECOND = RUN.with_name("seed=1")
 
@@ -107,7 +108,7 @@ def test_every_kind_of_failure_is_named_and_harms_no_other_run(monkeypatch):
     kinds = {"0": "exception", "1": "segfault", "2": "sigkill", "4": "memory", "5": "nan@2"}
     monkeypatch.setenv("PYTHONPATH", str(FAULTS))
     monkeypatch.setenv("ATTN_PPO_FAULTS", json.dumps(kinds))
-    done = run_command("-m", "seed=0,1,2,3,4,5", "total_steps=96", "evaluation.episodes=0")
+    done = run_command("-m", "seed=0,1,2,3,4,5", "total_steps=96", *TRAINED_SOON)
     assert done.returncode == 1
     table = done.stdout[done.stdout.index("game  ") :].splitlines()[1:7]
     bad = ["failed"] * 3
