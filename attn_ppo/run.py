@@ -42,7 +42,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             observers.watchdog.beat()
             stopping = bool(stop)  # asked once: a later request waits for the next update
             if stopping or settings.checkpoint_due(number):
-                stop.no_hurry()
+                stop.cancel_deadline()
                 agent.check_finite(number)
                 state = (agent.state(), rows.state(), games.state(), origin.state())
                 saved.save(run_dir.folder, Saved(number, *state, observers.wandb.run_id))
@@ -54,7 +54,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
                 _film(settings, run_dir, agent, number, observers, stop)
         games.close()
         observers.terminal.close()
-        stop.stop_at_once()
+        stop.raise_when_asked()
         _evaluate(settings, run_dir, agent, observers)
 
 

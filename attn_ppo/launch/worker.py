@@ -20,7 +20,7 @@ from attn_ppo import config
 from attn_ppo.errors import ExitCode
 from attn_ppo.launch import gpus, parent, slurm
 from attn_ppo.lifecycle.run_dir import FINAL, mark_status, read_status
-from attn_ppo.lifecycle.signals import ASKING, SAME_SECONDS, pass_on
+from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
 
 ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
 
@@ -68,7 +68,7 @@ class Worker:
                 code = self._call(command, log, environment)
             if code not in (ExitCode.DONE, ExitCode.BUSY):
                 _mark_sudden_end(folder, code, before, printed)
-        stopped = code == ExitCode.PREEMPTED or -code in ASKING
+        stopped = code == ExitCode.PREEMPTED or -code in STOP_SIGNALS
         if launcher == "submitit_slurm" and stopped and slurm.makes_room(os.environ):
             assert callable(requeue)
             requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
@@ -88,7 +88,7 @@ class Worker:
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
 
-        for number in ASKING:
+        for number in STOP_SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN and not self.interrupted():
                 signal.signal(number, handle)
 
@@ -109,11 +109,11 @@ class Worker:
         """Asks the runs to stop; if that was asked before, ends them and returns True."""
         if self._interrupted_at is None:
             self._interrupted_at = time.monotonic()
-            pass_on(number)
+            signal_children(number)
             return False
-        if time.monotonic() - self._interrupted_at <= SAME_SECONDS:
+        if time.monotonic() - self._interrupted_at <= SAME_REQUEST_SECONDS:
             return False
-        pass_on(number)
+        signal_children(number)
         if self._run:
             self._run.kill()  # it may be stuck where no handler of its own is called
         return True
@@ -137,5 +137,5 @@ def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any], printed
     error = next((line for line in reversed(lines) if line.startswith("error: ")), "")
     cause = f"killed by {number.name}" if number else error.removeprefix("error: ")
     cause += " (out of memory?)" if number == signal.SIGKILL else ""
-    state = "preempted" if number in ASKING else "failed"
+    state = "preempted" if number in STOP_SIGNALS else "failed"
     mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)
