@@ -40,7 +40,7 @@ def train(settings: RunConfig) -> int:
         print(f"{settings.folder} is done already")
         return ExitCode.DONE
     with stop_request() as stop:
-        parent.serve()
+        parent.follow_parent()
         try:
             _train(settings, stop)
         except Exception as error:

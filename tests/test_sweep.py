@@ -253,7 +253,7 @@ def test_exit_codes(states, interrupted, code):
     ],
 )
 def test_runs_take_turns_on_the_gpus(device, visible, chosen):
-    turns = [gpus.turn(device, job, visible) for job in range(5)]
+    turns = [gpus.job_environment(device, job, visible) for job in range(5)]
     assert turns == [{"CUDA_VISIBLE_DEVICES": gpu} if gpu else {} for gpu in chosen]
 
 
@@ -262,7 +262,7 @@ def test_runs_take_turns_on_the_gpus(device, visible, chosen):
     [("2, 5", ["2", "5"]), ("", []), ("-1", []), ("1,-1,2", ["1"]), ("MIG-4f", ["MIG-4f"])],
 )
 def test_a_choice_of_gpus_made_before_is_kept(variable, visible):
-    assert gpus.visible({"CUDA_VISIBLE_DEVICES": variable}) == visible
+    assert gpus.visible_gpus({"CUDA_VISIBLE_DEVICES": variable}) == visible
 
 
 def test_gpus_are_counted_without_their_slices():
@@ -271,5 +271,8 @@ def test_gpus_are_counted_without_their_slices():
         "  MIG 1g.5gb Device 0: (UUID: MIG-4f)\n"
         "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-9b)\n"
     )
-    assert gpus.count(listed) == 2
-    assert gpus.count("NVIDIA-SMI has failed because it couldn't communicate with the driver.") == 0
+    assert gpus.count_gpus(listed) == 2
+    assert (
+        gpus.count_gpus("NVIDIA-SMI has failed because it couldn't communicate with the driver.")
+        == 0
+    )

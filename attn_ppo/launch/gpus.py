@@ -1,6 +1,6 @@
-"""Which of this machine's GPUs a run of a local sweep gets: they take turns.
+"""Spreads the runs of a local sweep over this machine's GPUs; on a cluster its scheduler does.
 
-A scheduler does this on a cluster. Without torch, which takes seconds and memory of the GPU.
+Without torch, whose import takes seconds and some of the GPU's memory.
 """
 
 import itertools
@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
-def turn(device: str, number: int, gpus: Sequence[str]) -> dict[str, str]:
-    """The environment of a sweep's job of this number; {} where there is no GPU to choose."""
+def job_environment(device: str, number: int, gpus: Sequence[str]) -> dict[str, str]:
+    """Variables that give the sweep's `number`-th job one of `gpus`; {} if it needn't choose."""
     if device not in ("auto", "cuda") or not gpus:
         return {}
     return {VARIABLE: gpus[number % len(gpus)]}
 
 
-def visible(environment: Mapping[str, str]) -> list[str]:
-    """What CUDA calls the GPUs that a process with this environment may use."""
+def visible_gpus(environment: Mapping[str, str]) -> list[str]:
+    """CUDA's names of the GPUs that a process with this environment may use."""
     if VARIABLE in environment:
         names = (name.strip() for name in environment[VARIABLE].split(","))
         return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))
@@ -26,9 +26,9 @@ def visible(environment: Mapping[str, str]) -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [str(number) for number in range(count(listed.stdout))]
+    return [str(number) for number in range(count_gpus(listed.stdout))]
 
 
-def count(listed: str) -> int:
-    """The GPUs in what `nvidia-smi -L` prints; its MIG slices have lines of their own."""
+def count_gpus(listed: str) -> int:
+    """The number of GPUs in the output of `nvidia-smi -L`, which lists MIG slices as well."""
     return sum(line.startswith("GPU ") for line in listed.splitlines())

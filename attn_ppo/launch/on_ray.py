@@ -1,6 +1,7 @@
-"""What the engine `ray` needs besides its launcher: a Ray that only this machine reaches, an end.
+"""What the engine `ray` needs besides its launcher: settings of a local Ray, and its shutdown.
 
-Ray ends its workers the hard way. Their runs notice (parent.py), save and end, if Ray lets them.
+Ray kills its workers. With these settings their runs survive that, notice it (parent.py), save and
+end.
 """
 
 import contextlib
@@ -10,19 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 
-SETTINGS = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listens on loopback only, as on those systems
+ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # reachable from this machine only
     "RAY_kill_child_processes_on_worker_exit": "false",  # a run saves when its worker is gone
     "RAY_process_group_cleanup_enabled": "false",
-    "RAY_memory_monitor_refresh_ms": "0",  # the kernel ends the run, and its worker can tell why
+    "RAY_memory_monitor_refresh_ms": "0",  # else it kills the worker that would report it
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
 
-def prepare(address: str | None) -> None:
-    """Settings of a Ray of our own, in the environment before it is imported."""
+def set_environment(address: str | None) -> None:
+    """Sets ENVIRONMENT for a Ray of our own; to be called before ray is imported."""
     if address == "local":
-        for name, value in SETTINGS.items():
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
 
 
@@ -31,9 +32,9 @@ def launch(
     note_interrupts: Callable[[], None],
     interrupted: Callable[[], bool],
 ) -> None:
-    """Calls `start` and raises what it raises; ends Ray afterwards, and when interrupted.
+    """Calls `start` and raises what it raises; shuts Ray down afterwards or when interrupted.
 
-    In a thread, because nothing else gets it out of waiting for its tasks.
+    `start` runs in a thread, because Ray's wait for its tasks can't be interrupted.
     """
     raised: list[BaseException] = []
 
@@ -46,7 +47,7 @@ def launch(
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     while thread.is_alive() and not interrupted():
-        note_interrupts()  # Ray, as it starts, puts handlers of its own in their place
+        note_interrupts()  # again: Ray replaces the signal handlers when it starts
         time.sleep(0.2)
     with contextlib.suppress(ImportError):
         importlib.import_module("ray").shutdown()

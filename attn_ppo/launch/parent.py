@@ -1,6 +1,6 @@
-"""A run that a sweep started ends when the process that waits for it is gone, whatever ended that.
+"""Ends a run of a sweep when the process that waits for it is gone, for whatever reason.
 
-Else it would go on unseen on a machine that its scheduler takes for free.
+Otherwise the run would go on, unnoticed, on a machine that its scheduler takes for free.
 """
 
 import contextlib
@@ -9,20 +9,20 @@ import os
 import signal
 from pathlib import Path
 
-VARIABLE = "ATTN_PPO_PARENT"  # the waiting process's pid
+VARIABLE = "ATTN_PPO_PARENT"  # holds the pid of the process that waits
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
-    """Sends this process a signal when its parent is gone, even by now."""
+    """Has the kernel signal this process when its parent ends; at once if it has ended already."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != int(os.environ.get(VARIABLE, os.getppid())):
         signal.raise_signal(number)
 
 
-def serve() -> None:
-    """Where a sweep started this run: ends with it, and is what goes when memory runs out."""
+def follow_parent() -> None:
+    """In a run that a sweep started: ends with it, and is the first to be killed without memory."""
     if VARIABLE not in os.environ:
         return
     end_with_parent()

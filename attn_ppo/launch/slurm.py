@@ -1,7 +1,7 @@
 """What the engine `slurm` needs besides its launcher, submitit, which submits the jobs.
 
-In a job: whether Slurm wants it to end, or only to make room. Where the sweep was started: whether
-its jobs are in the queue, so that none is submitted twice and none is waited for in vain.
+In a job: whether it should be requeued. Where the sweep was started: which of its jobs are in the
+queue, so that none is submitted twice and none is waited for in vain.
 """
 
 import logging
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMMAND_SECONDS = 60
-MOST_SECONDS_BETWEEN = 30.0  # asking Slurm's controller costs every user of the cluster
-LAST_RESULTS_SECONDS = 30.0
-STUCK = (
+MAX_POLL_SECONDS = 30.0  # frequent squeues slow down Slurm for everybody
+LAST_RESULTS_SECONDS = 30.0  # that submitit has to return, once no job is left
+STUCK = (  # reasons for which a job in the queue will never start
     "PartitionTimeLimit",
     "AssocMaxWallDurationPerJobLimit",
     "JobHeldUser",
@@ -31,31 +31,33 @@ STUCK = (
 
 
 class SlurmError(Exception):
-    """Slurm can't be asked, and why."""
+    """One of Slurm's commands can't be run or failed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One in the queue: `number` is its array's, `state` and `reason` in Slurm's words."""
+    """A job in the queue: the number of its array, its state and its reason as squeue has them."""
 
     number: str
     state: str
     reason: str
 
 
-def makes_room(environment: Mapping[str, str]) -> bool:
-    """Whether Slurm still counts this process's job as running: preempted or near its time limit.
+def should_requeue(environment: Mapping[str, str]) -> bool:
+    """Whether this process's job, which was asked to stop, has to requeue itself.
 
-    One that was cancelled, or that Slurm itself requeues, is no longer.
+    It has if it is near its time limit or preempted: then Slurm still lists it as running. A job
+    that was cancelled, or that Slurm requeues by itself, is not.
     """
     try:
-        return "JobState=RUNNING" in _ask("scontrol", "show", "job", environment["SLURM_JOB_ID"])
+        job = _run_command("scontrol", "show", "job", environment["SLURM_JOB_ID"])
     except SlurmError:
         return False
+    return "JobState=RUNNING" in job
 
 
-def threads(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a run that computes on the cores that its job was given."""
+def thread_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that limit a run to the cores of its job; {} if OMP_NUM_THREADS is set already."""
     cores = environment.get("SLURM_CPUS_PER_TASK")
     return {"OMP_NUM_THREADS": cores} if cores and "OMP_NUM_THREADS" not in environment else {}
 
@@ -63,28 +65,28 @@ def threads(environment: Mapping[str, str]) -> dict[str, str]:
 def launch(
     submit: Callable[[], object], names: Collection[str], interrupted: Callable[[], bool]
 ) -> None:
-    """Submits a sweep, unless jobs of it are in the queue, and waits until none is.
+    """Submits a sweep, unless jobs of it are in the queue, and waits until no job is left.
 
-    Interrupted, it leaves the jobs alone.
+    When interrupted, it returns and leaves the jobs alone.
     """
     try:
-        there = jobs(names)
-        while there and all(job.state == "COMPLETING" for job in there):
+        queued = find_jobs(names)
+        while queued and all(job.state == "COMPLETING" for job in queued):
             time.sleep(1)
-            there = jobs(names)
+            queued = find_jobs(names)
     except SlurmError as error:
         print(f"error: engine=slurm: {error}", file=sys.stderr)
         return
     launcher = None
-    if there:
+    if queued:
         print(
-            f"{describe(there)} already: following. What is left undone then, the same command "
+            f"{describe(queued)} already: following. What is left undone then, the same command "
             "goes on with; under another name= you can submit more now.",
             flush=True,
         )
     else:
-        # In a thread: it waits for a job that was killed for as long as sacct says nothing of it,
-        # as where Slurm has no accounting, and warns each time.
+        # In a thread: submitit waits for a killed job until sacct reports it, for ever where Slurm
+        # has no accounting, and warns each time.
         logging.getLogger("submitit").setLevel(logging.ERROR)
         launcher = threading.Thread(target=submit, daemon=True)
         launcher.start()
@@ -98,21 +100,21 @@ def launch(
         )
 
 
-def jobs(names: Collection[str]) -> list[Job]:
-    """This folder's jobs that are queued or running, an array's one by one.
+def find_jobs(names: Collection[str]) -> list[Job]:
+    """Jobs started in this folder that are queued or running; an array's one by one.
 
-    Only those of this name; a sweep over several names has one of its own. Raises SlurmError.
+    Only jobs of the sweep's name, if it has just one. Raises SlurmError.
     """
     only = [f"--name={name}" for name in names] if len(names) == 1 else []
-    listed = _ask("squeue", "--me", "--array", "--noheader", "--format=%F|%T|%r|%Z", *only)
+    listed = _run_command("squeue", "--me", "--array", "--noheader", "--format=%F|%T|%r|%Z", *only)
     rows = [line.split("|", 3) for line in listed.splitlines()]
     return [Job(*row[:3]) for row in rows if Path(row[3]) == Path.cwd()]
 
 
-def describe(there: Sequence[Job]) -> str:
+def describe(jobs: Sequence[Job]) -> str:
     """Such as: Slurm job 12 has 2 running, 4 pending"""
-    numbers = ", ".join(dict.fromkeys(job.number for job in there))
-    counts = Counter(job.state.lower() for job in there)
+    numbers = ", ".join(dict.fromkeys(job.number for job in jobs))
+    counts = Counter(job.state.lower() for job in jobs)
     states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     return f"Slurm job {numbers} has {states}"
 
@@ -120,27 +122,27 @@ def describe(there: Sequence[Job]) -> str:
 def _wait(
     launcher: threading.Thread | None, names: Collection[str], interrupted: Callable[[], bool]
 ) -> list[Job]:
-    """Returns the jobs in the queue, once there are none or this process is interrupted."""
-    there: list[Job] = []
-    pause, seen, emptied, told = 1.0, False, 0.0, set[str]()
+    """Waits until no job is left or this process is interrupted; returns the jobs left."""
+    queued: list[Job] = []
+    pause, seen, emptied, reported = 1.0, False, 0.0, set[str]()
     while True:
         try:
-            there = jobs(names)
-        except SlurmError:  # its controller restarts, say: the jobs go on
-            there = there or [Job("?", "UNKNOWN", "")]
-        for job in there:
-            if job.reason in STUCK and job.reason not in told:
-                told.add(job.reason)
+            queued = find_jobs(names)
+        except SlurmError:  # perhaps its controller restarts; the jobs go on
+            queued = queued or [Job("?", "UNKNOWN", "")]
+        for job in queued:
+            if job.reason in STUCK and job.reason not in reported:
+                reported.add(job.reason)
                 print(f"Slurm job {job.number} doesn't start: {job.reason}", file=sys.stderr)
-        if there:
+        if queued:
             if launcher and not seen:
-                print(describe(there), flush=True)
+                print(describe(queued), flush=True)
             seen, emptied = True, time.monotonic()
         submitting = launcher is not None and launcher.is_alive()
         late = seen and time.monotonic() - emptied > LAST_RESULTS_SECONDS
-        if interrupted() or not (there or submitting) or (late and not there):
-            return there
-        pause = min(1.2 * pause, MOST_SECONDS_BETWEEN) if there else 1.0
+        if interrupted() or not (queued or submitting) or (late and not queued):
+            return queued
+        pause = min(1.2 * pause, MAX_POLL_SECONDS) if queued else 1.0
         _sleep(pause, interrupted)
 
 
@@ -150,8 +152,8 @@ def _sleep(seconds: float, interrupted: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _ask(*command: str) -> str:
-    """What one of Slurm's commands prints. Raises SlurmError."""
+def _run_command(*command: str) -> str:
+    """The output of one of Slurm's commands. Raises SlurmError."""
     environment = os.environ | {"LC_ALL": "C"}
     try:
         done = subprocess.run(

@@ -110,7 +110,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
         slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
         return
     if asked.engine == "ray":
-        on_ray.prepare(asked.ray_address)
+        on_ray.set_environment(asked.ray_address)
         on_ray.launch(once, worker.handle_interrupts, worker.interrupted)
         _wait_for_orphans(todo)
         return

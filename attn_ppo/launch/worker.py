@@ -54,9 +54,10 @@ class Worker:
         if launcher == "joblib":  # this is a worker of this machine
             signal.signal(ORPHANED, self._end_as_orphan)
             parent.end_with_parent(ORPHANED)
-            environment |= gpus.turn(settings.device, hydra.job.num, gpus.visible(os.environ))
+            visible = gpus.visible_gpus(os.environ)
+            environment |= gpus.job_environment(settings.device, hydra.job.num, visible)
         elif launcher == "submitit_slurm":
-            environment |= slurm.threads(os.environ)
+            environment |= slurm.thread_environment(os.environ)
         if before.get("state") == "done" or folder in given_up:
             return ExitCode.DONE
         code = ExitCode.PREEMPTED
@@ -69,7 +70,7 @@ class Worker:
             if code not in (ExitCode.DONE, ExitCode.BUSY):
                 _mark_sudden_end(folder, code, before, printed)
         stopped = code == ExitCode.PREEMPTED or -code in STOP_SIGNALS
-        if launcher == "submitit_slurm" and stopped and slurm.makes_room(os.environ):
+        if launcher == "submitit_slurm" and stopped and slurm.should_requeue(os.environ):
             assert callable(requeue)
             requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
         return code

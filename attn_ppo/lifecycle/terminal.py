@@ -1,6 +1,6 @@
-"""The progress of a run, or of a sweep, for whoever watches it.
+"""The progress of a run, or of a sweep, on the terminal.
 
-Nothing here ever raises for a reason of its own: a closed terminal is no reason to end a run.
+Nothing here raises because of the terminal: a closed one is no reason to end a run.
 """
 
 import math
@@ -11,12 +11,12 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-# What of a row is shown besides its steps, where the row has it: name and form.
+# The columns of a row that are shown besides its steps, if it has them: label and number format.
 SHOWN = {"episode_return": ("score", ".1f"), "attention_entropy": ("attention entropy", ".2f")}
 
 
 class Terminal:
-    """Progress: a live bar on a terminal, elsewhere now and then a plain line."""
+    """A progress bar on a terminal; elsewhere a plain line every `interval` seconds at most."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Terminal:
         self._label, self._total, self._interval, self._clock = label, total_steps, interval, clock
         self._file = sys.stderr if file is None else file
         self._bar: tqdm | None = None
-        self._unsaid, self._said_at = "", -math.inf
+        self._pending, self._printed_at = "", -math.inf
         if self._file.isatty():
             size = {"total": total_steps, "initial": initial_steps, "unit": " steps"}
             self._bar = tqdm(desc=label, file=self._file, dynamic_ncols=True, **size)
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Show how far the run is, its score, and how wide its attention."""
+        """Shows how far the run is, its score and its attention entropy."""
         shown = {key: name for key, name in SHOWN.items() if key in row}
         state = "  ".join(
             f"{name} {_number(row, key, form)}" for key, (name, form) in shown.items()
@@ -45,26 +45,26 @@ class Terminal:
         if self._bar is not None:
             bar = self._bar
             bar.set_postfix_str(state, refresh=False)
-            _survive(lambda: bar.update(min(row["env_steps"], self._total) - bar.n))
+            _ignore_closed(lambda: bar.update(min(row["env_steps"], self._total) - bar.n))
             return
-        self._unsaid = self._progress(row) + state
-        if self._clock() - self._said_at >= self._interval:
-            self._say_progress()
+        self._pending = self._progress(row) + state
+        if self._clock() - self._printed_at >= self._interval:
+            self._print_pending()
 
     def message(self, text: str) -> None:
-        """Print a line of its own, above the bar where there is one."""
-        _survive(lambda: tqdm.write(text, file=self._file))
+        """Prints a line of its own, above the bar if there is one."""
+        _ignore_closed(lambda: tqdm.write(text, file=self._file))
 
     def close(self) -> None:
-        """End the bar, or print the last row if its turn had not come. Safe to call again."""
+        """Ends the bar, or prints the last row if it is still pending. Safe to call again."""
         if self._bar is not None:
-            _survive(self._bar.close)
-        elif self._unsaid:
-            self._say_progress()
+            _ignore_closed(self._bar.close)
+        elif self._pending:
+            self._print_pending()
 
-    def _say_progress(self) -> None:
-        self.message(self._unsaid)
-        self._unsaid, self._said_at = "", self._clock()
+    def _print_pending(self) -> None:
+        self.message(self._pending)
+        self._pending, self._printed_at = "", self._clock()
 
     def _progress(self, row: Mapping[str, float]) -> str:
         steps, rate = int(row["env_steps"]), row.get("env_steps_per_second", math.nan)
@@ -78,8 +78,8 @@ class Terminal:
         )
 
 
-def _survive(print_something: Callable[[], object]) -> None:
-    """Print, unless there is nowhere to print to any more."""
+def _ignore_closed(print_something: Callable[[], object]) -> None:
+    """Calls what prints; a terminal that is gone is no error."""
     try:
         print_something()
     except (OSError, ValueError):
