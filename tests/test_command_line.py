@@ -1,14 +1,18 @@
 """What a command line asks for, where nothing is wrong with it."""
 
+import random
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError
-from attn_ppo.launch.command_line import parse
+from attn_ppo.launch import overrides
+from attn_ppo.launch.command_line import grid, parse
 from attn_ppo.launch.overrides import conf_dir, groups
 
 
@@ -55,6 +59,50 @@ def test_jobs_at_once():
 def test_sweeping_over_a_group():
     asked = parse(["-m", "protocol=baselines,machado", "name=a,b"])
     assert [c.protocol.sticky_actions for c in asked.configs] == [0, 0, 0.25, 0.25]
+
+
+GRIDS = {
+    # the last key varies fastest; a key given again keeps its place and has the later values
+    "seed=0,1 lambda=0,0.5": [
+        ("seed=0", "lambda=0"),
+        ("seed=0", "lambda=0.5"),
+        ("seed=1", "lambda=0"),
+        ("seed=1", "lambda=0.5"),
+    ],
+    "seed=1 env=Pong seed=2,3": [("seed=2", "env=Pong"), ("seed=3", "env=Pong")],
+    "": [()],
+    # texts are as Hydra writes the values: quotes kept, numbers and booleans in Python's spelling
+    "seed=range(3)": [("seed=0",), ("seed=1",), ("seed=2",)],
+    "lambda=range(0,1,0.5)": [("lambda=0.0",), ("lambda=0.5",)],
+    "seed=choice(2,1)": [("seed=2",), ("seed=1",)],
+    "seed=sort(3,1,2)": [("seed=1",), ("seed=2",), ("seed=3",)],
+    "name='a','b'": [("name='a'",), ("name='b'",)],
+    'name="1e7",b': [('name="1e7"',), ("name=b",)],
+    "total_steps=1e7,10_000": [("total_steps=10000000.0",), ("total_steps=10000",)],
+    "wandb.tags=[a,b],[]": [("wandb.tags=[a,b]",), ("wandb.tags=[]",)],
+    "ppo.clip_value_loss=true,False": [
+        ("ppo.clip_value_loss=True",),
+        ("ppo.clip_value_loss=False",),
+    ],
+    "wandb.entity=null": [("wandb.entity=null",)],
+    "hydra.launcher.n_jobs=2 seed=1": [("hydra.launcher.n_jobs=2", "seed=1")],
+}
+
+
+@pytest.mark.parametrize("line", GRIDS)
+def test_order_and_texts_of_a_grid(line):
+    assert list(grid(overrides.parse(text) for text in line.split())) == GRIDS[line]
+
+
+def test_a_grid_is_what_hydras_own_sweeper_makes():
+    rng = random.Random(0)
+    plain = ["0", "-0.5,1e3", "a,'b c',\"d\"", "[1,2],[]", "{a:1},{b:[x]}", "true,null", r"a\,b"]
+    values = [*plain, "'a,b'", "range(4)", "range(0,1,0.25)", "choice(3,2,1)", "sort(b,a)"]
+    for _ in range(200):
+        keys = rng.choices(["seed", "lambda", "name", "env", "wandb.tags"], k=rng.randint(0, 4))
+        given = [OverridesParser.create().parse_override(f"{k}={rng.choice(values)}") for k in keys]
+        (points,) = BasicSweeper.split_arguments(given, None)
+        assert list(grid(given)) == [tuple(point) for point in points]
 
 
 def test_the_studys_settings_are_the_defaults(settings_of):

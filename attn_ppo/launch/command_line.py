@@ -7,14 +7,14 @@ run at a time, and with folders left behind.
 import argparse
 import copy
 import dataclasses
+import functools
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -78,9 +78,24 @@ def parse(argv: Sequence[str]) -> CommandLine:
     return asked
 
 
+def grid(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
+    """Every combination of the overrides' values, as `key=value` texts, in Hydra's own order.
+
+    The last key varies fastest. A key that is given again keeps its place and has the later values.
+    """
+    texts: dict[str, list[str]] = {}
+    for override in points:
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            texts[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            texts[key] = [f"{key}={override.get_value_element_as_str()}"]
+    return itertools.product(*texts.values())
+
+
 def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
     """One config a point of the sweep's grid, in Hydra's own order."""
-    hydra = _cached(_compose_hydra, _options(given))
+    hydra = _compose_hydra(_options(given))
     engine, launcher = hydra.runtime.choices.engine, copy.deepcopy(hydra.launcher)
     for override in given:
         if override.is_hydra_override():
@@ -92,8 +107,7 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
         raise ConfigError("experiment", hydra.runtime.choices.experiment, allowed)
     points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
     _check_size(points)
-    grid = BasicSweeper.split_arguments(points, None)[0]
-    configs = [_config(tuple(point)) for point in grid]
+    configs = [_config(point) for point in grid(points)]
     if not is_sweep or engine in _ON_THIS_MACHINE:
         for device in dict.fromkeys(settings.device for settings in configs):
             devices.check_device(device)
@@ -117,9 +131,9 @@ def _check_size(points: Iterable[Override]) -> None:
 
 def _config(point: tuple[str, ...]) -> RunConfig:
     """The settings at one point of the grid, a tuple of `key=value` without lists of values."""
-    given = [_cached(overrides.parse, text) for text in point]
+    given = [_parse(text) for text in point]
     chosen = tuple(o.input_line for o in given if o.key_or_group in overrides.groups())
-    values = copy.deepcopy(_cached(_compose_values, chosen))
+    values = copy.deepcopy(_compose_values(chosen))
     for override in given:
         *sections, leaf = override.key_or_group.split(".")
         if override.input_line in chosen or override.is_hydra_override():
@@ -134,14 +148,8 @@ def _config(point: tuple[str, ...]) -> RunConfig:
     return config.from_dict(values)
 
 
-_memo: dict[Any, Any] = {}
-
-
-def _cached(function: Any, argument: Any) -> Any:
-    """A sweep's points share most of their overrides: parse and compose each only once."""
-    if (function, argument) not in _memo:
-        _memo[function, argument] = function(argument)
-    return _memo[function, argument]
+# A sweep's points share most of their overrides: each is parsed and composed only once.
+_parse = functools.cache(overrides.parse)
 
 
 def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
@@ -156,11 +164,13 @@ def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
         raise ConfigError("", " ".join(chosen), allowed) from None
 
 
-def _compose_values(chosen: Iterable[str]) -> Any:
+@functools.cache
+def _compose_values(chosen: tuple[str, ...]) -> Any:
     return OmegaConf.to_container(_compose(chosen))
 
 
-def _compose_hydra(chosen: Iterable[str]) -> DictConfig:
+@functools.cache
+def _compose_hydra(chosen: tuple[str, ...]) -> DictConfig:
     return _compose(chosen, with_hydra=True).hydra
 
 
