@@ -1,6 +1,7 @@
 """By what a network is computed: PyTorch's operators, our CPU kernels, or torch.compile."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
@@ -29,13 +30,13 @@ def compiled(function: Function, /) -> Function:
 
     On a GPU as CUDA graphs, so that the CPU has one thing to launch instead of a hundred.
     """
-    if function not in _COMPILED:
-        mode = "reduce-overhead" if torch.cuda.is_available() else None
-        _COMPILED[function] = torch.compile(function, mode=mode)
-    return cast(Function, _COMPILED[function])
+    return cast(Function, _compile(function))
 
 
-_COMPILED: dict[Callable[..., Any], Callable[..., Any]] = {}
+@cache
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    mode = "reduce-overhead" if torch.cuda.is_available() else None
+    return torch.compile(function, mode=mode)
 
 
 class Backend(NamedTuple):
