@@ -27,8 +27,7 @@ from analysis.runs import Problem, newest_root, read_runs
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
-from attn_ppo.interpret.saliency.methods import check_score
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import SCORES, check_score
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import CHILDREN
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS

@@ -7,8 +7,7 @@ from torch import Generator
 
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
-from attn_ppo.interpret.saliency import methods as saliency
-from attn_ppo.interpret.saliency import perturbation
+from attn_ppo.interpret.saliency import gradients, perturbation
 from attn_ppo.interpret.saliency import several as together
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.several import maps, on_pixels
@@ -59,7 +58,7 @@ def test_what_they_share_is_computed_once(monkeypatch, methods, expected):
 
     count(perturbation, "maps", "blurred")
     count(together, "noisy", "noisy")
-    count(saliency, "_noisy_gradients", "noise of one method")
+    count(gradients, "_noisy_gradients", "noise of one method")
     maps(agent(), OBS, ACTIONS, SCORES["log_prob"], methods, Generator())
     assert [each for each in done if each != "noise of one method"] == expected
     assert done.count("noise of one method") == expected.count("noisy")

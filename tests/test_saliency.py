@@ -8,7 +8,7 @@ from planted import BOX, CELL, NEWEST, SPOT, log_prob, peak, planted, scene, sha
 from torch import Generator, Tensor, nn
 
 from attn_ppo.interpret.network import see
-from attn_ppo.interpret.saliency import methods as saliency
+from attn_ppo.interpret.saliency import gradients
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
 from attn_ppo.model import ActorCritic
@@ -46,18 +46,18 @@ def test_finds_what_draws_the_attention(name, score):
 
 def test_grad_cam_finds_the_cell():
     for gate in GATES:
-        cells = saliency.grad_cam_cells(planted(gate), scene(), ACTION, SCORES["log_prob"])
+        cells = gradients.grad_cam_cells(planted(gate), scene(), ACTION, SCORES["log_prob"])
         assert divmod(int(cells.argmax()), 7) == CELL
         assert cells.max() > 3 * cells.flatten().sort().values[-2]
     # Without attention: d logit / d feature is 2 in one of 49 cells, the feature there is 4.
     model, obs = planted("none"), scene(ground=0)
-    cells = saliency.grad_cam_cells(model, obs, ACTION, SCORES["margin"])
+    cells = gradients.grad_cam_cells(model, obs, ACTION, SCORES["margin"])
     assert cells[0, 2, 4].item() == pytest.approx(2 / 49 * 4)
     cells[0, 2, 4] = 0
     assert (cells == 0).all()
     # With a sigmoid wide open there, the feature is normalised, 4 / sqrt(4^2 + 4^2) = .707107; not
     # normalised, Grad-CAM would find 4 * .0883883 - 4 * .0883883, nothing.
-    seeing = saliency.grad_cam_cells(planted("sigmoid"), obs, ACTION, SCORES["margin"])
+    seeing = gradients.grad_cam_cells(planted("sigmoid"), obs, ACTION, SCORES["margin"])
     assert seeing[0, 2, 4].item() == pytest.approx(2 / 49 * 0.707107, rel=1e-4)
     maps = explain("grad_cam", model, obs, "margin")
     # Boxes that hold pixel (16, 60): rows 0..2, columns 4..6, so nine, of which one has weight.
@@ -127,7 +127,7 @@ def scoring(monkeypatch):
     """Replaces the network: the score is a function of the pixels."""
 
     def of(function):
-        monkeypatch.setattr(saliency, "see", lambda _model, pixels: pixels)
+        monkeypatch.setattr(gradients, "see", lambda _model, pixels: pixels)
         return Ramp(), lambda pixels, _actions: function(pixels)
 
     return of
@@ -140,8 +140,8 @@ def test_mean_and_variance_of_a_gradient_that_is_the_noise(scoring, sigma):
     obs = torch.full((1, 4, 84, 84), 250, dtype=torch.uint8)
     settings = {"samples": 50, "sigma": sigma}
     rng = Generator().manual_seed(0)
-    mean = saliency.smoothgrad(model, obs, ACTION, score, rng, **settings)
-    variance = saliency.vargrad(model, obs, ACTION, score, rng, **settings)
+    mean = gradients.smoothgrad(model, obs, ACTION, score, rng, **settings)
+    variance = gradients.vargrad(model, obs, ACTION, score, rng, **settings)
     # 28,224 pixels of 50 samples: the mean of means has an error of sigma / sqrt(1.4e6). Clipped
     # at 255 the mean would be below 242, wrapped around at 256 near 160.
     assert mean.mean().item() == pytest.approx(250, abs=sigma / 300)
@@ -151,7 +151,7 @@ def test_mean_and_variance_of_a_gradient_that_is_the_noise(scoring, sigma):
 
 def test_noise_is_of_fifteen_percent_and_fifty_samples(scoring):
     model, score = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
-    mean = explain_by(saliency.smoothgrad, model, frames(1) * 0, score)
+    mean = explain_by(gradients.smoothgrad, model, frames(1) * 0, score)
     assert mean.std().item() == pytest.approx(0.15 * 255 / 50**0.5, rel=0.02)
 
 
@@ -161,9 +161,9 @@ def explain_by(function, model, obs, score):
 
 def test_smoothgrad_keeps_signs_that_its_square_would_lose(scoring):
     model, score = scoring(lambda pixels: (pixels[:, 3] - pixels[:, 0]).sum((1, 2)))
-    mean = explain_by(saliency.smoothgrad, model, frames(1), score)
+    mean = explain_by(gradients.smoothgrad, model, frames(1), score)
     assert mean[0, :, 5, 5].tolist() == [-1, 0, 0, 1]
-    assert (explain_by(saliency.vargrad, model, frames(1), score) == 0).all()
+    assert (explain_by(gradients.vargrad, model, frames(1), score) == 0).all()
 
 
 # Integrated gradients
@@ -192,7 +192,7 @@ def test_even_steps_miss_what_happens_near_black(monkeypatch):
     assert explain("integrated_gradients", model, obs).sum().item() == pytest.approx(
         change, rel=0.02
     )
-    monkeypatch.setattr(saliency, "NEAR_BLACK", 1)
+    monkeypatch.setattr(gradients, "NEAR_BLACK", 1)
     assert abs(explain("integrated_gradients", model, obs).sum().item() - change) > 0.3 * change
 
 
@@ -263,7 +263,7 @@ def test_integrated_gradients_like_captum(gate):
     theirs = peer.attribute(
         obs.float(), n_steps=200, additional_forward_args=ACTION, internal_batch_size=50
     )
-    ours = saliency.integrated_gradients(
+    ours = gradients.integrated_gradients(
         model, obs, ACTION, SCORES["log_prob"], Generator(), steps=200
     )
     close(ours, theirs, 0.02)
@@ -277,13 +277,13 @@ def test_grad_cam_like_captum(score):
     pixels = obs.float().requires_grad_(True)
     theirs = peer.attribute(pixels, additional_forward_args=actions, relu_attributions=True)
     assert isinstance(theirs, Tensor)
-    close(saliency.grad_cam_cells(model, obs, actions, SCORES[score]), theirs.detach()[:, 0])
+    close(gradients.grad_cam_cells(model, obs, actions, SCORES[score]), theirs.detach()[:, 0])
 
 
 def test_noisy_gives_smoothgrad_and_vargrad_of_the_same_copies():
     model, obs = agent(), frames(2)
     arguments = model, obs, ACTION.expand(2), SCORES["log_prob"]
-    mean, variance = saliency.noisy(*arguments, Generator().manual_seed(3), samples=4)
+    mean, variance = gradients.noisy(*arguments, Generator().manual_seed(3), samples=4)
     for name, both in (("smoothgrad", mean), ("vargrad", variance)):
-        alone = getattr(saliency, name)(*arguments, Generator().manual_seed(3), samples=4)
+        alone = getattr(gradients, name)(*arguments, Generator().manual_seed(3), samples=4)
         torch.testing.assert_close(both, alone)

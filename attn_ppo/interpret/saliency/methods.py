@@ -5,25 +5,23 @@ float32: F = 4, a map for each frame, newest last, or F = 1, one for all. The mo
 was. Pixels count from 0 to 255, and a gradient is one by such a grey level.
 """
 
-import copy
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from attn_ppo.compute.layers import normalize_channels
-from attn_ppo.errors import ConfigError
-from attn_ppo.interpret.network import as_pixels, see, see_normalized
-from attn_ppo.interpret.receptive_field import spread
+from attn_ppo.interpret.saliency.gradients import (
+    grad_cam,
+    gradient,
+    gradient_x_input,
+    guided_backprop,
+    integrated_gradients,
+    smoothgrad,
+    vargrad,
+)
 from attn_ppo.interpret.saliency.perturbation import perturbation_actor, perturbation_critic, sarfa
-from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES, Score
+from attn_ppo.interpret.saliency.targets import Score
 from attn_ppo.model import ActorCritic
-
-SAMPLES = 50  # noisy copies
-NOISE = 0.15 * 255  # standard deviation of the noise, grey levels
-STEPS = 64  # of the integral; see integrated_gradients
-NEAR_BLACK = 4  # how much denser the steps are near black: at brightness (t / 64) ^ 4
 
 
 class Method(NamedTuple):
@@ -36,163 +34,6 @@ class Method(NamedTuple):
     explains: str | None = None  # what it is fixed to; None: the score that it is given
 
 
-def gradient(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
-) -> Tensor:
-    """(B, 4, 84, 84) d score / d pixel, score per grey level. Simonyan et al. 2013, section 3.
-
-    Signed: the paper draws the magnitude, the greatest over colours.
-    """
-    return _gradient_at(model, obs, actions, score)
-
-
-def gradient_x_input(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
-) -> Tensor:
-    """(B, 4, 84, 84) the gradient times the pixel, in units of the score. Shrikumar et al. 2016.
-
-    Zero wherever the screen is black.
-    """
-    return obs * _gradient_at(model, obs, actions, score)
-
-
-def smoothgrad(
-    model: ActorCritic,
-    obs: Tensor,
-    actions: Tensor,
-    score: Score,
-    rng: Generator,
-    *,
-    samples: int = SAMPLES,
-    sigma: float = NOISE,
-) -> Tensor:
-    """(B, 4, 84, 84) mean gradient over noisy copies, score per grey level. Smilkov et al. 2017.
-
-    The noise is 15 % of all 255 grey levels, where the paper takes those between the image's own
-    darkest and brightest. A noisy pixel may lie below 0 or above 255: it isn't clipped.
-    """
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
-    return torch.stack([each.mean(0) for each in noisy])
-
-
-def vargrad(
-    model: ActorCritic,
-    obs: Tensor,
-    actions: Tensor,
-    score: Score,
-    rng: Generator,
-    *,
-    samples: int = SAMPLES,
-    sigma: float = NOISE,
-) -> Tensor:
-    """(B, 4, 84, 84) variance of the gradient over noisy copies. Adebayo et al. 2018.
-
-    In (score per grey level) squared, the mean square about the samples' own mean.
-    """
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
-    return torch.stack([each.var(0, correction=0) for each in noisy])
-
-
-def noisy(
-    model: ActorCritic,
-    obs: Tensor,
-    actions: Tensor,
-    score: Score,
-    rng: Generator,
-    *,
-    samples: int = SAMPLES,
-    sigma: float = NOISE,
-) -> tuple[Tensor, Tensor]:
-    """`smoothgrad` and `vargrad` of the same noisy copies, in half the time."""
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
-    both = [(each.mean(0), each.var(0, correction=0)) for each in noisy]
-    mean, variance = (torch.stack(column) for column in zip(*both, strict=True))
-    return mean, variance
-
-
-def integrated_gradients(
-    model: ActorCritic,
-    obs: Tensor,
-    actions: Tensor,
-    score: Score,
-    _rng: Generator,
-    *,
-    steps: int = STEPS,
-) -> Tensor:
-    """(B, 4, 84, 84) in units of the score, from a black screen to this. Sundararajan et al. 2017.
-
-    Complete: all maps of an observation sum to its score less that of a black screen, but for
-    what the steps miss. The paper's steps are evenly spaced. Ours, midpoints of an even grid to
-    the fourth power, crowd near black, where normalised features turn fastest: on an agent of
-    160,000 steps 64 even ones missed 5 to 30 % of the difference, these 1 %. An agent without
-    biases (an untrained one) turns at once from nothing to all, which 64 steps hardly catch.
-    """
-    middles = (torch.arange(steps, device=obs.device) + 0.5) / steps
-    brightness = middles**NEAR_BLACK
-    weights = NEAR_BLACK * middles ** (NEAR_BLACK - 1) / steps
-    return torch.stack(
-        [
-            each
-            * torch.tensordot(
-                weights,
-                _gradient_at(
-                    model, brightness[:, None, None, None] * each, action.expand(steps), score
-                ),
-                1,
-            )
-            for each, action in zip(obs, actions, strict=True)
-        ]
-    )
-
-
-def guided_backprop(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
-) -> Tensor:
-    """(B, 4, 84, 84) the gradient without what ReLUs pass back below zero. Springenberg 2014.
-
-    In score per grey level, but no derivative of anything. The ReLUs of the encoder and the body
-    are guided. The attention's ELU isn't: its slope is nowhere zero, so there is no dead half that
-    the rule could be about. Adebayo et al. 2018 found that these maps hardly depend on the weights.
-    """
-    return _gradient_at(_guided(model), obs, actions, score)
-
-
-def grad_cam(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
-) -> Tensor:
-    """(B, 1, 84, 84) `grad_cam_cells` laid over the input by `cells_on_pixels`.
-
-    Drawn like the attention, since a cell sees 36x36 pixels; stretching 7x7 to 84x84, as usual,
-    would put the outer cells up to 12 pixels from the centre of what they see.
-    """
-    return cells_on_pixels(grad_cam_cells(model, obs, actions, score))
-
-
-def cells_on_pixels(cells: Tensor) -> Tensor:
-    """(B, 7, 7) -> (B, 1, 84, 84), the mean over the cells that see a pixel."""
-    return torch.from_numpy(spread(cells.cpu().numpy())).to(cells.device)[:, None]
-
-
-def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, score: Score) -> Tensor:
-    """(B, 7, 7) >= 0 on the last convolution after its ReLU. Selvaraju et al. 2017, eq. 1 and 2.
-
-    The score's slope by a feature, averaged over cells, times the feature: units of the score. An
-    agent with attention normalises the features of each cell, and so do we: as the convolution
-    gives them, they would be orthogonal to their gradient in every cell, whatever it looks at.
-    It says little of the attention's own scores: what raises one cell's lowers the others', and
-    the average cancels.
-    """
-    check_score(model, score)
-    with torch.no_grad():
-        features = see(model, obs).features
-        if model.attention is not None:
-            features = normalize_channels(features)
-    features.requires_grad_(True)
-    explained = score(see_normalized(model, features), actions)
-    (slope,) = torch.autograd.grad(explained.sum(), features)
-    return (slope.mean((2, 3), keepdim=True) * features.detach()).sum(1).relu()
-
-
 METHODS: dict[str, Method] = {
     "gradient": Method(
         gradient,
@@ -203,8 +44,8 @@ METHODS: dict[str, Method] = {
     "gradient_x_input": Method(
         gradient_x_input,
         signed=True,
-        about="The gradient times the pixel: above zero where what is bright raises the score, zero "
-        "on black; in units of the score.",
+        about="The gradient times the pixel: above zero where what is bright raises the score, "
+        "zero on black; in units of the score.",
     ),
     "smoothgrad": Method(
         smoothgrad,
@@ -258,74 +99,7 @@ METHODS: dict[str, Method] = {
         signed=False,
         frames=1,
         explains="action",
-        about="From 0 to 1: how much of the chosen action's probability is lost when the spot around "
-        "a pixel is blurred while the other actions' odds among themselves stay.",
+        about="From 0 to 1: how much of the chosen action's probability is lost when the spot "
+        "around a pixel is blurred while the other actions' odds among themselves stay.",
     ),
 }
-
-
-def check_score(model: ActorCritic, score: Score) -> None:
-    """Raises ConfigError where the score is one of the attention and the agent has none."""
-    if model.attention is None and score in (SCORES[name] for name in OF_ATTENTION):
-        raise ConfigError(
-            "score",
-            next(name for name, known in SCORES.items() if known is score),
-            ", ".join(name for name in SCORES if name not in OF_ATTENTION)
-            + " for an agent without attention",
-        )
-
-
-def _gradient_at(model: ActorCritic, pixels: Tensor, actions: Tensor, score: Score) -> Tensor:
-    """(B, 4, 84, 84) d score / d pixel at any pixels, float ones too."""
-    check_score(model, score)
-    pixels = as_pixels(pixels)
-    explained = score(see(model, pixels), actions)
-    return torch.autograd.grad(explained.sum(), pixels)[0]  # rows don't mix, so the sum is fine
-
-
-def _noisy_gradients(
-    model: ActorCritic,
-    obs: Tensor,
-    actions: Tensor,
-    score: Score,
-    rng: Generator,
-    samples: int,
-    sigma: float,
-) -> Iterator[Tensor]:
-    """For each observation the gradients (samples, 4, 84, 84) at copies with noise of `sigma`.
-
-    On float pixels: as uint8 the noise would wrap around at 256.
-    """
-    for each, action in zip(obs, actions, strict=True):
-        noise = torch.randn(samples, *each.shape, generator=rng, device=rng.device)
-        yield _gradient_at(model, each + sigma * noise, action.expand(samples), score)
-
-
-def _guided(model: ActorCritic) -> ActorCritic:
-    """A copy with the same weights, not copied, whose ReLUs of encoder and body are guided."""
-    shared: list[Any] = [model.layers, *model.parameters(), *model.buffers()]
-    twin = copy.deepcopy(model, {id(part): part for part in shared})
-    for stack in (twin.encoder, twin.body):
-        for at, layer in enumerate(stack):
-            if isinstance(layer, nn.ReLU):
-                stack[at] = _GuidedReLU()
-    return twin
-
-
-class _GuidedReLU(nn.Module):
-    def forward(self, inputs: Tensor) -> Tensor:
-        return _Guide.apply(inputs)  # pyright: ignore[reportReturnType]
-
-
-class _Guide(torch.autograd.Function):
-    """ReLU, which passes back only what is above zero, where its input was."""
-
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor) -> Tensor:
-        ctx.save_for_backward(inputs)
-        return inputs.relu()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (inputs,) = ctx.saved_tensors
-        return gradient.relu().masked_fill(inputs <= 0, 0)

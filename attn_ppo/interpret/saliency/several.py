@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Generator, Tensor
 
 from attn_ppo.interpret.saliency import perturbation
-from attn_ppo.interpret.saliency.methods import METHODS, cells_on_pixels, grad_cam_cells, noisy
+from attn_ppo.interpret.saliency.gradients import cells_on_pixels, grad_cam_cells, noisy
+from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import Score
 from attn_ppo.model import ActorCritic
 

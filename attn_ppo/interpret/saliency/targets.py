@@ -8,7 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import Seen
+from attn_ppo.model import ActorCritic
 from attn_ppo.regularizers import attention_entropy
 
 # Seen and the actions (B,) int64 that are to be explained -> (B,); only some look at the actions.
@@ -59,3 +61,14 @@ OF_ATTENTION = ("focus", "attended")  # which an agent without attention doesn't
 def about_score(name: str) -> str:
     """What a score is, in a line for people."""
     return (SCORES[name].__doc__ or "").partition("\n")[0]
+
+
+def check_score(model: ActorCritic, score: Score) -> None:
+    """Raises ConfigError where the score is one of the attention and the agent has none."""
+    if model.attention is None and score in (SCORES[name] for name in OF_ATTENTION):
+        raise ConfigError(
+            "score",
+            next(name for name, known in SCORES.items() if known is score),
+            ", ".join(name for name in SCORES if name not in OF_ATTENTION)
+            + " for an agent without attention",
+        )

@@ -14,9 +14,9 @@ from PIL import Image
 
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
-from attn_ppo.interpret.saliency.methods import METHODS, Method, check_score
+from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.several import maps, on_pixels
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import SCORES, check_score
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
 from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
