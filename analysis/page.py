@@ -27,7 +27,7 @@ from analysis.runs import Problem, newest_root, read_runs
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
-from attn_ppo.interpret.saliency.targets import SCORES, check_score
+from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import CHILDREN
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
@@ -74,8 +74,8 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
     """Lets the agents of the runs play, explains what they did, writes it all down."""
     agents = [open_agent(folder) for folder in folders]
     for agent in agents:
-        check_score(agent.model, SCORES[options.score])
-    choice = Choice(options.score, options.methods, _roots(agents, options), options.children)
+        check_target(agent.model, TARGETS[options.target])
+    choice = Choice(options.target, options.methods, _roots(agents, options), options.children)
     played = [
         Played(agent, recorded(folder, agent, **how(options)))
         for folder, agent in zip(folders, agents, strict=True)

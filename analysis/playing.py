@@ -13,7 +13,7 @@ from analysis.stats import order_games
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.schema import Range, check_choice, check_whole, nearest
 
 
@@ -33,13 +33,16 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--seed", default="0", help="of the games that are played; 0")
         self.add_argument("--agent-seed", help="of the training; default: each lambda's first")
         self.add_argument("--methods", default=",".join(METHODS), help="of saliency; %(default)s")
-        self.add_argument("--score", default="log_prob", help=f"explained: {', '.join(SCORES)}")
+        self.add_argument("--target", default="log_prob", help=f"explained: {', '.join(TARGETS)}")
+        hidden = argparse.SUPPRESS
+        self.add_argument("--score", dest="target", default=hidden, help=hidden)  # former name
 
     def options(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """The command line, its options checked. Raises ConfigError."""
         options, unknown = self.parse_known_args(arguments)
         if unknown:
-            known = [name for action in self._actions for name in action.option_strings]
+            shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
+            known = [name for action in shown for name in action.option_strings]
             found = nearest(unknown[0].partition("=")[0], known)
             raise ConfigError("", unknown[0], f"folders, {', '.join(known)}", found)
         options.steps = whole("--steps", options.steps, STEPS)
@@ -50,7 +53,7 @@ class Parser(argparse.ArgumentParser):
             options.agent_seed = whole("--agent-seed", options.agent_seed, SEEDS)
         options.methods = names_of("--methods", options.methods, METHODS)
         names_of("--policy", options.policy, POLICIES)
-        names_of("--score", options.score, SCORES)
+        names_of("--target", options.target, TARGETS)
         return options
 
     def error(self, message: str) -> NoReturn:

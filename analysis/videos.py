@@ -89,10 +89,10 @@ def _explained(
 ) -> Path | None:
     """The agent's saliency video; None, with a line, where it has no attention to explain."""
     about = recording.about
-    score, seed = options.score, options.seed
+    target, seed = options.target, options.seed
     path = out / f"{about.game}-lambda={about.lambda_}-seed={about.seed}-saliency.mp4"
     try:
-        frames = explain(agent, recording, score=score, methods=options.methods, seed=seed)
+        frames = explain(agent, recording, target=target, methods=options.methods, seed=seed)
     except ConfigError as error:
         print(Problem("skipped", run.folder, str(error).removeprefix("error: ")))
         return None

@@ -17,7 +17,7 @@ from attn_ppo import config
 from attn_ppo.interpret.network import opened
 from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
 from attn_ppo.model import ActorCritic
@@ -62,9 +62,9 @@ def _calls(gate: str) -> dict[str, Callable[[], object]]:
     settings = config.AttentionSettings(gate=gate, maps=2, hidden=512)  # pyright: ignore[reportArgumentType]
     model = opened(ActorCritic(6, settings, rng))
     obs = torch.randint(0, 256, (1, 4, 84, 84), generator=rng, dtype=torch.uint8)
-    actions, score = torch.tensor([1]), SCORES["log_prob"]
+    actions, target = torch.tensor([1]), TARGETS["log_prob"]
     calls: dict[str, Callable[[], object]] = {
-        name: lambda method=method: method.function(model, obs, actions, score, rng)
+        name: lambda method=method: method.function(model, obs, actions, target, rng)
         for name, method in METHODS.items()
     }
     calls |= {ALL_THREE: lambda: perturbation.maps(model, obs, actions)}

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
 GATES = ("softmax", "sigmoid", "none")
@@ -34,7 +34,7 @@ def frames(batch: int, seed: int = 0) -> Tensor:
     return torch.randint(0, 256, (batch, 4, 84, 84), generator=rng, dtype=torch.uint8)
 
 
-def explain(name: str, model: ActorCritic, obs: Tensor, score: Any = "log_prob", seed=0) -> Tensor:
-    score = SCORES[score] if isinstance(score, str) else score
+def explain(name: str, model: ActorCritic, obs: Tensor, target: Any = "log_prob", seed=0) -> Tensor:
+    target = TARGETS[target] if isinstance(target, str) else target
     actions = ACTION.expand(len(obs))
-    return METHODS[name].function(model, obs, actions, score, Generator().manual_seed(seed))
+    return METHODS[name].function(model, obs, actions, target, Generator().manual_seed(seed))

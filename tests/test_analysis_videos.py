@@ -92,7 +92,7 @@ def test_broken_and_unfinished_runs_are_named(write_run, capsys):
 
 def test_no_attention_has_no_attention_to_explain(write_run, capsys):
     write_run("attention.gate=none")
-    assert videos.main([*SHORT, "--score", "focus"]) == 0
+    assert videos.main([*SHORT, "--target", "focus"]) == 0
     assert made() == ["Breakout.mp4"]
     assert "without attention" in capsys.readouterr().out
 
@@ -124,7 +124,8 @@ def test_a_disk_that_refuses_is_told(write_run, capsys):
         ("--seed=-1", ["--seed=-1", "from 0"]),
         ("--agent-seed=7", ["--agent-seed=7", "a seed of these runs: 0"]),
         ("--policy=gredy", ["--policy=gredy", "stochastic, greedy", "nearest: greedy"]),
-        ("--score=log_pob", ["--score=log_pob", "nearest: log_prob"]),
+        ("--target=log_pob", ["--target=log_pob", "nearest: log_prob"]),
+        ("--score=log_pob", ["--target=log_pob", "nearest: log_prob"]),
         ("--methods=gradient,vargard", ["--methods=vargard", "nearest: vargrad"]),
         ("--stepps=3", ["--stepps=3", "nearest: --steps"]),
         ("--steps", ["--steps", "--help"]),

@@ -11,7 +11,7 @@ from attn_ppo.interpret.saliency import gradients, perturbation
 from attn_ppo.interpret.saliency import several as together
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.several import maps, on_pixels
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
 OBS, ACTIONS = torch.cat([scene(), scene(elsewhere=90)]), torch.tensor([1, 2])
@@ -24,7 +24,7 @@ def agent(gate: str = "softmax") -> ActorCritic:
 
 @pytest.mark.parametrize("gate", ["softmax", "none"])
 def test_they_are_what_each_method_gives_alone(gate):
-    arguments = agent(gate), OBS, ACTIONS, SCORES["log_prob"]
+    arguments = agent(gate), OBS, ACTIONS, TARGETS["log_prob"]
     found = maps(*arguments, list(METHODS), Generator().manual_seed(3))
     assert list(found) == list(METHODS)
     for name, method in METHODS.items():
@@ -34,7 +34,7 @@ def test_they_are_what_each_method_gives_alone(gate):
 
 
 def test_they_stay_as_coarse_as_they_are():
-    found = maps(agent(), OBS, ACTIONS, SCORES["log_prob"], ["sarfa", "grad_cam"], Generator())
+    found = maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], ["sarfa", "grad_cam"], Generator())
     assert {name: tuple(each.shape) for name, each in found.items()} == {
         "sarfa": (2, 1, 17, 17),
         "grad_cam": (2, 1, 7, 7),
@@ -59,6 +59,6 @@ def test_what_they_share_is_computed_once(monkeypatch, methods, expected):
     count(perturbation, "maps", "blurred")
     count(together, "noisy", "noisy")
     count(gradients, "_noisy_gradients", "noise of one method")
-    maps(agent(), OBS, ACTIONS, SCORES["log_prob"], methods, Generator())
+    maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], methods, Generator())
     assert [each for each in done if each != "noise of one method"] == expected
     assert done.count("noise of one method") == expected.count("noisy")

@@ -160,7 +160,7 @@ def test_the_page_asks_for_nothing_outside(page):
 
 def test_several_runs_and_other_roots(played, tmp_path):
     steps = []
-    choice = Choice(score="value", methods=("gradient",), roots=("value",), n=2)
+    choice = Choice(target="value", methods=("gradient",), roots=("value",), n=2)
     write_page(tmp_path / "p.html", [played, played], choice, lambda: steps.append(1))
     header, arrays = decode((tmp_path / "p.html").read_text())
     assert len(header["runs"]) == 2

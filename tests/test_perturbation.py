@@ -11,7 +11,7 @@ from attn_ppo.interpret.network import see, see_features
 from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.perturbation import Maps, blur, maps, specificity, upsample
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
 GATES = ("softmax", "sigmoid", "none")
@@ -143,7 +143,7 @@ def test_upsampling_puts_numbers_at_their_centres():
 @pytest.mark.parametrize("name", [name for name in METHODS if METHODS[name].explains])
 def test_methods_are_the_upsampled_maps(name):
     model, obs = planted(), scene(elsewhere=100)
-    found = METHODS[name].function(model, obs, ACTION, SCORES["value"], Generator())
+    found = METHODS[name].function(model, obs, ACTION, TARGETS["value"], Generator())
     field = {"policy": "actor", "value": "critic", "action": "sarfa"}[METHODS[name].explains or ""]
     raw = getattr(maps(model, obs, ACTION), field)
     torch.testing.assert_close(found[:, 0, :81:5, :81:5], raw)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.playing import check_writable, exit_code
+from analysis.playing import Parser, check_writable, exit_code
 from attn_ppo.errors import ConfigError
 
 
@@ -41,3 +41,16 @@ def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path):
     for path in (tmp_path / "a" / "b.html", tmp_path / "old.html", tmp_path):
         check_writable("--out", path)
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
+
+
+@pytest.mark.parametrize(
+    ("given", "target"),
+    [([], "log_prob"), (["--target", "value"], "value"), (["--score=margin"], "margin")],
+)
+def test_score_is_another_name_of_target(given, target, capsys):
+    parser = Parser("analysis.page", None)
+    assert parser.options(given).target == target
+    parser.print_help()
+    text = capsys.readouterr().out
+    assert "--target" in text
+    assert "--score" not in text

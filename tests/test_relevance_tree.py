@@ -10,7 +10,7 @@ import torch
 from attn_ppo import config
 from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import opened, see
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Level, Tree
 from attn_ppo.model import ActorCritic
@@ -80,8 +80,8 @@ def test_direct_sums_what_the_hidden_units_hand_down(sparse_agent, obs):
 def test_a_score_s_root_is_the_score_and_its_children_are_cells(sparse_agent, obs, root):
     tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
     seen = see(sparse_agent, torch.from_numpy(obs)[None])
-    score = SCORES[root](seen, torch.tensor([2])).item()
-    assert tree.relevance[0] == pytest.approx(score, abs=1e-5)
+    target = TARGETS[root](seen, torch.tensor([2])).item()
+    assert tree.relevance[0] == pytest.approx(target, abs=1e-5)
     assert tree.channel[0] == (0 if root == "value" else 2)
     assert 0 < tree.coverage[0] < 1
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from attn_ppo.interpret.network import see
 from attn_ppo.interpret.saliency import gradients
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
+from attn_ppo.interpret.saliency.targets import OF_ATTENTION, TARGETS
 from attn_ppo.model import ActorCritic
 
 SIGNED = [name for name, method in METHODS.items() if method.signed]
@@ -32,13 +32,13 @@ def test_finds_the_spot(name, gate):
     assert (maps[0, :NEWEST] == 0).all()  # nobody looks at older frames
 
 
-@pytest.mark.parametrize("score", OF_ATTENTION)
+@pytest.mark.parametrize("target", OF_ATTENTION)
 @pytest.mark.parametrize("name", [n for n in SIGNED if n != "guided_backprop"])
-def test_finds_what_draws_the_attention(name, score):
-    at = explain(name, planted(sharpness=6), scene(), score)[0, NEWEST]
+def test_finds_what_draws_the_attention(name, target):
+    at = explain(name, planted(sharpness=6), scene(), target)[0, NEWEST]
     assert at[SPOT].min() > 0
     others = torch.cat([at[:28].flatten(), at[36:].flatten()])
-    # Of the score's slope the other 48 cells together have as much as CELL, with the other sign,
+    # Of the target's slope the other 48 cells together have as much as CELL, with the other sign,
     # though their own features are dim, where the normalisation is 2.8 times as steep.
     assert others.sum() < 0
     assert at[SPOT].mean() > 10 * others.abs().mean()
@@ -46,18 +46,18 @@ def test_finds_what_draws_the_attention(name, score):
 
 def test_grad_cam_finds_the_cell():
     for gate in GATES:
-        cells = gradients.grad_cam_cells(planted(gate), scene(), ACTION, SCORES["log_prob"])
+        cells = gradients.grad_cam_cells(planted(gate), scene(), ACTION, TARGETS["log_prob"])
         assert divmod(int(cells.argmax()), 7) == CELL
         assert cells.max() > 3 * cells.flatten().sort().values[-2]
     # Without attention: d logit / d feature is 2 in one of 49 cells, the feature there is 4.
     model, obs = planted("none"), scene(ground=0)
-    cells = gradients.grad_cam_cells(model, obs, ACTION, SCORES["margin"])
+    cells = gradients.grad_cam_cells(model, obs, ACTION, TARGETS["margin"])
     assert cells[0, 2, 4].item() == pytest.approx(2 / 49 * 4)
     cells[0, 2, 4] = 0
     assert (cells == 0).all()
     # With a sigmoid wide open there, the feature is normalised, 4 / sqrt(4^2 + 4^2) = .707107; not
     # normalised, Grad-CAM would find 4 * .0883883 - 4 * .0883883, nothing.
-    seeing = gradients.grad_cam_cells(planted("sigmoid"), obs, ACTION, SCORES["margin"])
+    seeing = gradients.grad_cam_cells(planted("sigmoid"), obs, ACTION, TARGETS["margin"])
     assert seeing[0, 2, 4].item() == pytest.approx(2 / 49 * 0.707107, rel=1e-4)
     maps = explain("grad_cam", model, obs, "margin")
     # Boxes that hold pixel (16, 60): rows 0..2, columns 4..6, so nine, of which one has weight.
@@ -79,7 +79,7 @@ def test_sign(name, gate):
 # Without attention the margin is 2 * (4 * mean of 64 pixels / 255 + .1), the other logits being 0,
 # and the value is - 3 / 2 of that: slopes of 8 / (64 * 255) = 1 / 2040 and - 3 / 4080 by a pixel.
 @pytest.mark.parametrize(
-    ("name", "score", "expected"),
+    ("name", "target", "expected"),
     [
         ("gradient", "margin", 1 / 2040),
         ("gradient", "value", -3 / 4080),
@@ -93,8 +93,8 @@ def test_sign(name, gate):
         ("guided_backprop", "value", 0),  # passed back below zero into the body's ReLU
     ],
 )
-def test_where_the_agent_is_linear(name, score, expected):
-    maps = explain(name, planted("none"), scene(spot=200, ground=0), score)
+def test_where_the_agent_is_linear(name, target, expected):
+    maps = explain(name, planted("none"), scene(spot=200, ground=0), target)
     exact = torch.zeros(1, 4, 84, 84)
     exact[0, NEWEST, SPOT[0], SPOT[1]] = expected
     # 3e-4: the midpoints' error in integrating t^3, 1 / (2 * 64^2) of it.
@@ -107,8 +107,8 @@ def test_the_sum_of_the_attention_explains_nothing():
 
     model, obs = agent(), frames(1)
     nothing = explain("gradient", model, obs, attention_sum).abs().max()
-    for score in OF_ATTENTION:
-        assert explain("gradient", model, obs, score).abs().max() > 1e4 * nothing
+    for target in OF_ATTENTION:
+        assert explain("gradient", model, obs, target).abs().max() > 1e4 * nothing
     # a sum of sigmoids is a number like any other
     assert explain("gradient", agent("sigmoid"), obs, attention_sum).abs().max() > 1e4 * nothing
 
@@ -117,14 +117,14 @@ def test_the_sum_of_the_attention_explains_nothing():
 
 
 class Ramp(nn.Module):
-    """Not an agent, but enough for `see` to be replaced: its score is what the test says."""
+    """Not an agent, but enough for `see` to be replaced: its target is what the test says."""
 
     attention = None
 
 
 @pytest.fixture
 def scoring(monkeypatch):
-    """Replaces the network: the score is a function of the pixels."""
+    """Replaces the network: the target is a function of the pixels."""
 
     def of(function):
         monkeypatch.setattr(gradients, "see", lambda _model, pixels: pixels)
@@ -135,13 +135,13 @@ def scoring(monkeypatch):
 
 @pytest.mark.parametrize("sigma", [10.0, 38.25])
 def test_mean_and_variance_of_a_gradient_that_is_the_noise(scoring, sigma):
-    # The score is half the square, so its gradient is the noisy pixel itself.
-    model, score = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
+    # The target is half the square, so its gradient is the noisy pixel itself.
+    model, target = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
     obs = torch.full((1, 4, 84, 84), 250, dtype=torch.uint8)
     settings = {"samples": 50, "sigma": sigma}
     rng = Generator().manual_seed(0)
-    mean = gradients.smoothgrad(model, obs, ACTION, score, rng, **settings)
-    variance = gradients.vargrad(model, obs, ACTION, score, rng, **settings)
+    mean = gradients.smoothgrad(model, obs, ACTION, target, rng, **settings)
+    variance = gradients.vargrad(model, obs, ACTION, target, rng, **settings)
     # 28,224 pixels of 50 samples: the mean of means has an error of sigma / sqrt(1.4e6). Clipped
     # at 255 the mean would be below 242, wrapped around at 256 near 160.
     assert mean.mean().item() == pytest.approx(250, abs=sigma / 300)
@@ -150,34 +150,34 @@ def test_mean_and_variance_of_a_gradient_that_is_the_noise(scoring, sigma):
 
 
 def test_noise_is_of_fifteen_percent_and_fifty_samples(scoring):
-    model, score = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
-    mean = explain_by(gradients.smoothgrad, model, frames(1) * 0, score)
+    model, target = scoring(lambda pixels: pixels.square().sum((1, 2, 3)) / 2)
+    mean = explain_by(gradients.smoothgrad, model, frames(1) * 0, target)
     assert mean.std().item() == pytest.approx(0.15 * 255 / 50**0.5, rel=0.02)
 
 
-def explain_by(function, model, obs, score):
-    return function(model, obs, ACTION, score, Generator().manual_seed(0))
+def explain_by(function, model, obs, target):
+    return function(model, obs, ACTION, target, Generator().manual_seed(0))
 
 
 def test_smoothgrad_keeps_signs_that_its_square_would_lose(scoring):
-    model, score = scoring(lambda pixels: (pixels[:, 3] - pixels[:, 0]).sum((1, 2)))
-    mean = explain_by(gradients.smoothgrad, model, frames(1), score)
+    model, target = scoring(lambda pixels: (pixels[:, 3] - pixels[:, 0]).sum((1, 2)))
+    mean = explain_by(gradients.smoothgrad, model, frames(1), target)
     assert mean[0, :, 5, 5].tolist() == [-1, 0, 0, 1]
-    assert (explain_by(gradients.vargrad, model, frames(1), score) == 0).all()
+    assert (explain_by(gradients.vargrad, model, frames(1), target) == 0).all()
 
 
 # Integrated gradients
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("gate", GATES)
-def test_integrated_gradients_are_complete(gate, score):
-    if gate == "none" and score in OF_ATTENTION:
+def test_integrated_gradients_are_complete(gate, target):
+    if gate == "none" and target in OF_ATTENTION:
         pytest.skip("no attention")
     for model, obs in ((agent(gate), frames(1)), (planted(gate), scene())):
-        of = SCORES[score]
+        of = TARGETS[target]
         change = of(see(model, obs), ACTION) - of(see(model, obs * 0), ACTION)
-        maps = explain("integrated_gradients", model, obs, score)
+        maps = explain("integrated_gradients", model, obs, target)
         gap = (maps.sum() - change).abs()
         assert gap < 5e-4 * maps.abs().sum()  # much of which cancels where weights are random
         if model is not agent(gate):
@@ -200,14 +200,14 @@ def test_even_steps_miss_what_happens_near_black(monkeypatch):
 
 
 class Explained(nn.Module):
-    """The score as the output of a module, as captum wants it."""
+    """The target as the output of a module, as captum wants it."""
 
-    def __init__(self, model: ActorCritic, score: str):
+    def __init__(self, model: ActorCritic, target: str):
         super().__init__()
-        self.model, self.score = model, SCORES[score]
+        self.model, self.target = model, TARGETS[target]
 
     def forward(self, pixels: Tensor, actions: Tensor) -> Tensor:
-        return self.score(see(self.model, pixels), actions)
+        return self.target(see(self.model, pixels), actions)
 
 
 def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-4) -> None:
@@ -217,12 +217,12 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-4) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("score", ["log_prob", "value"])
+@pytest.mark.parametrize("target", ["log_prob", "value"])
 @pytest.mark.parametrize("gate", GATES)
-def test_like_captum(gate, score):
+def test_like_captum(gate, target):
     model, obs = agent(gate), frames(2)
     pixels, actions = obs.float().requires_grad_(True), ACTION.expand(2)
-    wrapped = Explained(model, score)
+    wrapped = Explained(model, target)
     peers = {
         "gradient": captum.attr.Saliency(wrapped).attribute(
             pixels, additional_forward_args=actions, abs=False
@@ -235,7 +235,7 @@ def test_like_captum(gate, score):
         ),
     }
     for name, theirs in peers.items():
-        close(explain(name, model, obs, score), theirs.detach())
+        close(explain(name, model, obs, target), theirs.detach())
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -264,25 +264,25 @@ def test_integrated_gradients_like_captum(gate):
         obs.float(), n_steps=200, additional_forward_args=ACTION, internal_batch_size=50
     )
     ours = gradients.integrated_gradients(
-        model, obs, ACTION, SCORES["log_prob"], Generator(), steps=200
+        model, obs, ACTION, TARGETS["log_prob"], Generator(), steps=200
     )
     close(ours, theirs, 0.02)
 
 
-@pytest.mark.parametrize("score", ["log_prob", "value"])
-def test_grad_cam_like_captum(score):
+@pytest.mark.parametrize("target", ["log_prob", "value"])
+def test_grad_cam_like_captum(target):
     model, obs = agent("none"), frames(2)
-    peer = captum.attr.LayerGradCam(Explained(model, score), model.encoder[5])
+    peer = captum.attr.LayerGradCam(Explained(model, target), model.encoder[5])
     actions = ACTION.expand(2)
     pixels = obs.float().requires_grad_(True)
     theirs = peer.attribute(pixels, additional_forward_args=actions, relu_attributions=True)
     assert isinstance(theirs, Tensor)
-    close(gradients.grad_cam_cells(model, obs, actions, SCORES[score]), theirs.detach()[:, 0])
+    close(gradients.grad_cam_cells(model, obs, actions, TARGETS[target]), theirs.detach()[:, 0])
 
 
 def test_noisy_gives_smoothgrad_and_vargrad_of_the_same_copies():
     model, obs = agent(), frames(2)
-    arguments = model, obs, ACTION.expand(2), SCORES["log_prob"]
+    arguments = model, obs, ACTION.expand(2), TARGETS["log_prob"]
     mean, variance = gradients.noisy(*arguments, Generator().manual_seed(3), samples=4)
     for name, both in (("smoothgrad", mean), ("vargrad", variance)):
         alone = getattr(gradients, name)(*arguments, Generator().manual_seed(3), samples=4)

@@ -9,7 +9,7 @@ from torch import Generator
 from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import see
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import OF_ATTENTION, SCORES
+from attn_ppo.interpret.saliency.targets import OF_ATTENTION, TARGETS
 from bench.saliency import measure
 
 OF_GRADIENTS = [name for name, method in METHODS.items() if method.explains is None]
@@ -52,11 +52,11 @@ def test_leaves_no_trace_on_the_model(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_batch_is_explained_one_by_one(name):
     model, obs = agent(), frames(3)
-    actions, score = torch.tensor([2, 0, 1]), SCORES["log_prob"]
+    actions, target = torch.tensor([2, 0, 1]), TARGETS["log_prob"]
     function = METHODS[name].function
-    together = function(model, obs, actions, score, Generator().manual_seed(5))
+    together = function(model, obs, actions, target, Generator().manual_seed(5))
     rng = Generator().manual_seed(5)  # goes on from one to the next
-    alone = [function(model, obs[i : i + 1], actions[i : i + 1], score, rng) for i in range(3)]
+    alone = [function(model, obs[i : i + 1], actions[i : i + 1], target, rng) for i in range(3)]
     scale = together.abs().amax().item()
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-5 * scale)
 
@@ -77,18 +77,18 @@ def test_finite_where_all_is_saturated_or_black(name):
     dead.state_dict()["encoder.4.bias"].zero_()
     black = torch.zeros(1, 4, 84, 84, dtype=torch.uint8)
     assert (see(dead, black).features == 0).all()  # nothing to normalise
-    for score in SCORES if METHODS[name].explains is None else ["log_prob"]:
-        assert explain(name, sharp, scene(), score).isfinite().all()
-        assert explain(name, dead, black, score).isfinite().all()
+    for target in TARGETS if METHODS[name].explains is None else ["log_prob"]:
+        assert explain(name, sharp, scene(), target).isfinite().all()
+        assert explain(name, dead, black, target).isfinite().all()
 
 
-@pytest.mark.parametrize("score", OF_ATTENTION)
+@pytest.mark.parametrize("target", OF_ATTENTION)
 @pytest.mark.parametrize("name", OF_GRADIENTS)
-def test_scores_of_attention_need_attention(name, score):
+def test_targets_of_attention_need_attention(name, target):
     with pytest.raises(ConfigError) as error:
-        explain(name, agent("none"), frames(1), score)
+        explain(name, agent("none"), frames(1), target)
     assert str(error.value) == (
-        f"error: score={score} is not allowed\n"
+        f"error: target={target} is not allowed\n"
         "allowed: log_prob, margin, value for an agent without attention"
     )
 

@@ -138,9 +138,9 @@ def test_every_method_can_be_drawn(settings_of, gate):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"score": "log_pob"}, ["score=log_pob", "nearest: log_prob"]),
+        ({"target": "log_pob"}, ["target=log_pob", "nearest: log_prob"]),
         ({"methods": ["vargard"]}, ["methods=vargard", "nearest: vargrad"]),
-        ({"score": "focus"}, ["score=focus", "without attention"]),
+        ({"target": "focus"}, ["target=focus", "without attention"]),
     ],
 )
 def test_what_cant_be_explained_is_told_at_once(settings_of, asked, words):

@@ -1,7 +1,7 @@
-"""Saliency by gradients: how a score changes with each pixel, or with each feature (Grad-CAM).
+"""Saliency by gradients: how a target changes with each pixel, or with each feature (Grad-CAM).
 
 The functions that METHODS of `methods` names all take (model, obs (B, 4, 84, 84) uint8,
-actions (B,), score, rng) and leave the model as it was.
+actions (B,), target, rng) and leave the model as it was.
 """
 
 import copy
@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from attn_ppo.compute.layers import normalize_channels
 from attn_ppo.interpret.network import as_pixels, see, see_normalized
 from attn_ppo.interpret.receptive_field import spread
-from attn_ppo.interpret.saliency.targets import Score, check_score
+from attn_ppo.interpret.saliency.targets import Target, check_target
 from attn_ppo.model import ActorCritic
 
 SAMPLES = 50  # noisy copies
@@ -24,41 +24,41 @@ NEAR_BLACK = 4  # how much denser the steps are near black: at brightness (t / 6
 
 
 def gradient(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, target: Target, _rng: Generator
 ) -> Tensor:
-    """(B, 4, 84, 84) d score / d pixel, score per grey level. Simonyan et al. 2013, section 3.
+    """(B, 4, 84, 84) d target / d pixel, target per grey level. Simonyan et al. 2013, section 3.
 
     Signed: the paper draws the magnitude, the greatest over colours.
     """
-    return _gradient_at(model, obs, actions, score)
+    return _gradient_at(model, obs, actions, target)
 
 
 def gradient_x_input(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, target: Target, _rng: Generator
 ) -> Tensor:
-    """(B, 4, 84, 84) the gradient times the pixel, in units of the score. Shrikumar et al. 2016.
+    """(B, 4, 84, 84) the gradient times the pixel, in units of the target. Shrikumar et al. 2016.
 
     Zero wherever the screen is black.
     """
-    return obs * _gradient_at(model, obs, actions, score)
+    return obs * _gradient_at(model, obs, actions, target)
 
 
 def smoothgrad(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     rng: Generator,
     *,
     samples: int = SAMPLES,
     sigma: float = NOISE,
 ) -> Tensor:
-    """(B, 4, 84, 84) mean gradient over noisy copies, score per grey level. Smilkov et al. 2017.
+    """(B, 4, 84, 84) mean gradient over noisy copies, target per grey level. Smilkov et al. 2017.
 
     The noise is 15 % of all 255 grey levels, where the paper takes those between the image's own
     darkest and brightest. A noisy pixel may lie below 0 or above 255: it isn't clipped.
     """
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
+    noisy = _noisy_gradients(model, obs, actions, target, rng, samples, sigma)
     return torch.stack([each.mean(0) for each in noisy])
 
 
@@ -66,7 +66,7 @@ def vargrad(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     rng: Generator,
     *,
     samples: int = SAMPLES,
@@ -74,9 +74,9 @@ def vargrad(
 ) -> Tensor:
     """(B, 4, 84, 84) variance of the gradient over noisy copies. Adebayo et al. 2018.
 
-    In (score per grey level) squared, the mean square about the samples' own mean.
+    In (target per grey level) squared, the mean square about the samples' own mean.
     """
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
+    noisy = _noisy_gradients(model, obs, actions, target, rng, samples, sigma)
     return torch.stack([each.var(0, correction=0) for each in noisy])
 
 
@@ -84,14 +84,14 @@ def noisy(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     rng: Generator,
     *,
     samples: int = SAMPLES,
     sigma: float = NOISE,
 ) -> tuple[Tensor, Tensor]:
     """`smoothgrad` and `vargrad` of the same noisy copies, in half the time."""
-    noisy = _noisy_gradients(model, obs, actions, score, rng, samples, sigma)
+    noisy = _noisy_gradients(model, obs, actions, target, rng, samples, sigma)
     both = [(each.mean(0), each.var(0, correction=0)) for each in noisy]
     mean, variance = (torch.stack(column) for column in zip(*both, strict=True))
     return mean, variance
@@ -101,14 +101,14 @@ def integrated_gradients(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     _rng: Generator,
     *,
     steps: int = STEPS,
 ) -> Tensor:
-    """(B, 4, 84, 84) in units of the score, from a black screen to this. Sundararajan et al. 2017.
+    """(B, 4, 84, 84) in units of the target, from a black screen to this. Sundararajan et al. 2017.
 
-    Complete: all maps of an observation sum to its score less that of a black screen, but for
+    Complete: all maps of an observation sum to its target less that of a black screen, but for
     what the steps miss. The paper's steps are evenly spaced. Ours, midpoints of an even grid to
     the fourth power, crowd near black, where normalised features turn fastest: on an agent of
     160,000 steps 64 even ones missed 5 to 30 % of the difference, these 1 %. An agent without
@@ -123,7 +123,7 @@ def integrated_gradients(
             * torch.tensordot(
                 weights,
                 _gradient_at(
-                    model, brightness[:, None, None, None] * each, action.expand(steps), score
+                    model, brightness[:, None, None, None] * each, action.expand(steps), target
                 ),
                 1,
             )
@@ -133,26 +133,26 @@ def integrated_gradients(
 
 
 def guided_backprop(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 4, 84, 84) the gradient without what ReLUs pass back below zero. Springenberg 2014.
 
-    In score per grey level, but no derivative of anything. The ReLUs of the encoder and the body
+    In target per grey level, but no derivative of anything. The ReLUs of the encoder and the body
     are guided. The attention's ELU isn't: its slope is nowhere zero, so there is no dead half that
     the rule could be about. Adebayo et al. 2018 found that these maps hardly depend on the weights.
     """
-    return _gradient_at(_guided(model), obs, actions, score)
+    return _gradient_at(_guided(model), obs, actions, target)
 
 
 def grad_cam(
-    model: ActorCritic, obs: Tensor, actions: Tensor, score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) `grad_cam_cells` laid over the input by `cells_on_pixels`.
 
     Drawn like the attention, since a cell sees 36x36 pixels; stretching 7x7 to 84x84, as usual,
     would put the outer cells up to 12 pixels from the centre of what they see.
     """
-    return cells_on_pixels(grad_cam_cells(model, obs, actions, score))
+    return cells_on_pixels(grad_cam_cells(model, obs, actions, target))
 
 
 def cells_on_pixels(cells: Tensor) -> Tensor:
@@ -160,31 +160,31 @@ def cells_on_pixels(cells: Tensor) -> Tensor:
     return torch.from_numpy(spread(cells.cpu().numpy())).to(cells.device)[:, None]
 
 
-def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, score: Score) -> Tensor:
+def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, target: Target) -> Tensor:
     """(B, 7, 7) >= 0 on the last convolution after its ReLU. Selvaraju et al. 2017, eq. 1 and 2.
 
-    The score's slope by a feature, averaged over cells, times the feature: units of the score. An
+    The target's slope by a feature, averaged over cells, times the feature: target units. An
     agent with attention normalises the features of each cell, and so do we: as the convolution
     gives them, they would be orthogonal to their gradient in every cell, whatever it looks at.
     It says little of the attention's own scores: what raises one cell's lowers the others', and
     the average cancels.
     """
-    check_score(model, score)
+    check_target(model, target)
     with torch.no_grad():
         features = see(model, obs).features
         if model.attention is not None:
             features = normalize_channels(features)
     features.requires_grad_(True)
-    explained = score(see_normalized(model, features), actions)
+    explained = target(see_normalized(model, features), actions)
     (slope,) = torch.autograd.grad(explained.sum(), features)
     return (slope.mean((2, 3), keepdim=True) * features.detach()).sum(1).relu()
 
 
-def _gradient_at(model: ActorCritic, pixels: Tensor, actions: Tensor, score: Score) -> Tensor:
-    """(B, 4, 84, 84) d score / d pixel at any pixels, float ones too."""
-    check_score(model, score)
+def _gradient_at(model: ActorCritic, pixels: Tensor, actions: Tensor, target: Target) -> Tensor:
+    """(B, 4, 84, 84) d target / d pixel at any pixels, float ones too."""
+    check_target(model, target)
     pixels = as_pixels(pixels)
-    explained = score(see(model, pixels), actions)
+    explained = target(see(model, pixels), actions)
     return torch.autograd.grad(explained.sum(), pixels)[0]  # rows don't mix, so the sum is fine
 
 
@@ -192,7 +192,7 @@ def _noisy_gradients(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     rng: Generator,
     samples: int,
     sigma: float,
@@ -203,7 +203,7 @@ def _noisy_gradients(
     """
     for each, action in zip(obs, actions, strict=True):
         noise = torch.randn(samples, *each.shape, generator=rng, device=rng.device)
-        yield _gradient_at(model, each + sigma * noise, action.expand(samples), score)
+        yield _gradient_at(model, each + sigma * noise, action.expand(samples), target)
 
 
 def _guided(model: ActorCritic) -> ActorCritic:

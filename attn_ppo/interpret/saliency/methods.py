@@ -1,6 +1,6 @@
 """Which pixels a number of the agent hangs on, by every method: METHODS, a literal dict.
 
-All take (model, obs (B, 4, 84, 84) uint8, actions (B,), score, rng) and return (B, F, 84, 84)
+All take (model, obs (B, 4, 84, 84) uint8, actions (B,), target, rng) and return (B, F, 84, 84)
 float32: F = 4, a map for each frame, newest last, or F = 1, one for all. The model is left as it
 was. Pixels count from 0 to 255, and a gradient is one by such a grey level.
 """
@@ -20,18 +20,18 @@ from attn_ppo.interpret.saliency.gradients import (
     vargrad,
 )
 from attn_ppo.interpret.saliency.perturbation import perturbation_actor, perturbation_critic, sarfa
-from attn_ppo.interpret.saliency.targets import Score
+from attn_ppo.interpret.saliency.targets import Target
 from attn_ppo.model import ActorCritic
 
 
 class Method(NamedTuple):
     """A way to explain, and what people need to know to read its maps."""
 
-    function: Callable[[ActorCritic, Tensor, Tensor, Score, Generator], Tensor]
+    function: Callable[[ActorCritic, Tensor, Tensor, Target, Generator], Tensor]
     about: str  # what sign and scale mean
     signed: bool  # or never below zero
     frames: int = 4  # maps an observation: one for each frame, or one for all
-    explains: str | None = None  # what it is fixed to; None: the score that it is given
+    explains: str | None = None  # what it is fixed to; None: the target it is given
 
 
 METHODS: dict[str, Method] = {

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import Conv2d
 
 from attn_ppo.interpret.network import see, see_features
-from attn_ppo.interpret.saliency.targets import Score
+from attn_ppo.interpret.saliency.targets import Target
 from attn_ppo.model import ActorCritic
 
 SIZE, STRIDE = 84, 5  # pixels of the input; of which every fifth is the centre of a spot
@@ -48,7 +48,7 @@ def upsample(raw: Tensor) -> Tensor:
 
 
 def perturbation_actor(
-    model: ActorCritic, obs: Tensor, actions: Tensor, _score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, _target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) half the squared change of the policy's logits. Greydanus et al. 2018, eq. 3.
 
@@ -58,14 +58,14 @@ def perturbation_actor(
 
 
 def perturbation_critic(
-    model: ActorCritic, obs: Tensor, actions: Tensor, _score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, _target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) half the squared change of the value. Greydanus et al. 2018, eq. 4."""
     return upsample(maps(model, obs, actions).critic)
 
 
 def sarfa(
-    model: ActorCritic, obs: Tensor, actions: Tensor, _score: Score, _rng: Generator
+    model: ActorCritic, obs: Tensor, actions: Tensor, _target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) within [0, 1], specific and relevant. Puri et al. 2020; see `specificity`."""
     return upsample(maps(model, obs, actions).sarfa)

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.gradients import cells_on_pixels, grad_cam_cells, noisy
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import Score
+from attn_ppo.interpret.saliency.targets import Target
 from attn_ppo.model import ActorCritic
 
 BLURRED = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarfa": "sarfa"}
@@ -18,7 +18,7 @@ def maps(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
-    score: Score,
+    target: Target,
     methods: Sequence[str],
     rng: Generator,
 ) -> dict[str, Tensor]:
@@ -31,12 +31,12 @@ def maps(
         blurred = perturbation.maps(model, obs, actions)
         found |= {name: getattr(blurred, who)[:, None] for name, who in BLURRED.items()}
     if set(methods) >= set(NOISY):
-        found |= zip(NOISY, noisy(model, obs, actions, score, rng), strict=True)
+        found |= zip(NOISY, noisy(model, obs, actions, target, rng), strict=True)
     for name in methods:
         if name == "grad_cam":
-            found[name] = grad_cam_cells(model, obs, actions, score)[:, None]
+            found[name] = grad_cam_cells(model, obs, actions, target)[:, None]
         elif name not in found:
-            found[name] = METHODS[name].function(model, obs, actions, score, rng)
+            found[name] = METHODS[name].function(model, obs, actions, target, rng)
     return {name: found[name] for name in methods}
 
 

@@ -14,7 +14,7 @@ from attn_ppo.model import ActorCritic
 from attn_ppo.regularizers import attention_entropy
 
 # Seen and the actions (B,) int64 that are to be explained -> (B,); only some look at the actions.
-Score = Callable[[Seen, Tensor], Tensor]
+Target = Callable[[Seen, Tensor], Tensor]
 
 
 def log_prob(seen: Seen, actions: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def attended(seen: Seen, _: Tensor) -> Tensor:
     return (flat.amax(-1) - flat.mean(-1)).sum(-1)
 
 
-SCORES: dict[str, Score] = {
+TARGETS: dict[str, Target] = {
     "log_prob": log_prob,
     "margin": margin,
     "value": value,
@@ -58,17 +58,17 @@ SCORES: dict[str, Score] = {
 OF_ATTENTION = ("focus", "attended")  # which an agent without attention doesn't have
 
 
-def about_score(name: str) -> str:
-    """What a score is, in a line for people."""
-    return (SCORES[name].__doc__ or "").partition("\n")[0]
+def about_target(name: str) -> str:
+    """What a target is, in one line for people."""
+    return (TARGETS[name].__doc__ or "").partition("\n")[0]
 
 
-def check_score(model: ActorCritic, score: Score) -> None:
-    """Raises ConfigError where the score is one of the attention and the agent has none."""
-    if model.attention is None and score in (SCORES[name] for name in OF_ATTENTION):
+def check_target(model: ActorCritic, target: Target) -> None:
+    """Raises ConfigError where the target is one of the attention and the agent has none."""
+    if model.attention is None and target in (TARGETS[name] for name in OF_ATTENTION):
         raise ConfigError(
-            "score",
-            next(name for name, known in SCORES.items() if known is score),
-            ", ".join(name for name in SCORES if name not in OF_ATTENTION)
+            "target",
+            next(name for name, known in TARGETS.items() if known is target),
+            ", ".join(name for name in TARGETS if name not in OF_ATTENTION)
             + " for an agent without attention",
         )

@@ -14,7 +14,7 @@ import numpy as np
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.targets import about_score
+from attn_ppo.interpret.saliency.targets import about_target
 from attn_ppo.interpret.show.container import Container
 from attn_ppo.interpret.show.jumps import jumps
 from attn_ppo.interpret.show.shades import forest, shades
@@ -35,7 +35,7 @@ class Played(NamedTuple):
 class Choice(NamedTuple):
     """What a page shows of the games."""
 
-    score: str = "log_prob"  # one of SCORES, which the saliency maps explain
+    target: str = "log_prob"  # one of TARGETS, which the saliency maps explain
     methods: tuple[str, ...] = tuple(METHODS)
     roots: tuple[str, ...] = tuple(LEVELS)  # of the trees
     n: int = 3  # children of a node
@@ -46,14 +46,14 @@ def write_page(
 ) -> None:
     """Writes the page; `on_step` is called for each step of each recording.
 
-    Raises ConfigError for a score or root that an agent doesn't have, RunError where the disk
+    Raises ConfigError for a target or root that an agent doesn't have, RunError where the disk
     doesn't take the file. Nothing half-made stays behind.
     """
     container = Container()
     runs = [_run(container, each, choice, on_step) for each in played]
     header = {
         "format": FORMAT,
-        "score": {"name": choice.score, "about": about_score(choice.score)},
+        "score": {"name": choice.target, "about": about_target(choice.target)},
         "methods": [
             {"name": name, "signed": METHODS[name].signed, "about": METHODS[name].about}
             for name in choice.methods
@@ -86,7 +86,7 @@ def _run(
         for name, array in _arrays(recording).items()
     }
     maps = []
-    for step in shades(agent, recording, choice.score, choice.methods):
+    for step in shades(agent, recording, choice.target, choice.methods):
         maps.append(step)
         on_step()
     for name in choice.methods:

@@ -11,7 +11,7 @@ from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.perturbation import SIZE
 from attn_ppo.interpret.saliency.several import maps
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tree import Tree
 
 LEVELS = 15  # shades either side of zero: noise of more doesn't compress, and can't be seen
@@ -25,9 +25,9 @@ class Shades(NamedTuple):
 
 
 def shades(
-    agent: OpenAgent, recording: Recording, score: str, methods: Sequence[str], *, seed: int = 0
+    agent: OpenAgent, recording: Recording, target: str, methods: Sequence[str], *, seed: int = 0
 ) -> Iterator[dict[str, Shades]]:
-    """Each step's maps of `score`, by method.
+    """Each step's maps of `target`, by method.
 
     Maps of the four frames are added up: what a pixel does that changes in all of them. Two by
     two pixels become their mean; what is coarser by itself, 17x17 or 7x7, stays so.
@@ -36,7 +36,7 @@ def shades(
     for step in range(len(recording)):
         obs = torch.from_numpy(recording.observations(np.array([step])))
         actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
-        found = maps(agent.model, obs, actions, SCORES[score], methods, rng)
+        found = maps(agent.model, obs, actions, TARGETS[target], methods, rng)
         yield {name: _shade(_small(each)) for name, each in found.items()}
 
 

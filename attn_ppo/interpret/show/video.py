@@ -16,7 +16,7 @@ from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.several import maps, on_pixels
-from attn_ppo.interpret.saliency.targets import SCORES, check_score
+from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
 from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
@@ -60,21 +60,21 @@ def explain(
     agent: OpenAgent,
     recording: Recording,
     *,
-    score: str = "log_prob",
+    target: str = "log_prob",
     methods: Sequence[str] = tuple(METHODS),
     seed: int = 0,
 ) -> Iterator[np.ndarray]:
-    """One agent's screen, policy and attention, beside what each method makes of `score`.
+    """One agent's screen, policy and attention, beside what each method makes of `target`.
 
     Of a map for each of the four frames a pixel shows the strongest. Raises ConfigError at once
-    where a name is unknown, or where the score is one of an attention that the agent doesn't have.
+    where a name is unknown, or where the target is one of an attention that the agent doesn't have.
     """
-    check_choice("score", score, SCORES)
+    check_choice("target", target, TARGETS)
     for name in methods:
         check_choice("methods", name, METHODS)
-    check_score(agent.model, SCORES[score])
+    check_target(agent.model, TARGETS[target])
     chosen = {name: METHODS[name] for name in methods}
-    return _explained(recording, score, chosen, _saliency(agent, recording, score, chosen, seed))
+    return _explained(recording, target, chosen, _saliency(agent, recording, target, chosen, seed))
 
 
 class _Place(NamedTuple):
@@ -84,7 +84,7 @@ class _Place(NamedTuple):
 
 def _explained(
     recording: Recording,
-    score: str,
+    target: str,
     methods: Mapping[str, Method],
     saliencies: Iterator[dict[str, np.ndarray]],
 ) -> Iterator[np.ndarray]:
@@ -112,7 +112,7 @@ def _explained(
             image.paste(drawing.enlarge(shaded, TILE, TILE), place)
         for name, place in explained.items():
             tinted = drawing.tinted(frame, scales[name](saliency[name]), methods[name].signed)
-            note = f"{methods[name].explains or score} {scales[name].full:.1g}"
+            note = f"{methods[name].explains or target} {scales[name].full:.1g}"
             _tile_head(image, place, name.replace("_", " "), note)
             image.paste(drawing.enlarge(tinted, TILE, TILE), place)
         yield np.asarray(image)
@@ -151,7 +151,7 @@ def _screen(recording: Recording, step: int, strength: np.ndarray) -> Image.Imag
 
 
 def _saliency(
-    agent: OpenAgent, recording: Recording, score: str, methods: Mapping[str, Method], seed: int
+    agent: OpenAgent, recording: Recording, target: str, methods: Mapping[str, Method], seed: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Each step's map (84, 84) by each method, computed BATCH steps at a time."""
     rng = torch.Generator().manual_seed(seed)
@@ -159,7 +159,7 @@ def _saliency(
         steps = np.arange(first, min(first + BATCH, len(recording)))
         obs = torch.from_numpy(recording.observations(steps))
         actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
-        found = maps(agent.model, obs, actions, SCORES[score], list(methods), rng)
+        found = maps(agent.model, obs, actions, TARGETS[target], list(methods), rng)
         drawn = {name: _strongest(on_pixels(name, each)) for name, each in found.items()}
         for number in range(len(steps)):
             yield {name: each[number] for name, each in drawn.items()}

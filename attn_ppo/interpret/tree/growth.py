@@ -12,7 +12,7 @@ class Layer(NamedTuple):
     channel: np.ndarray
     row: np.ndarray
     column: np.ndarray
-    slope: np.ndarray  # of the score by the unit's activation, along the path
+    slope: np.ndarray  # of the target by the unit's activation, along the path
     index: np.ndarray  # of their nodes
 
 

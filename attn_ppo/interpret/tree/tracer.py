@@ -1,8 +1,8 @@
-"""Where a score comes from: its evidence traced down the network onto the four input frames.
+"""Where a target comes from: its evidence traced down the network onto the four input frames.
 
 Tracer.tree -> tree.Tree.
 
-A node is a unit of a layer, at a place; its relevance is what the score owes to it along its path.
+A node is a unit of a layer, at a place; its relevance is what the target owes to it along its path.
 Each unit is a sum over its inputs, to which its relevance is handed down in proportion to weight x
 activation (gradient x activation along the path; LRP-0 of Bach et al. 2015): children plus bias
 are the parent. Of the children only the n strongest are kept; what they hold, `coverage` tells.
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from attn_ppo.compute import layers
 from attn_ppo.interpret.network import Seen, opened_copy
-from attn_ppo.interpret.saliency.targets import SCORES
+from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.growth import Growth, Layer
 from attn_ppo.interpret.tree.peaks import peaks
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS, Tree
@@ -31,7 +31,7 @@ CHILDREN = Range(1, 16)  # of a node; 16 of each make half a million nodes
 
 
 class Tracer:
-    """A trained network whose scores are traced, in float64, so that relevance is conserved."""
+    """A trained network whose targets are traced, in float64, so that relevance is conserved."""
 
     def __init__(self, model: ActorCritic):
         self._model = opened_copy(model).double()
@@ -59,7 +59,7 @@ class Tracer:
         if root in ATTENTION_ROOTS:
             layer = self._from_attention(growth, features, direct=root == "attention_direct")
         else:
-            layer = self._from_score(growth, features, root, action)
+            layer = self._from_target(growth, features, root, action)
         down = zip(reversed(activations), reversed(self._convolutions), strict=True)
         first = len(LEVELS[root]) - len(self._convolutions)
         for level, (below, (weight, bias, stride)) in enumerate(down, first):
@@ -103,7 +103,7 @@ class Tracer:
         constant = above * (factor * b1[unit] - mean[unit])
         return _features(growth, 2, units, slopes, constant, normal, norm, row, column)
 
-    def _from_score(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
+    def _from_target(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
         """The root, its cells and the units of the last convolution at these."""
         model, normal, norm = self._model, features, np.ones(features.shape[2:])
         if model.attention is not None:
@@ -114,11 +114,11 @@ class Tracer:
             attended = normal.flatten(1).requires_grad_(True)
             none = attended.new_zeros(0)
             seen = Seen(none, none, none, *model.decide(attended))
-            score = SCORES[root](seen, torch.tensor([action]))
-            (gradient,) = torch.autograd.grad(score.sum(), attended)
+            target = TARGETS[root](seen, torch.tensor([action]))
+            (gradient,) = torch.autograd.grad(target.sum(), attended)
         slopes = gradient.view_as(normal)[0].numpy()
         relevance = slopes * normal[0].numpy()  # (64, 7, 7)
-        cells, total = relevance.sum(0), float(score.detach())
+        cells, total = relevance.sum(0), float(target.detach())
 
         zero, chosen = np.zeros(1, np.int64), np.array([0 if root == "value" else action])
         top = growth.add(-1, 0, zero, chosen, zero, zero, np.array([total]))
@@ -161,7 +161,7 @@ def _features(
 ) -> Layer:
     """The strongest of the last convolution's channels at the places of the nodes `index` (P,).
 
-    `slopes` (P, 64) are the score's by `normal`, which is the channels times `norm` (7, 7).
+    `slopes` (P, 64) are the target's by `normal`, which is the channels times `norm` (7, 7).
     """
     inputs = slopes * normal[0].numpy()[:, row, column].T
     channel, place, rank = growth.strongest(index, inputs, constant)

@@ -1,4 +1,4 @@
-"""A relevance tree: nodes on the way from a score down to the input frames, and how much they hold.
+"""A relevance tree: from a target down to the input frames, and how much each node holds.
 
 Level, LEVELS · Tree.coverage, held, level_coverage, as_dict.
 """
@@ -26,15 +26,16 @@ CONVOLUTIONS = (
 )
 MAP = Level("attention map", 8, 36)
 OF_ATTENTION = (MAP, Level("attention hidden", 8, 36), *CONVOLUTIONS)
-OF_SCORES = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
+# The page knows the level of the target itself by the name "score".
+OF_TARGETS = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
 # Where a tree may begin, and its levels. `attention_direct` sums over the attention's hidden units,
-# like the scores over the body's: there are so many alike that no three of them hold anything.
+# like the targets over the body's: there are so many alike that no three of them hold anything.
 LEVELS = {
     "attention": OF_ATTENTION,
     "attention_direct": (MAP, *CONVOLUTIONS),
-    "log_prob": OF_SCORES,
-    "margin": OF_SCORES,
-    "value": OF_SCORES,
+    "log_prob": OF_TARGETS,
+    "margin": OF_TARGETS,
+    "value": OF_TARGETS,
 }
 ATTENTION_ROOTS = ("attention", "attention_direct")
 
@@ -49,11 +50,13 @@ class Tree:
     parent: np.ndarray  # (nodes,) index of the parent, -1 at roots
     level: np.ndarray  # index into levels
     rank: np.ndarray
-    channel: np.ndarray  # of its layer; the map at attention's roots, the action or 0 at a score's,
+    channel: (
+        np.ndarray
+    )  # of its layer; the map at attention's roots, the action or 0 at a target's,
     # 0 at cells, the frame at input frames, of which 3 is the newest
     row: np.ndarray
     column: np.ndarray
-    relevance: np.ndarray  # signed, in the score's units
+    relevance: np.ndarray  # signed, in the target's units
     bias: np.ndarray  # of the relevance, what goes to constants; 0 where there are no children
     total: np.ndarray  # sum of |relevance| of all children, kept or not, and |bias|; 0 at leaves
 
