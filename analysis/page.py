@@ -18,9 +18,9 @@ from analysis.playing import (
     by_game,
     check_writable,
     exit_code,
-    how,
     is_run,
     names_of,
+    play_options,
     whole,
 )
 from analysis.runs import Problem, newest_root, read_runs
@@ -77,7 +77,7 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
         check_target(agent.model, TARGETS[options.target])
     choice = Choice(options.target, options.methods, _roots(agents, options), options.children)
     played = [
-        Played(agent, recorded(folder, agent, **how(options)))
+        Played(agent, recorded(folder, agent, **play_options(options)))
         for folder, agent in zip(folders, agents, strict=True)
     ]
     total = sum(len(each.recording) for each in played)

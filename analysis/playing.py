@@ -91,7 +91,7 @@ def check_writable(key: str, path: Path) -> None:
         raise ConfigError(key, path, allowed) from None
 
 
-def how(options: argparse.Namespace) -> dict[str, Any]:
+def play_options(options: argparse.Namespace) -> dict[str, Any]:
     """The options that say how the agents play, for `recorded`."""
     return {name: getattr(options, name) for name in ("steps", "games", "policy", "seed")}
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from analysis.figures import summary
-from analysis.playing import Parser, by_game, check_writable, exit_code, how
+from analysis.playing import Parser, by_game, check_writable, exit_code, play_options
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
@@ -76,7 +76,7 @@ def _first_played(
     for run in runs:
         try:
             agent = open_agent(run.folder)
-            return run, agent, recorded(run.folder, agent, **how(options))
+            return run, agent, recorded(run.folder, agent, **play_options(options))
         except (ConfigError, RunError, OSError, KeyError, RuntimeError) as error:
             if isinstance(error, RunError) and error.code == ExitCode.DISK:
                 raise

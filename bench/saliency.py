@@ -15,8 +15,8 @@ from torch import Generator
 
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
-from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.perturbation import perturbation_maps
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
@@ -67,7 +67,7 @@ def _calls(gate: str) -> dict[str, Callable[[], object]]:
         name: lambda method=method: method.function(model, obs, actions, target, rng)
         for name, method in METHODS.items()
     }
-    calls |= {ALL_THREE: lambda: perturbation.maps(model, obs, actions)}
+    calls |= {ALL_THREE: lambda: perturbation_maps(model, obs, actions)}
     tracer, frames = Tracer(model), obs[0].numpy()
     roots = [root for root in LEVELS if gate != "none" or root not in ATTENTION_ROOTS]
     return calls | {

@@ -8,9 +8,9 @@ from torch import Generator
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
 from attn_ppo.interpret.saliency import gradients, perturbation
-from attn_ppo.interpret.saliency import several as together
+from attn_ppo.interpret.saliency import maps as together
+from attn_ppo.interpret.saliency.maps import on_pixels, saliency_maps
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.several import maps, on_pixels
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
@@ -25,7 +25,7 @@ def agent(gate: str = "softmax") -> ActorCritic:
 @pytest.mark.parametrize("gate", ["softmax", "none"])
 def test_they_are_what_each_method_gives_alone(gate):
     arguments = agent(gate), OBS, ACTIONS, TARGETS["log_prob"]
-    found = maps(*arguments, list(METHODS), Generator().manual_seed(3))
+    found = saliency_maps(*arguments, list(METHODS), Generator().manual_seed(3))
     assert list(found) == list(METHODS)
     for name, method in METHODS.items():
         alone = method.function(*arguments, Generator().manual_seed(3))
@@ -34,7 +34,9 @@ def test_they_are_what_each_method_gives_alone(gate):
 
 
 def test_they_stay_as_coarse_as_they_are():
-    found = maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], ["sarfa", "grad_cam"], Generator())
+    found = saliency_maps(
+        agent(), OBS, ACTIONS, TARGETS["log_prob"], ["sarfa", "grad_cam"], Generator()
+    )
     assert {name: tuple(each.shape) for name, each in found.items()} == {
         "sarfa": (2, 1, 17, 17),
         "grad_cam": (2, 1, 7, 7),
@@ -56,9 +58,9 @@ def test_what_they_share_is_computed_once(monkeypatch, methods, expected):
         real = getattr(module, function)
         monkeypatch.setattr(module, function, lambda *given: (done.append(what), real(*given))[1])
 
-    count(perturbation, "maps", "blurred")
-    count(together, "noisy", "noisy")
+    count(perturbation, "perturbation_maps", "blurred")
+    count(together, "smoothgrad_and_vargrad", "noisy")
     count(gradients, "_noisy_gradients", "noise of one method")
-    maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], methods, Generator())
+    saliency_maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], methods, Generator())
     assert [each for each in done if each != "noise of one method"] == expected
     assert done.count("noise of one method") == expected.count("noisy")

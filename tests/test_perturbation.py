@@ -10,7 +10,13 @@ from torch import Generator, Tensor
 from attn_ppo.interpret.network import see, see_features
 from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.interpret.saliency.perturbation import Maps, blur, maps, specificity, upsample
+from attn_ppo.interpret.saliency.perturbation import (
+    PerturbationMaps,
+    blur,
+    perturbation_maps,
+    specificity,
+    upsample,
+)
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
@@ -46,7 +52,7 @@ def test_blur_is_opencvs():
 @pytest.mark.parametrize("gate", GATES)
 def test_maps_are_what_the_agent_makes_of_blurred_spots(gate):
     model, obs = planted(gate), scene(elsewhere=180, older=255)
-    found, clear = maps(model, obs, ACTION), see(model, obs)
+    found, clear = perturbation_maps(model, obs, ACTION), see(model, obs)
     biggest = [map.max().item() for map in found]
     for i, j in ((0, 0), (6, 9), (7, 10), (5, 9), (11, 3), (16, 16)):
         changed = see(model, blurred_at(obs, 5 * i, 5 * j))
@@ -62,8 +68,8 @@ def test_maps_are_what_the_agent_makes_of_blurred_spots(gate):
 
 @pytest.mark.parametrize("gate", GATES)
 def test_finds_the_spot(gate):
-    found = maps(planted(gate), scene(older=255), ACTION)
-    assert isinstance(found, Maps)
+    found = perturbation_maps(planted(gate), scene(older=255), ACTION)
+    assert isinstance(found, PerturbationMaps)
     near = (slice(4, 9), slice(7, 12))  # centres on rows 20 .. 40, columns 35 .. 55
     for raw in found:
         assert raw.shape == (1, 17, 17)
@@ -77,15 +83,15 @@ def test_finds_the_spot(gate):
 
 def test_sarfa_alone_knows_which_action():
     model, obs = planted(), scene()
-    for_another = maps(model, obs, torch.tensor([LIKED + 1]))
-    assert torch.equal(for_another.actor, maps(model, obs, ACTION).actor)
+    for_another = perturbation_maps(model, obs, torch.tensor([LIKED + 1]))
+    assert torch.equal(for_another.actor, perturbation_maps(model, obs, ACTION).actor)
     assert for_another.sarfa.max() < 1e-6  # blurring makes it likelier
-    assert maps(model, obs, ACTION).sarfa.max() > 0.1
+    assert perturbation_maps(model, obs, ACTION).sarfa.max() > 0.1
 
 
 def test_nothing_to_blur_nothing_to_see():
     obs = torch.full((1, 4, 84, 84), 200, dtype=torch.uint8)
-    found = maps(planted("none"), obs, ACTION)
+    found = perturbation_maps(planted("none"), obs, ACTION)
     assert all(map.abs().max() < 1e-6 for map in found)
 
 
@@ -93,8 +99,8 @@ def test_older_frames_are_blurred_too():
     model = planted("none")
     first = model.state_dict()["encoder.0.weight"]
     first[0, 0], first[0, NEWEST] = first[0, NEWEST].clone(), 0  # looks at the oldest frame
-    assert maps(model, scene(older=255, spot=20), ACTION).actor.max() > 0.1
-    assert maps(model, scene(older=20, spot=255), ACTION).actor.max() < 1e-6
+    assert perturbation_maps(model, scene(older=255, spot=20), ACTION).actor.max() > 0.1
+    assert perturbation_maps(model, scene(older=20, spot=255), ACTION).actor.max() < 1e-6
 
 
 def test_specificity_by_hand():
@@ -145,7 +151,7 @@ def test_methods_are_the_upsampled_maps(name):
     model, obs = planted(), scene(elsewhere=100)
     found = METHODS[name].function(model, obs, ACTION, TARGETS["value"], Generator())
     field = {"policy": "actor", "value": "critic", "action": "sarfa"}[METHODS[name].explains or ""]
-    raw = getattr(maps(model, obs, ACTION), field)
+    raw = getattr(perturbation_maps(model, obs, ACTION), field)
     torch.testing.assert_close(found[:, 0, :81:5, :81:5], raw)
 
 
@@ -157,15 +163,16 @@ def test_all_three_maps_cost_one_set_of_passes(monkeypatch):
         return see_features(model, features)
 
     monkeypatch.setattr(perturbation, "see_features", counted)
-    maps(planted(), scene(), ACTION)
+    perturbation_maps(planted(), scene(), ACTION)
     assert sum(seen) == 17 * 17
 
 
 def test_two_spots_compete_for_the_attention():
     obs = scene(elsewhere=255)
-    raw = maps(planted(), obs, ACTION).actor
+    raw = perturbation_maps(planted(), obs, ACTION).actor
     at = upsample(raw)[0, 0]
     # Blurring either matters: the one makes way for the other.
     assert at[SPOT].mean() > 5 * at[:20].mean()
     assert at[ELSEWHERE].mean() > 5 * at[:20].mean()
-    assert upsample(maps(planted("sigmoid"), obs, ACTION).actor)[0, 0][ELSEWHERE].max() < 1e-6
+    raw = perturbation_maps(planted("sigmoid"), obs, ACTION).actor
+    assert upsample(raw)[0, 0][ELSEWHERE].max() < 1e-6

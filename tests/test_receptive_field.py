@@ -7,7 +7,7 @@ import torch
 from attn_ppo import config
 from attn_ppo.interpret import receptive_field
 from attn_ppo.interpret.network import as_pixels, opened, see
-from attn_ppo.interpret.receptive_field import KERNELS, box, spread, to_screen
+from attn_ppo.interpret.receptive_field import KERNELS, box, to_input, to_screen
 from attn_ppo.model import ActorCritic
 
 UNIFORM = np.full((7, 7), 1 / 49)
@@ -33,25 +33,25 @@ def test_a_cell_sees_its_box_and_nothing_else(cell):
 
 def test_uniform_attention_glows_in_the_study_s_kernel_only():
     # The corner is in 1 box, the centre in 5 x 5 of them.
-    assert spread(UNIFORM, "box_sum")[[0, 42], [0, 42]] == pytest.approx([1 / 49, 25 / 49])
-    np.testing.assert_allclose(spread(UNIFORM, "box_mean"), 1 / 49, rtol=1e-5)
-    assert np.ptp(spread(UNIFORM)) < 1e-6  # the default
-    density = spread(UNIFORM, "density")
+    assert to_input(UNIFORM, "box_sum")[[0, 42], [0, 42]] == pytest.approx([1 / 49, 25 / 49])
+    np.testing.assert_allclose(to_input(UNIFORM, "box_mean"), 1 / 49, rtol=1e-5)
+    assert np.ptp(to_input(UNIFORM)) < 1e-6  # the default
+    density = to_input(UNIFORM, "density")
     assert density[38:46, 38:46].mean() < 2 * density.mean()
 
 
 def test_density_integrates_to_the_weight():
     weights = np.zeros((7, 7))
     weights[0, 0], weights[3, 4] = 0.25, 0.75
-    density = spread(weights, "density")
+    density = to_input(weights, "density")
     assert density.sum() == pytest.approx(1)
-    assert spread(np.eye(7)[3:4].T @ np.eye(7)[:1], "density").sum() == pytest.approx(1)
+    assert to_input(np.eye(7)[3:4].T @ np.eye(7)[:1], "density").sum() == pytest.approx(1)
 
 
 def test_strongest_is_one_box_at_the_weight():
     weights = np.zeros((2, 7, 7))
     weights[0, 1, 2], weights[0, 5, 5], weights[1, 6, 0] = 0.6, 0.4, 1.0
-    first, second = spread(weights, "strongest")
+    first, second = to_input(weights, "strongest")
     assert first[8:44, 16:52] == pytest.approx(0.6)
     assert first.sum() == pytest.approx(0.6 * 36 * 36)
     assert second[48:, :36] == pytest.approx(1)
@@ -60,10 +60,10 @@ def test_strongest_is_one_box_at_the_weight():
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_kernels_take_any_batch(kernel):
     weights = np.random.default_rng(0).random((3, 2, 7, 7))
-    maps = spread(weights, kernel)
+    maps = to_input(weights, kernel)
     assert maps.shape == (3, 2, 84, 84)
     assert maps.min() >= 0
-    np.testing.assert_allclose(maps[1, 1], spread(weights[1, 1], kernel), rtol=1e-5)
+    np.testing.assert_allclose(maps[1, 1], to_input(weights[1, 1], kernel), rtol=1e-5)
 
 
 def test_to_screen_keeps_places_and_levels():

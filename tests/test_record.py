@@ -146,7 +146,7 @@ def test_another_game_is_noticed(agent, played):
 
     def follow() -> None:
         for t in range(100):
-            screens.check(played.frames[t])
+            screens.check_same_game(played.frames[t])
             screens.step(int(played.executed[t]))
 
     with pytest.raises(NotTheSameGame):

@@ -283,7 +283,9 @@ def test_grad_cam_like_captum(target):
 def test_noisy_gives_smoothgrad_and_vargrad_of_the_same_copies():
     model, obs = agent(), frames(2)
     arguments = model, obs, ACTION.expand(2), TARGETS["log_prob"]
-    mean, variance = gradients.noisy(*arguments, Generator().manual_seed(3), samples=4)
+    mean, variance = gradients.smoothgrad_and_vargrad(
+        *arguments, Generator().manual_seed(3), samples=4
+    )
     for name, both in (("smoothgrad", mean), ("vargrad", variance)):
         alone = getattr(gradients, name)(*arguments, Generator().manual_seed(3), samples=4)
         torch.testing.assert_close(both, alone)

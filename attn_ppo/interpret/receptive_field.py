@@ -1,6 +1,6 @@
 """Attention drawn on pixels: each of the 7x7 cells sees a box of 36x36 of the 84x84 input.
 
-`spread` lays maps out on the input by one of KERNELS, `to_screen` on the colour frame.
+`to_input` lays maps out on the input by one of KERNELS, `to_screen` on the colour frame.
 """
 
 import numpy as np
@@ -45,13 +45,13 @@ def strongest(weights: np.ndarray) -> np.ndarray:
     return boxes((flat * best).reshape(weights.shape))
 
 
-# What `spread` may be asked for. None of them glows under uniform attention but `box_sum`, and
+# What `to_input` can lay maps out by. None of them glows under uniform attention but `box_sum`, and
 # `strongest` shows then the first cell, there being no other.
 KERNELS = {"box_mean": box_mean, "density": density, "box_sum": box_sum, "strongest": strongest}
 DEFAULT = "box_mean"
 
 
-def spread(weights: np.ndarray, kernel: str = DEFAULT) -> np.ndarray:
+def to_input(weights: np.ndarray, kernel: str = DEFAULT) -> np.ndarray:
     """(..., 7, 7) weights >= 0 -> (..., 84, 84) on the input's pixels, by one of KERNELS."""
     return KERNELS[kernel](np.asarray(weights, np.float32))
 

@@ -64,7 +64,7 @@ def record(
         while game < games if games else len(rows) < steps:
             if not begun:
                 screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
-            screens.check(obs[0, -1])
+            screens.check_same_game(obs[0, -1])
             seen = see(agent.model, torch.from_numpy(obs))
             action = _choose(seen, policy, rng)
             step = envs.step(np.array([action]))

@@ -1,7 +1,7 @@
 """The game in colour: an emulator that does what the recorded one does, and shows its screen.
 
-The vector environment shows 84x84 grey pixels only. Seeds and presses being equal, a plain emulator
-plays the very same game; `Screens.check` holds the two pictures against each other at each step.
+The vector environment shows 84x84 grey pixels only. With the same seed and the same actions a plain
+emulator plays the same game; `Screens.check_same_game` compares the two pictures at each step.
 """
 
 import ale_py
@@ -68,7 +68,7 @@ class Screens:
     def lives(self) -> int:
         return self._ale.lives()
 
-    def check(self, frame: np.ndarray) -> None:
+    def check_same_game(self, frame: np.ndarray) -> None:
         """Raises NotTheSameGame unless (84, 84) `frame` is this screen in small and grey."""
         rows, columns = (_shrink(size) for size in self._grey.shape)
         apart = np.abs(rows @ self._grey @ columns.T - frame)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from attn_ppo.compute.layers import normalize_channels
 from attn_ppo.interpret.network import as_pixels, see, see_normalized
-from attn_ppo.interpret.receptive_field import spread
+from attn_ppo.interpret.receptive_field import to_input
 from attn_ppo.interpret.saliency.targets import Target, check_target
 from attn_ppo.model import ActorCritic
 
@@ -80,7 +80,7 @@ def vargrad(
     return torch.stack([each.var(0, correction=0) for each in noisy])
 
 
-def noisy(
+def smoothgrad_and_vargrad(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
@@ -157,7 +157,7 @@ def grad_cam(
 
 def cells_on_pixels(cells: Tensor) -> Tensor:
     """(B, 7, 7) -> (B, 1, 84, 84), the mean over the cells that see a pixel."""
-    return torch.from_numpy(spread(cells.cpu().numpy())).to(cells.device)[:, None]
+    return torch.from_numpy(to_input(cells.cpu().numpy())).to(cells.device)[:, None]
 
 
 def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, target: Target) -> Tensor:

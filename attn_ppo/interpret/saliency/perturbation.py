@@ -1,7 +1,8 @@
-"""What the agent does when a spot of the screen is blurred: 289 spots, one map each for whom.
+"""Saliency by perturbation: how the outputs change when one of 289 spots of the screen is blurred.
 
-maps -> Maps: for the actor, the critic and the chosen action, all from the same forward passes.
-`upsample` lays them on pixels; the functions that METHODS of `saliency` names do both.
+perturbation_maps -> PerturbationMaps: for the actor, the critic and the chosen action, all from
+the same forward passes. `upsample` interpolates them to pixels; the three functions that METHODS
+of `methods` names do both.
 """
 
 from typing import NamedTuple
@@ -20,7 +21,7 @@ BLUR, SPOT = 3.0, 5.0  # standard deviations, pixels
 PASSES = 5  # forward passes for all spots; fewer need fresh memory, which costs more
 
 
-class Maps(NamedTuple):
+class PerturbationMaps(NamedTuple):
     """What blurring the spot at pixel (5 i, 5 j) does, at [i, j]; nothing is below zero."""
 
     actor: Tensor  # (B, 17, 17) half the squared change of the logits
@@ -29,14 +30,14 @@ class Maps(NamedTuple):
 
 
 @torch.no_grad()
-def maps(model: ActorCritic, obs: Tensor, actions: Tensor) -> Maps:
+def perturbation_maps(model: ActorCritic, obs: Tensor, actions: Tensor) -> PerturbationMaps:
     """Of (B, 4, 84, 84) pixels and the actions (B,) that SARFA explains.
 
     Greydanus et al. 2018, eq. 1 to 4, but the spot is blurred in all four frames alike, where
     their agent saw one frame and remembered. Spots are plain Gaussians, not cut at 20 pixels.
     """
     columns = zip(*(_of_one(model, *each) for each in zip(obs, actions, strict=True)), strict=True)
-    return Maps(*(torch.stack(column) for column in columns))
+    return PerturbationMaps(*(torch.stack(column) for column in columns))
 
 
 def upsample(raw: Tensor) -> Tensor:
@@ -54,21 +55,21 @@ def perturbation_actor(
 
     A change that all logits share counts too, as in the paper, though the policy ignores it.
     """
-    return upsample(maps(model, obs, actions).actor)
+    return upsample(perturbation_maps(model, obs, actions).actor)
 
 
 def perturbation_critic(
     model: ActorCritic, obs: Tensor, actions: Tensor, _target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) half the squared change of the value. Greydanus et al. 2018, eq. 4."""
-    return upsample(maps(model, obs, actions).critic)
+    return upsample(perturbation_maps(model, obs, actions).critic)
 
 
 def sarfa(
     model: ActorCritic, obs: Tensor, actions: Tensor, _target: Target, _rng: Generator
 ) -> Tensor:
     """(B, 1, 84, 84) within [0, 1], specific and relevant. Puri et al. 2020; see `specificity`."""
-    return upsample(maps(model, obs, actions).sarfa)
+    return upsample(perturbation_maps(model, obs, actions).sarfa)
 
 
 def specificity(before: Tensor, after: Tensor, action: Tensor) -> Tensor:

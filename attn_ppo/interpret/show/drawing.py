@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from attn_ppo.errors import shorten
-from attn_ppo.interpret.receptive_field import CELLS, spread, to_screen
+from attn_ppo.interpret.receptive_field import CELLS, to_input, to_screen
 
 Colour = tuple[int, int, int]
 BACKGROUND, EDGE = (17, 19, 23), (44, 48, 56)
@@ -34,7 +34,7 @@ def intensity(attention: np.ndarray) -> np.ndarray:
     """
     totals = attention.sum((-2, -1), keepdims=True)
     shares = attention / np.maximum(totals, np.finfo(np.float32).tiny)
-    times_uniform = spread(shares.sum(0)) * CELLS**2 / max(len(attention), 1)
+    times_uniform = to_input(shares.sum(0)) * CELLS**2 / max(len(attention), 1)
     return np.sqrt(np.clip(times_uniform / FULL, 0, 1))
 
 

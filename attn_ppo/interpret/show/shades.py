@@ -9,8 +9,8 @@ from torch import Tensor
 
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.saliency.maps import saliency_maps
 from attn_ppo.interpret.saliency.perturbation import SIZE
-from attn_ppo.interpret.saliency.several import maps
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tree import Tree
 
@@ -36,7 +36,7 @@ def shades(
     for step in range(len(recording)):
         obs = torch.from_numpy(recording.observations(np.array([step])))
         actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
-        found = maps(agent.model, obs, actions, TARGETS[target], methods, rng)
+        found = saliency_maps(agent.model, obs, actions, TARGETS[target], methods, rng)
         yield {name: _shade(_small(each)) for name, each in found.items()}
 
 

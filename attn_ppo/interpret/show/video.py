@@ -14,8 +14,8 @@ from PIL import Image
 
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.saliency.maps import on_pixels, saliency_maps
 from attn_ppo.interpret.saliency.methods import METHODS, Method
-from attn_ppo.interpret.saliency.several import maps, on_pixels
 from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
@@ -159,7 +159,7 @@ def _saliency(
         steps = np.arange(first, min(first + BATCH, len(recording)))
         obs = torch.from_numpy(recording.observations(steps))
         actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
-        found = maps(agent.model, obs, actions, TARGETS[target], list(methods), rng)
+        found = saliency_maps(agent.model, obs, actions, TARGETS[target], list(methods), rng)
         drawn = {name: _strongest(on_pixels(name, each)) for name, each in found.items()}
         for number in range(len(steps)):
             yield {name: each[number] for name, each in drawn.items()}

@@ -1,11 +1,15 @@
-"""Several saliency maps of the same steps, what they share computed once: `maps`, `on_pixels`."""
+"""Saliency maps by several methods of the same steps; what they share is computed once."""
 
 from collections.abc import Sequence
 
 from torch import Generator, Tensor
 
 from attn_ppo.interpret.saliency import perturbation
-from attn_ppo.interpret.saliency.gradients import cells_on_pixels, grad_cam_cells, noisy
+from attn_ppo.interpret.saliency.gradients import (
+    cells_on_pixels,
+    grad_cam_cells,
+    smoothgrad_and_vargrad,
+)
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import Target
 from attn_ppo.model import ActorCritic
@@ -14,7 +18,7 @@ BLURRED = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarf
 NOISY = ("smoothgrad", "vargrad")
 
 
-def maps(
+def saliency_maps(
     model: ActorCritic,
     obs: Tensor,
     actions: Tensor,
@@ -28,10 +32,10 @@ def maps(
     """
     found: dict[str, Tensor] = {}
     if BLURRED.keys() & set(methods):
-        blurred = perturbation.maps(model, obs, actions)
+        blurred = perturbation.perturbation_maps(model, obs, actions)
         found |= {name: getattr(blurred, who)[:, None] for name, who in BLURRED.items()}
     if set(methods) >= set(NOISY):
-        found |= zip(NOISY, noisy(model, obs, actions, target, rng), strict=True)
+        found |= zip(NOISY, smoothgrad_and_vargrad(model, obs, actions, target, rng), strict=True)
     for name in methods:
         if name == "grad_cam":
             found[name] = grad_cam_cells(model, obs, actions, target)[:, None]
