@@ -33,7 +33,9 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     run_dir.cut_back(before.rows["sizes"] if before else {})
     with observe(settings, run_dir, origin, before) as observers:
         games = resume.begin_games(settings, before, origin, observers.terminal.message)
-        rows = Rows(settings, run_dir, observers.sinks, before, len(origin.inexact_resumes))
+        rows = Rows(
+            settings, run_dir, observers.sinks, before and before.rows, len(origin.inexact_resumes)
+        )
         if stop:
             raise stop.error("stopped before the first update")
         for number in range(before.update + 1 if before else 1, settings.num_updates + 1):

@@ -43,7 +43,7 @@ def run_dir(in_empty_folder, settings_of):  # noqa: ARG001 the folder is relativ
 
 
 def test_score_and_length_are_means_of_the_last_100_games(run_dir, settings_of):
-    rows = Rows(settings_of(), run_dir, [], {})
+    rows = Rows(settings_of(), run_dir, [])
     assert all(map(math.isnan, write(rows, 1, games(0, 0, 0))))
     assert write(rows, 2, games(3, 1000, 5000)) == (1000, 5000)
     assert write(rows, 3, games(0, 0, 0)) == (1000, 5000)
@@ -71,7 +71,7 @@ def test_score_and_length_are_means_of_the_last_100_games(run_dir, settings_of):
 
 
 def test_the_last_100_games_outlast_an_interruption(run_dir, settings_of):
-    before = Rows(settings_of(), run_dir, [], {})
+    before = Rows(settings_of(), run_dir, [])
     write(before, 1, games(3, 1000, 5000))
     write(before, 2, games(60, 1, 10))
     after = Rows(settings_of(), run_dir, [], before.state())

@@ -14,7 +14,7 @@ from attn_ppo.atari.envs import FRAMES_PER_STEP, Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.run_dir import RunDir
-from attn_ppo.lifecycle.saved import RowsState, Saved
+from attn_ppo.lifecycle.saved import RowsState
 
 FINITE = ("policy_loss", "value_loss", "attention_entropy", "policy_entropy", "grad_norm")
 RECENT_GAMES = 100  # whose means a row shows
@@ -34,15 +34,15 @@ class Rows:
         settings: RunConfig,
         run_dir: RunDir,
         sinks: Sequence[Sink],
-        saved: Saved | None = None,
+        saved: RowsState | None = None,
         inexact_resumes: int = 0,
     ):
         self._inexact_resumes = inexact_resumes
         self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks
-        recent = saved.rows["recent"] if saved else []
+        recent = saved["recent"] if saved else []
         self._recent = deque(recent, maxlen=RECENT_GAMES)
         self._row_began = time.monotonic()
-        self._began = self._row_began - (saved.rows["elapsed_seconds"] if saved else 0.0)
+        self._began = self._row_began - (saved["elapsed_seconds"] if saved else 0.0)
 
     def write(
         self,
