@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo.atari.envs import Episode, Step
+from attn_ppo.atari.step import Episode, Step
 from attn_ppo.compute.backends import Prepare, unprepared
 from attn_ppo.model import sample
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from attn_ppo.agent import Agent, make_agent
-from attn_ppo.atari.envs import Episode
 from attn_ppo.atari.games import action_names
+from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode
 from attn_ppo.evaluate import evaluate, summary, write_evaluation

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from attn_ppo.agent import device_for, make_agent
-from attn_ppo.atari.envs import AtariEnvs, Step, two_groups
+from attn_ppo.atari.envs import AtariEnvs, two_groups
+from attn_ppo.atari.step import Step
 from attn_ppo.config import RunConfig
 from attn_ppo.launch import command_line
 from attn_ppo.model import ActorCritic

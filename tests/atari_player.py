@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from attn_ppo.atari import envs
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.atari.step import Step
 from attn_ppo.config import ProtocolSettings
 
 BASELINES = ProtocolSettings(
@@ -24,7 +24,7 @@ def make(game: Any = "Breakout", num_envs: int = 1, seed: int = 0, **kwargs: Any
     )
 
 
-def play(env: AtariEnvs, num_steps: int, seed: int = 0) -> tuple[np.ndarray, list[envs.Step]]:
+def play(env: AtariEnvs, num_steps: int, seed: int = 0) -> tuple[np.ndarray, list[Step]]:
     """The first observation and the steps of a random player."""
     rng = np.random.default_rng(seed)
     first = env.reset()

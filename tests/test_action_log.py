@@ -37,13 +37,13 @@ def test_what_a_log_keeps():
 
 
 def play(envs: AtariEnvs, rng: np.random.Generator, steps: int) -> list:
-    """Random play; everything that each step tells."""
-    told = []
+    """Random play; everything that each step returns."""
+    played = []
     for _ in range(steps):
         step = envs.step(rng.integers(0, envs.num_actions, envs.num_envs))
-        arrays = step.obs, step.rewards, step.terminated, step.truncated, envs.executed_actions
-        told.append(([array.tobytes() for array in arrays], step.episodes))
-    return told
+        arrays = step.obs, step.rewards, step.terminated, step.truncated, step.executed
+        played.append(([array.tobytes() for array in arrays], step.episodes))
+    return played
 
 
 # max_frames 1200: 300 steps, so that time limits fall before and, at 600, on anchors

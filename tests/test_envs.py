@@ -12,8 +12,8 @@ from gymnasium.wrappers import AtariPreprocessing, FrameStackObservation
 from stable_baselines3.common.atari_wrappers import ClipRewardEnv, EpisodicLifeEnv, FireResetEnv
 
 from attn_ppo.atari import envs
-from attn_ppo.atari.envs import Episode
 from attn_ppo.atari.games import known, rom_md5
+from attn_ppo.atari.step import Episode
 
 # --- the oracle
 
@@ -63,7 +63,7 @@ def test_it_plays_as_the_single_environment_wrappers_do(
             ends = want.life_done if protocol.life_loss_ends_episode else want.terminated
             episodes = [e[1:] for e in step.episodes if e.env_index == i]
 
-            assert env.executed_actions[i] == pressed, t
+            assert step.executed[i] == pressed, t
             assert step.rewards[i] == want.reward, t
             assert step.terminated[i] == ends, t
             assert step.truncated[i] == (want.truncated and not want.terminated), t
@@ -150,7 +150,7 @@ def test_stable_baselines_presses_three_times_after_a_lost_life_where_we_press_o
     for _ in range(500):
         if env.step(np.array([0])).terminated[0]:
             break
-    after = [int(env.step(np.array([3])) and env.executed_actions[0]) for _ in range(3)]
+    after = [int(env.step(np.array([3])).executed[0]) for _ in range(3)]
     assert after == [FIRE, 3, 3]
 
 

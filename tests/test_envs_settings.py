@@ -10,6 +10,7 @@ from atari_player import BASELINES, FIRE, MACHADO, make, play
 
 from attn_ppo.atari import envs
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.atari.step import Step
 
 # --- protocols
 
@@ -57,7 +58,7 @@ def test_fire_is_not_repeated_after_a_game_over():
     for _ in range(1_000):
         step = env.step(np.array([2]))
         if ended:
-            pressed_after[ended].add(int(env.executed_actions[0]))
+            pressed_after[ended].add(int(step.executed[0]))
         ended = "game" if step.episodes else "life" if step.terminated[0] else None
     assert pressed_after == {"life": {FIRE}, "game": {2}}
 
@@ -87,7 +88,7 @@ def test_a_life_lost_at_the_time_limit_is_both_endings_and_presses_no_fire():
     """Nothing but no-ops after the first FIRE: the ball is lost at a step that a long run tells."""
     protocol = replace(BASELINES, noop_max=1)
 
-    def run(max_frames: int, num_steps: int) -> tuple[AtariEnvs, list[envs.Step]]:
+    def run(max_frames: int, num_steps: int) -> tuple[AtariEnvs, list[Step]]:
         env = make(protocol=protocol, max_frames=max_frames)
         env.reset()
         return env, [env.step(np.array([0])) for _ in range(num_steps)]
@@ -98,8 +99,7 @@ def test_a_life_lost_at_the_time_limit_is_both_endings_and_presses_no_fire():
     assert steps[-1].terminated.tolist() == steps[-1].truncated.tolist() == [True]
     assert [e.episode_length for e in steps[-1].episodes] == [lost + 1]
     np.testing.assert_array_equal(steps[-1].final_obs, long[lost].obs)
-    env.step(np.array([0]))
-    assert env.executed_actions.tolist() == [0]
+    assert env.step(np.array([0])).executed.tolist() == [0]
 
 
 # --- seeds

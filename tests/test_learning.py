@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo.atari.envs import Step
+from attn_ppo.atari.step import Step
 from attn_ppo.attention import Attention
 from attn_ppo.compute.adam import Adam
 from attn_ppo.config import PPOSettings
@@ -62,7 +62,7 @@ class Patience:
         ends = ((self.state == 0) & (actions == QUIT)) | (self.state == 2)
         self.state = np.where(ends, 0, self.state + 1)
         never = np.zeros(self.num_envs, bool)
-        return Step(self.obs(), rewards, ends, never, None, [])
+        return Step(self.obs(), rewards, ends, never, None, [], actions)
 
 
 class TinyActorCritic(nn.Module):

@@ -51,7 +51,7 @@ def test_the_input_is_what_training_s_environment_shows(agent, played):
         np.testing.assert_array_equal(stacks[t], obs[0])
         step = envs.step(played.actions[t : t + 1])
         assert step.rewards[0] == played.rewards[t]
-        assert envs.executed_actions[0] == played.executed[t]
+        assert step.executed[0] == played.executed[t]
         obs = step.obs
     assert played.games[-1] >= 1  # a second game was begun
     assert (played.filled[np.flatnonzero(np.diff(played.games)) + 1] == 1).all()

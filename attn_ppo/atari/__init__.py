@@ -1,1 +1,1 @@
-"""The emulator: games, the vector environment, and what it takes to make its state again."""
+"""The emulator: games, the vector environment, and how its state is replayed."""

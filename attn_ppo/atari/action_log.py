@@ -1,4 +1,4 @@
-"""What was done to emulators that can't be saved, so that it can be done again.
+"""The actions that emulators, which can't be saved, have executed, so that they can be replayed.
 
 An emulator's future follows from the seed of its last seeded reset and the actions since. Such a
 reset costs a tenth of a second, so there is one only every so many steps, at the end of a game:
@@ -25,11 +25,11 @@ class ActionLog:
         self._since += 1
 
     def due(self) -> np.ndarray:
-        """(N,) bool: whose next reset is to be an anchor."""
+        """(N,) bool: the environments whose next reset is to be an anchor."""
         return self._since >= self._anchor_steps
 
     def anchor(self, which: np.ndarray) -> None:
-        """The environments that `which` (N,) marks have just been reset from a seed."""
+        """Notes that the environments marked in `which` (N,) were just reset from a seed."""
         self.anchors[which] += 1
         self._since[which] = 0
         needed = int(self._since.max()) * self._num_envs
@@ -45,8 +45,8 @@ class ActionLog:
         }
 
     def load(self, state: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Takes `state` back. Returns the actions, (L, N) int64, and the row (N,) before which
-        each environment had its anchor; what stands above that row is only there to fill it up."""
+        """Restores a `state`. Returns the actions, (L, N) int64, and for each environment (N,) the
+        row before which it had its anchor; its actions in earlier rows are padding."""
         actions = np.asarray(state["actions"])
         self.anchors = np.array(state["anchors"], np.int64)
         self._since = np.array(state["since"], np.int64)

@@ -1,4 +1,4 @@
-"""What AtariEnvs may be given: its C++ would take anything, and crash or wait for ever."""
+"""Checks of what AtariEnvs is given: ale-py's C++ would take anything, and crash or hang."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ RANGES = {
 SHARE, NOOPS = Range(0, 1), Range(0, 1_000)
 
 
-def check(protocol: ProtocolSettings, **numbers: int) -> None:
-    """Raises ConfigError for a protocol's value or a number that its range leaves out."""
+def check_arguments(protocol: ProtocolSettings, **numbers: int) -> None:
+    """Raises ConfigError for a value of the protocol, or a number by key, outside its range."""
     for key, value in numbers.items():
         _check_number(key, value, RANGES[key])
     _check_number("protocol.noop_max", protocol.noop_max, NOOPS)
@@ -31,7 +31,7 @@ def check(protocol: ProtocolSettings, **numbers: int) -> None:
 
 
 def checked_actions(actions: Any, num_envs: int, num_actions: int) -> np.ndarray:
-    """A copy (N,) as int64. Raises ConfigError where one is no action of the game's."""
+    """A copy (N,) as int64. Raises ConfigError if one is not among the game's actions."""
     actions = np.asarray(actions)
     if actions.shape != (num_envs,) or actions.dtype.kind not in "iu":
         shown = f"{actions.dtype} of shape {actions.shape}"
@@ -43,7 +43,7 @@ def checked_actions(actions: Any, num_envs: int, num_actions: int) -> np.ndarray
 
 
 def _check_number(key: str, value: Any, limits: Range, *, whole: bool = True) -> None:
-    """Numbers within limits; nan is within none."""
+    """Raises ConfigError unless `value` is a number within `limits`, where nan never is."""
     kinds: Any = (int, np.integer) if whole else (int, float, np.number)
     if isinstance(value, bool) or not isinstance(value, kinds) or value not in limits:
         raise ConfigError(key, value, f"a {'whole ' if whole else ''}number {limits}")

@@ -1,18 +1,19 @@
-"""Atari games, many at a time: a checked front for ale-py's C++ vector environment.
+"""Atari games, many at a time: ale-py's C++ vector environment with checked arguments.
 
-AtariEnvs.step -> Step, Episode; state, restore · two_groups.
+AtariEnvs: reset, step, state, restore · two_groups.
 """
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 
 from attn_ppo.atari.action_log import ActionLog
-from attn_ppo.atari.env_checks import check, checked_actions
+from attn_ppo.atari.env_checks import check_arguments, checked_actions
 from attn_ppo.atari.games import action_names, rom_id
+from attn_ppo.atari.step import Episode, Step
 from attn_ppo.config import ProtocolSettings
 
 FRAMES_PER_STEP = 4
@@ -21,31 +22,7 @@ ANCHOR_STEPS = 10_000
 
 
 class NotRestored(Exception):
-    """Replayed games came out otherwise than they had been left."""
-
-
-class Episode(NamedTuple):
-    """A finished whole game: raw score, and length in agent steps."""
-
-    env_index: int
-    episode_return: float
-    episode_length: int
-
-
-class Step(NamedTuple):
-    """What one action in each environment led to, with two kinds of ending.
-
-    A terminated episode is worth nothing from here on; a truncated one would have gone on, so the
-    learner bootstraps from `final_obs`. Both are set where the time limit falls on the step that
-    lost a life; `terminated` then decides. `obs` already shows the next game where one ended.
-    """
-
-    obs: np.ndarray  # (N, 4, 84, 84) uint8, newest frame last, a fresh buffer every step
-    rewards: np.ndarray  # (N,) float32, raw: clipping is the learner's
-    terminated: np.ndarray  # (N,) bool, game over, or a lost life where the protocol says so
-    truncated: np.ndarray  # (N,) bool, time limit
-    final_obs: np.ndarray | None  # as obs, but before the reset; to be read where truncated only
-    episodes: list[Episode]  # whole games that finished at this step
+    """Replayed games differ from those that were saved."""
 
 
 class AtariEnvs:
@@ -59,7 +36,7 @@ class AtariEnvs:
     with zeros, where they repeat the first frame.
 
     FIRE is pressed only in games whose action 1 it is: at a reset and, if the game goes on, at the
-    first step after a lost life, there in place of the chosen action (`executed_actions` tells).
+    first step after a lost life, there in place of the chosen action: see `Step.executed`.
     Stable-Baselines presses NOOP, FIRE and action 2 there, three steps that the learner never
     sees, and starts a new stack; here it is one visible step and the stack goes on.
     The learner keeps that step like any other, under the action that it sampled and that action's
@@ -72,7 +49,7 @@ class AtariEnvs:
     kept here: the C++ one stops before it has drawn the last frame, so `final_obs` would be stale,
     and it says nothing where a life is lost on that very step.
 
-    The emulator's state can't be saved, but it can be made again (`state`, `restore`): an
+    The emulator's state can't be saved, but it can be replayed (`state`, `restore`): an
     environment's first game after `anchor_steps` steps begins from a seed of its own, and the
     actions since are kept.
     """
@@ -92,12 +69,12 @@ class AtariEnvs:
     ):
         """`stream` keeps the seeds of training and evaluation apart; 0 threads: one a core.
 
-        Environments are counted from `first_index` on, which decides their seeds.
+        Environments are numbered from `first_index` on, which decides their seeds.
 
         Raises ConfigError, a ValueError, before anything is constructed.
         """
         rom = rom_id(game)
-        check(
+        check_arguments(
             protocol,
             num_envs=num_envs,
             seed=seed,
@@ -110,7 +87,6 @@ class AtariEnvs:
         self.num_envs = int(num_envs)
         self.action_names = action_names(game)
         self.num_actions = len(self.action_names)
-        self.executed_actions = np.zeros(self.num_envs, np.int64)
         # (N,) emulator frames since each game began, the presses at its reset included
         self.game_frames = np.zeros(self.num_envs, np.int64)
         self._first_index, self._anchor_steps = first_index, anchor_steps
@@ -164,18 +140,18 @@ class AtariEnvs:
         return self.receive()
 
     def send(self, actions: np.ndarray) -> None:
-        """Begins a step, whose end `receive` waits for; in between the caller has time."""
+        """Begins a step, which `receive` finishes; in between the caller can do something else."""
         env = self._backend()
         if not self._begun.size:
             raise RuntimeError("step before the first reset")
         pressed = checked_actions(actions, self.num_envs, self.num_actions)
         pressed[self._fire_next] = FIRE
-        self.executed_actions = pressed
+        self._pressed = pressed
         self._log.add(pressed)
         env.send(pressed)
 
     def receive(self) -> Step:
-        """What the step led to that `send` began."""
+        """Waits for the step that `send` began, and returns what it led to."""
         return self._receive(self._log.due())
 
     def state(self) -> dict[str, Any]:
@@ -183,27 +159,26 @@ class AtariEnvs:
         return self._log.state() | {"digest": self._digest()}
 
     def restore(self, state: dict[str, Any]) -> np.ndarray:
-        """Makes the games again that were in progress; returns what they show, as `step` does.
+        """Replays the games that were in progress; returns their observations, as `reset` does.
 
-        Takes as long as playing the steps since the oldest anchor. Raises NotRestored where they
-        don't come out as they had been.
+        Takes as long as playing the steps since the oldest anchor. Raises NotRestored if the
+        replayed games differ from the saved ones.
         """
         self.reset()
         actions, anchored = self._log.load(state)
         nobody = np.zeros(self.num_envs, np.bool_)
         for row, pressed in enumerate(actions):
             self._anchor(anchored == row)
+            self._pressed = pressed
             self._backend().send(pressed)
             self._receive(nobody)
         self._anchor(anchored == len(actions))
-        if len(actions):
-            self.executed_actions = actions[-1]
         if self._digest() != state["digest"]:
             raise NotRestored("the games in progress, played again, are not what they were")
         return self._obs
 
     def _receive(self, anchors_due: np.ndarray) -> Step:
-        """The end of a step; of games that end with it, those due (N,) begin from a new seed."""
+        """Finishes a step; where a game ends in `anchors_due` (N,), the next has a new seed."""
         env = self._backend()
         obs, raw_rewards, ended, _, info = env.recv()
 
@@ -232,6 +207,7 @@ class AtariEnvs:
             truncated=truncated,
             final_obs=final_obs,
             episodes=episodes,
+            executed=self._pressed,
         )
 
     def _note_frames(self, info: dict[str, Any]) -> None:
@@ -259,7 +235,7 @@ class AtariEnvs:
         return [int(state[0]) % (2**31 - 4_096) for state in states]
 
     def _digest(self) -> str:
-        """SHA-256 of all that tells where the games stand."""
+        """SHA-256 of the games' observable state."""
         parts = (self._obs, self._returns, self._lengths, self._begun, self._fire_next)
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The games that can be played, by their ALE names, and what is known of each before it begins."""
+"""The games that can be played, by their ALE names, with their ROMs and actions."""
 
 import hashlib
 from functools import cache
@@ -21,7 +21,7 @@ def known() -> dict[str, str]:
 
 
 def rom_id(game: str) -> str:
-    """The id of a game's ROM. ConfigError, a ValueError, for an unknown game, as below."""
+    """The id of a game's ROM. Raises ConfigError, a ValueError, for an unknown game."""
     games = known()
     if not isinstance(game, str) or game not in games:
         allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(games)}"
@@ -36,7 +36,7 @@ def rom_md5(game: str) -> str:
 
 @cache
 def action_names(game: str) -> tuple[str, ...]:
-    """The minimal action set, known before the vector environment exists."""
+    """The names of a game's minimal action set, by action number."""
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     ale = ale_py.ALEInterface()
     ale.loadROM(_rom_path(game))

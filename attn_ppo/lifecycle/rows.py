@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attn_ppo.atari.envs import FRAMES_PER_STEP, Episode
+from attn_ppo.atari.envs import FRAMES_PER_STEP
+from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.run_dir import RunDir

@@ -68,7 +68,7 @@ def record(
             seen = see(agent.model, torch.from_numpy(obs))
             action = _choose(seen, policy, rng)
             step = envs.step(np.array([action]))
-            executed = int(envs.executed_actions[0])
+            executed = int(step.executed[0])
             rows.append(_row(obs, screens, game, action, executed, step.rewards[0], seen))
             obs, begun = step.obs, not step.episodes
             if begun:
