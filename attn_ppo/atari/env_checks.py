@@ -1,12 +1,13 @@
 """Checks of what AtariEnvs is given: ale-py's C++ would take anything, and crash or hang."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from attn_ppo.config import ProtocolSettings
 from attn_ppo.errors import ConfigError
-from attn_ppo.schema import Range
+from attn_ppo.schema import Range, check_whole
 
 RANGES = {
     "num_envs": Range(1, 4_096),
@@ -22,9 +23,12 @@ SHARE, NOOPS = Range(0, 1), Range(0, 1_000)
 def check_arguments(protocol: ProtocolSettings, **numbers: int) -> None:
     """Raises ConfigError for a value of the protocol, or a number by key, outside its range."""
     for key, value in numbers.items():
-        _check_number(key, value, RANGES[key])
-    _check_number("protocol.noop_max", protocol.noop_max, NOOPS)
-    _check_number("protocol.sticky_actions", protocol.sticky_actions, SHARE, whole=False)
+        check_whole(key, value, RANGES[key])
+    check_whole("protocol.noop_max", protocol.noop_max, NOOPS)
+    share: Any = protocol.sticky_actions
+    is_number = isinstance(share, Real) and not isinstance(share, bool)
+    if not is_number or float(share) not in SHARE:  # nan is in no range
+        raise ConfigError("protocol.sticky_actions", share, f"a number {SHARE}")
     for key in ("life_loss_ends_episode", "press_fire"):
         if not isinstance(getattr(protocol, key), bool):
             raise ConfigError(f"protocol.{key}", getattr(protocol, key), "true or false")
@@ -40,10 +44,3 @@ def checked_actions(actions: Any, num_envs: int, num_actions: int) -> np.ndarray
     if wrong.size:
         raise ConfigError("actions", wrong[0], f"from 0 to {num_actions - 1}")
     return actions.astype(np.int64)
-
-
-def _check_number(key: str, value: Any, limits: Range, *, whole: bool = True) -> None:
-    """Raises ConfigError unless `value` is a number within `limits`, where nan never is."""
-    kinds: Any = (int, np.integer) if whole else (int, float, np.number)
-    if isinstance(value, bool) or not isinstance(value, kinds) or value not in limits:
-        raise ConfigError(key, value, f"a {'whole ' if whole else ''}number {limits}")

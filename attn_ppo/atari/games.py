@@ -8,8 +8,7 @@ import ale_py
 import gymnasium
 from ale_py import roms
 
-from attn_ppo.errors import ConfigError
-from attn_ppo.schema import nearest
+from attn_ppo.schema import check_choice
 
 
 def known() -> dict[str, str]:
@@ -23,10 +22,8 @@ def known() -> dict[str, str]:
 def rom_id(game: str) -> str:
     """The id of a game's ROM. Raises ConfigError, a ValueError, for an unknown game."""
     games = known()
-    if not isinstance(game, str) or game not in games:
-        allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(games)}"
-        raise ConfigError("env", game, allowed, nearest(str(game), games))
-    return games[game]
+    allowed = f"a single-player game by its ALE name, such as Breakout; there are {len(games)}"
+    return games[check_choice("env", game, games, allowed=allowed)]
 
 
 def rom_md5(game: str) -> str:

@@ -61,8 +61,8 @@ def parse(argv: Sequence[str]) -> CommandLine:
         key = unknown[0].lstrip("-").partition("=")[0]
         near = schema.nearest(key, ["--multirun", "--help", "--cfg", *overrides.keys()])
         raise ConfigError("", unknown[0], _FLAGS, near)
-    if args.cfg not in (None, *_CFG):
-        raise ConfigError("--cfg", args.cfg, ", ".join(_CFG), schema.nearest(args.cfg, _CFG))
+    if args.cfg is not None:
+        schema.check_choice("--cfg", args.cfg, _CFG)
     if args.help:
         return CommandLine(False, [], [], shows=("--help",))
     given = [overrides.parse(text) for text in args.overrides]
@@ -142,9 +142,7 @@ def _config(point: tuple[str, ...]) -> RunConfig:
         for section in sections:
             target = target[section]
         target[leaf] = override.value()
-    game, known = str(values["env"]), games.known()
-    if game not in known:
-        raise ConfigError("env", values["env"], _GAMES, schema.nearest(game, known))
+    schema.check_choice("env", str(values["env"]), games.known(), allowed=_GAMES)
     return config.from_dict(values)
 
 

@@ -29,7 +29,7 @@ def set_environment(address: str | None) -> None:
 
 def launch(
     start: Callable[[], object],
-    note_interrupts: Callable[[], None],
+    handle_interrupts: Callable[[], None],
     interrupted: Callable[[], bool],
 ) -> None:
     """Calls `start` and raises what it raises; shuts Ray down afterwards or when interrupted.
@@ -47,7 +47,7 @@ def launch(
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     while thread.is_alive() and not interrupted():
-        note_interrupts()  # again: Ray replaces the signal handlers when it starts
+        handle_interrupts()  # again: Ray replaces the signal handlers when it starts
         time.sleep(0.2)
     with contextlib.suppress(ImportError):
         importlib.import_module("ray").shutdown()

@@ -151,5 +151,4 @@ def _check_options(override: Override) -> None:
             raise error(override, f"{', '.join(known)}, with commas between in a sweep")
         chosen = list(override.sweep_string_iterator())
     for name in map(str, chosen):
-        if name not in known:
-            raise ConfigError(group, name, ", ".join(known), schema.nearest(name, known))
+        schema.check_choice(group, name, known)
