@@ -1,7 +1,7 @@
-"""`python -m attn_ppo.status [FOLDER ...]`: what has become of runs, read from their folders.
+"""`python -m attn_ppo.status [FOLDER ...]`: a table of the state of runs, read from their folders.
 
-Works at any time, wherever the runs are, and takes no lock. What a run is stands in its
-config.yaml; its path says nothing.
+Works at any time, wherever the runs are, and takes no lock. A run's settings are read from its
+config.yaml, never from its path.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
 
-SILENT_MINUTES = 20  # a run on another machine leaves a trace more often, if it goes on
-BAD = ("failed", "killed")  # these make the exit code 1
+SILENT_MINUTES = 20  # a live run on another machine writes more often than that
+BAD = ("failed", "killed")  # with one of these the exit code is 1
 COLOURS = {
     "done": 32,
     "running": 36,
@@ -36,19 +36,19 @@ COLOURS = {
     "killed": 31,
     "unreadable": 31,
 }
-LEFT = ("game", "state", "note")  # the other columns are numbers
-OPTIONAL = ("steps/s", "ETA", "note")  # shown where any run has one
+LEFT = ("game", "state", "note")  # aligned left; the other columns are numbers
+OPTIONAL = ("steps/s", "ETA", "note")  # columns shown only if some run has a value
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What has become of one run; `settings` is None where its config.yaml can't be used."""
+    """The state of one run; `settings` is None if its config.yaml can't be used."""
 
     folder: Path
     settings: RunConfig | None
     state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
-    note: str  # the cause, or who runs it
-    row: dict[str, float]  # the newest of metrics.csv, with the evaluation's score if there is one
+    note: str  # the cause of the end, or the process that runs it
+    row: dict[str, float]  # the newest of metrics.csv; score and entropy of the evaluation, if any
 
 
 def main(argv: Sequence[str]) -> int:
@@ -93,9 +93,9 @@ def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
             settings = settings or config.read(folder / "config.yaml")
         except ConfigError as error:
             unreadable = str(error).partition("\nallowed: ")[2]
-        row, said = read_last_row(folder), read_status(folder)
+        row, recorded = read_last_row(folder), read_status(folder)
         row |= _evaluation(folder, row.get("env_steps"))
-        state, note = _state(folder, said, row, locks)
+        state, note = _state(folder, recorded, row, locks)
         if unreadable and state not in FINAL:
             state, note = "unreadable", unreadable
         standings.append(Standing(folder, settings, state, note, row))
@@ -103,7 +103,7 @@ def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
 
 
 def table(standings: Sequence[Standing]) -> str:
-    """A line a run, and where those that failed left their output."""
+    """A line per run, then where those that failed left their output."""
     rows = [_cells(standing) for standing in standings]
     names = [n for n in rows[0] if n not in OPTIONAL or any(row[n] for row in rows)]
     width = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
@@ -118,7 +118,7 @@ def table(standings: Sequence[Standing]) -> str:
 
 
 def summary(standings: Collection[Standing]) -> str:
-    """How many runs are in which state, and how to go on."""
+    """How many runs are in which state, and the command that goes on with them."""
     counts = Counter(standing.state for standing in standings)
     order = ["done", "running", *FINAL, "killed", "no sign of life", "not started", "unreadable"]
     parts = [f"{counts[state]} {state}" for state in dict.fromkeys(order) if counts[state]]
@@ -128,7 +128,7 @@ def summary(standings: Collection[Standing]) -> str:
 
 
 def result(standing: Standing) -> tuple[str, str]:
-    """Score and attention entropy (nats); of the evaluation where it was made."""
+    """Score and attention entropy (nats) as text, those of the evaluation if there is one."""
     score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
     return _number(score, 1), _number(entropy, 2)
 
@@ -150,20 +150,23 @@ def _order(standing: Standing) -> tuple[Any, ...]:
 
 
 def _state(
-    folder: Path, said: dict[str, Any], row: dict[str, float], locks: Collection[tuple[int, int]]
+    folder: Path,
+    recorded: dict[str, Any],
+    row: dict[str, float],
+    locks: Collection[tuple[int, int]],
 ) -> tuple[str, str]:
-    """The state and a note on it. What status.json says is only true while its process lives."""
-    state, holder = said.get("state"), _holder(folder, locks)
-    process = f"pid {_printable(said.get('pid'))} on {_printable(said.get('host'))}"
+    """The state and its note. A `running` in status.json holds only while its process is alive."""
+    state, holder = recorded.get("state"), _holder(folder, locks)
+    process = f"pid {_printable(recorded.get('pid'))} on {_printable(recorded.get('host'))}"
     if state == "done":
         return "done", ""
     if holder:
         return "running", holder
     if state in FINAL:
-        cause = str(said.get("cause") or "").partition("\n")[0]
+        cause = str(recorded.get("cause") or "").partition("\n")[0]
         return state, _printable(cause.replace(f"{folder}/", "").rstrip(": "))
-    if state == "running" and said.get("host") in (None, socket.gethostname()):
-        return "killed", f"{process} is gone" if said.get("pid") else "its process is gone"
+    if state == "running" and recorded.get("host") in (None, socket.gethostname()):
+        return "killed", f"{process} is gone" if recorded.get("pid") else "its process is gone"
     if state == "running":
         minutes = _minutes_silent(folder)
         silent = minutes >= SILENT_MINUTES
@@ -188,32 +191,33 @@ def _locks() -> set[tuple[int, int]]:
 
 
 def _holder(folder: Path, locks: Collection[tuple[int, int]]) -> str:
-    """What the holder of a run's lock says of itself; "" where nobody on this machine has it.
+    """How the holder of a run's lock describes itself; "" if no process of this machine holds it.
 
-    Its pid, not the device number, goes with the inode: overlays and btrfs give another one.
+    /proc/locks is searched by inode and pid, not by device: overlays and btrfs number these
+    differently.
     """
     try:
-        said = _printable((folder / "lock").read_text(errors="replace").strip())
-        pid = int(said.split()[1])
-        return said if ((folder / "lock").stat().st_ino, pid) in locks else ""
+        holder = _printable((folder / "lock").read_text(errors="replace").strip())
+        pid = int(holder.split()[1])
+        return holder if ((folder / "lock").stat().st_ino, pid) in locks else ""
     except (OSError, ValueError, IndexError):
         return ""
 
 
 def _minutes_silent(folder: Path) -> float:
-    """How long ago the run last wrote, in minutes."""
+    """Minutes since the run last wrote to its folder."""
     files = (folder / name for name in ("metrics.csv", "status.json"))
     return (time.time() - max(f.stat().st_mtime for f in files if f.exists())) / 60
 
 
 def _evaluation(folder: Path, env_steps: float | None) -> dict[str, float]:
-    """Score and attention entropy of evaluation.json, if it is of the agent as it now is."""
+    """Score and attention entropy in evaluation.json; {} unless it is of the newest weights."""
     try:
-        said = json.loads((folder / "evaluation.json").read_text())
-        if said["env_steps"] != env_steps:
+        values = json.loads((folder / "evaluation.json").read_text())
+        if values["env_steps"] != env_steps:
             return {}
         names = {"score_mean": "episode_return", "attention_entropy": "attention_entropy"}
-        return {name: float(said[key]) for key, name in names.items() if said[key] is not None}
+        return {name: float(values[key]) for key, name in names.items() if values[key] is not None}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
@@ -245,7 +249,7 @@ def _progress(steps: float, total: int) -> str:
 
 
 def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator[str]:
-    """Where failed runs left their output, and the cause where the table had to cut it."""
+    """Where failed runs left their output, and the causes that the table had to cut."""
     for number, standing in enumerate(failed[:shown]):
         yield from ["", "more about what failed:"] if number == 0 else []
         log = standing.folder / "output.log"

@@ -1,4 +1,4 @@
-"""What is told of runs: true whatever their files say."""
+"""The table of runs' states: true whatever is in their files."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from attn_ppo.lifecycle.run_dir import RunDir
 HEADER = "update,env_steps,episode_return,attention_entropy,env_steps_per_second\n"
 
 
-def make_run(*overrides: str, steps: int = 0, **said) -> Path:
+def make_run(*overrides: str, steps: int = 0, **recorded) -> Path:
     """A run's folder: 1024 steps of Breakout unless overridden, at 50 steps a second."""
     texts = ["total_steps=1024", *overrides]
     settings = command_line.parse(texts).configs[0]
@@ -27,12 +27,12 @@ def make_run(*overrides: str, steps: int = 0, **said) -> Path:
     (folder / "config.yaml").write_text(config.to_yaml(settings))
     if steps:
         (folder / "metrics.csv").write_text(f"{HEADER}1,{steps},12.5,3.25,50.0\n")
-    if said:
-        (folder / "status.json").write_text(json.dumps(said))
+    if recorded:
+        (folder / "status.json").write_text(json.dumps(recorded))
     return folder
 
 
-def told(capsys, *arguments: str) -> tuple[int, dict[str, list[str]], str]:
+def shown(capsys, *arguments: str) -> tuple[int, dict[str, list[str]], str]:
     """Exit code, the cells of each run's line by its seed, and the last lines."""
     code = status.main(arguments)
     out = capsys.readouterr().out
@@ -43,7 +43,7 @@ def told(capsys, *arguments: str) -> tuple[int, dict[str, list[str]], str]:
 
 def state_of(capsys) -> tuple[str, str]:
     """State and note of the only run, which has a note."""
-    code, by_seed, _ = told(capsys)
+    code, by_seed, _ = shown(capsys)
     cells = by_seed["0"]
     assert code == (cells[3] in ("failed", "killed"))
     return cells[3], cells[-1]
@@ -58,7 +58,7 @@ def test_a_table_of_many_states(capsys):
     make_run("seed=2", steps=512, state="failed", cause="killed by SIGSEGV")
     make_run("seed=3", steps=256, state="preempted", cause="SIGINT: stopped at 256 steps")
     make_run("seed=4", "env=Pong")
-    code, by_seed, out = told(capsys)
+    code, by_seed, out = shown(capsys)
     assert code == 1
     assert list(by_seed) == ["seed", "2", "3", "10", "4"]  # by game, lambda, seed as a number
     assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.2", "1.50"]
@@ -88,7 +88,7 @@ def test_a_run_is_running_while_its_lock_is_held(capsys, settings_of):
     metrics.write_text(f"{HEADER}1,256,nan,3.25,0.2\n")
     run_dir.write_status("running")
     who = f"pid {os.getpid()} on {socket.gethostname()}"
-    _, by_seed, _ = told(capsys)
+    _, by_seed, _ = shown(capsys)
     # 768 steps left at 0.2 a second: 3840 s = 64 min
     assert by_seed["0"][3:] == ["running", "256 of 1.02k", "25%", "0", "1h04m", "-", "3.25", who]
     run_dir.write_status("preempted")  # of the last time: it is being resumed
@@ -161,7 +161,7 @@ def test_damaged_files_are_told_and_hide_no_other_run(name, content, capsys):
     damaged = make_run(steps=512, state="failed", cause="first")
     (damaged / name).write_bytes(content)
     make_run("seed=1", steps=1024, state="done")
-    _, by_seed, out = told(capsys)
+    _, by_seed, out = shown(capsys)
     assert by_seed["1"][3] == "done"
     assert "2 runs: 1 done, 1 " in out
     assert out.isascii()
@@ -174,7 +174,7 @@ def test_folders_in_place_of_files(name, capsys):
     folder = make_run(steps=512, state="failed", cause="first")
     (folder / name).unlink()
     (folder / name).mkdir()
-    assert "1 run: 1 " in told(capsys)[2]
+    assert "1 run: 1 " in shown(capsys)[2]
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -182,7 +182,7 @@ def test_a_run_that_ended_before_it_had_a_config(capsys):
     folder = Path("runs/default/Breakout/lambda=0/seed=0")
     folder.mkdir(parents=True)
     (folder / "status.json").write_text('{"state": "failed", "cause": "no such device"}')
-    code, _, out = told(capsys)
+    code, _, out = shown(capsys)
     assert code == 1
     assert f"{folder}  " in out
     assert "no such device" in out
@@ -207,18 +207,18 @@ def test_folders_are_asked_for_by_name_and_paths_say_nothing(capsys):
     make_run("name=a", steps=512, state="preempted")
     make_run("name=b", "seed=7", steps=512, state="failed")
     Path("runs/a/Breakout").rename("runs/a/Pong")
-    code, by_seed, out = told(capsys, "runs/a")
+    code, by_seed, out = shown(capsys, "runs/a")
     assert code == 0
     assert by_seed["0"][0] == "Breakout"
     assert out.startswith("runs/a\n")
-    assert told(capsys, "runs/a/Pong/lambda=0/seed=0", "runs/b")[0] == 1
-    assert told(capsys)[2].count("\nruns/b\n") == 1
+    assert shown(capsys, "runs/a/Pong/lambda=0/seed=0", "runs/b")[0] == 1
+    assert shown(capsys)[2].count("\nruns/b\n") == 1
     for inside in ("wandb", "copy"):  # what lies in a run isn't another one
         folder = Path("runs/a/Pong/lambda=0/seed=0") / inside
         folder.mkdir()
         (folder / "config.yaml").write_text("env: x")
-    assert told(capsys, "runs/a")[2].endswith("with what isn't done\n")
-    assert "1 run: 1 preempted" in told(capsys, "runs/a")[2]
+    assert shown(capsys, "runs/a")[2].endswith("with what isn't done\n")
+    assert "1 run: 1 preempted" in shown(capsys, "runs/a")[2]
 
 
 @pytest.mark.usefixtures("in_empty_folder")
