@@ -25,14 +25,10 @@ class Mirror:
         if run.status.get("state") != "done":
             self._say(str(Problem("note", run.folder, "on W&B once the run is done")))
             return
-        asked = mode if self._reachable else "offline"
-        sink = wandb_mirror.of_run(run.config, run.folder, run_id, self._heard, mode=asked)
-        if sink.mode != asked:
+        mode = mode if self._reachable else "offline"
+        sink = wandb_mirror.of_run(run.config, run.folder, run_id, self._say, mode=mode)
+        if sink.mode != mode:
             self._reachable = False
         sink.film(films, env_steps=env_steps)
-        sink.finish(wandb_mirror.of_evaluation(run.evaluation or {}))
-
-    def _heard(self, line: str) -> None:
-        if "not all has arrived" in line:
+        if not sink.finish(wandb_mirror.of_evaluation(run.evaluation or {})):
             self._reachable = False
-        self._say(line)
