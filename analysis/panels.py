@@ -1,7 +1,6 @@
 """What the figures share: colours, the grid of games, numbers on axes, and writing to disk."""
 
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.runs import Run, short_number
+from analysis.runs import Run
 from analysis.stats import averaged, group
-from attn_ppo.config import plain
+from attn_ppo.config import plain, short_number
+from attn_ppo.lifecycle.disk import replacing
 
 RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
 INK, QUIET = "#222222", "#6b6b6b"
@@ -144,6 +144,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     The same figure gives the same bytes: no dates inside.
     """
     written = []
+    stem.parent.mkdir(parents=True, exist_ok=True)
     with style():
         figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it costs as much as drawing, and would be done twice
@@ -153,15 +154,3 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
         written.append(path)
     return written
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, moved to `path` at the end, removed after an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -24,8 +24,7 @@ from analysis.panels import (
 )
 from analysis.runs import Run
 from analysis.stats import POINTS, averaged, group, interpolate, lambdas_of, mean_curve, score_range
-
-FRAMES_PER_STEP = 4
+from attn_ppo.config import FRAMES_PER_STEP
 
 
 def draw_reward_curves(runs: Sequence[Run]) -> Figure:

@@ -4,7 +4,6 @@ A run is found by its config.yaml, which also says what was run; the path says n
 is wrong with one run keeps the others from being read: it comes back as a `Problem`.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -16,12 +15,11 @@ import pandas as pd
 
 from analysis.files import column, read_json, read_table
 from attn_ppo import config
-from attn_ppo.config import RunConfig
+from attn_ppo.config import RunConfig, short_number
 from attn_ppo.errors import ExitCode, RunError, shorten
+from attn_ppo.lifecycle.run_dir import EPISODES, find_runs
 
 METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns that figures need
-EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
-FOREIGN = {"wandb", "figures"}  # W&B keeps a config.yaml of its own
 
 
 class NoRunsError(RunError):
@@ -114,12 +112,8 @@ def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
 
 
 def find_folders(root: Path) -> Iterator[Path]:
-    """Folders with a config.yaml at or below `root`, in order; not W&B's, hidden ones or ours."""
-    for folder, below, files in os.walk(root):
-        below[:] = sorted(name for name in below if name not in FOREIGN and name[0] != ".")
-        if "config.yaml" in files:
-            below.clear()  # what lies inside a run isn't another one
-            yield Path(folder)
+    """The folders of runs at or below `root` that have a config.yaml, in order."""
+    return (folder for folder in find_runs(root) if (folder / "config.yaml").exists())
 
 
 def newest_root(runs: Path | str = "runs") -> Path:
@@ -158,14 +152,6 @@ def read_run(folder: Path) -> tuple[Run, list[str]]:
         _read_status(folder / "status.json", notes),
     )
     return run, notes
-
-
-def short_number(number: float) -> str:
-    """A count in three digits: 950, 20k, 2.5M, 1.2G."""
-    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= 0.9995 * scale:
-            return f"{number / scale:.3g}{letter}"
-    return f"{number:.3g}"
 
 
 def _read_episodes(path: Path, notes: list[str]) -> pd.DataFrame:

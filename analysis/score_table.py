@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.panels import replacing
-from analysis.runs import Run, short_number
+from analysis.runs import Run
 from analysis.stats import (
     attention_entropy,
     averaged,
@@ -21,7 +20,8 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
-from attn_ppo.config import plain
+from attn_ppo.config import plain, short_number
+from attn_ppo.lifecycle.disk import write_atomically
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
 STUDY_STEPS = 10_000_000
@@ -126,7 +126,7 @@ def save_score_table(table: pd.DataFrame, stem: Path) -> list[Path]:
     """Writes `<stem>.csv`, empty where nan, and `<stem>.md`, each whole or not at all."""
     texts = {"csv": table.to_csv(index=False, float_format="%.8g"), "md": to_markdown(table)}
     paths = [stem.with_suffix(f".{kind}") for kind in texts]
+    stem.parent.mkdir(parents=True, exist_ok=True)
     for path, text in zip(paths, texts.values(), strict=True):
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_atomically(path, text)
     return paths

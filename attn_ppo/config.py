@@ -21,6 +21,8 @@ Name = Matches(
     "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
 )
 
+FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
+
 # What runs did before there was a choice: their config.yaml doesn't say.
 EARLIER = {
     "compute": {"backend": "torch", "precision": "fp32"},
@@ -255,3 +257,11 @@ def plain(number: float) -> str:
     """A number without exponent or trailing zeros: 0, 0.0005, 1.5."""
     text = format(Decimal(repr(number)), "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def short_number(count: float) -> str:
+    """A count in three digits: 950, 20k, 2.5M, 1.2G."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= 0.9995 * scale:
+            return f"{count / scale:.3g}{letter}"
+    return f"{count:.3g}"

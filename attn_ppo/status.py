@@ -23,7 +23,7 @@ from typing import Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
+from attn_ppo.lifecycle.run_dir import FINAL, find_runs, read_last_row, read_status
 
 SILENT_MINUTES = 20  # a live run on another machine writes more often than that
 BAD = ("failed", "killed")  # with one of these the exit code is 1
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     )
     sweeps: dict[Path, list[Path]] = {}
     for root in parser.parse_args(argv).folders:
-        found = list(_find(root))
+        found = list(find_runs(root))
         if not found:
             why = "there are none" if root.is_dir() else "no such folder"
             print(f"error: no runs in {_printable(root)}: {why}", file=sys.stderr)
@@ -131,15 +131,6 @@ def result(standing: Standing) -> tuple[str, str]:
     """Score and attention entropy (nats) as text, those of the evaluation if there is one."""
     score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
     return _number(score, 1), _number(entropy, 2)
-
-
-def _find(root: Path) -> Iterator[Path]:
-    """Folders of runs at or below `root`, also of those that ended before they had a config."""
-    for folder, below, files in os.walk(root):
-        below[:] = sorted(n for n in below if n not in ("wandb", "figures") and n[0] != ".")
-        if "config.yaml" in files or "status.json" in files:
-            below.clear()
-            yield Path(folder)
 
 
 def _order(standing: Standing) -> tuple[Any, ...]:
@@ -244,8 +235,8 @@ def _cells(standing: Standing) -> dict[str, str]:
 
 
 def _progress(steps: float, total: int) -> str:
-    part = f"{_short(steps)} of " if steps < total else ""
-    return f"{part}{_short(total)}  {100 * steps // total:3.0f}%"
+    part = f"{config.short_number(steps)} of " if steps < total else ""
+    return f"{part}{config.short_number(total)}  {100 * steps // total:3.0f}%"
 
 
 def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator[str]:
@@ -264,14 +255,6 @@ def _line(cells: dict[str, str], width: dict[str, int], state: str) -> str:
     if state in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         padded["state"] = f"\x1b[{COLOURS[state]}m{padded['state']}\x1b[0m"
     return "  ".join(padded.values()).rstrip()
-
-
-def _short(steps: float) -> str:
-    """A count in three digits: 950, 20k, 2.5M."""
-    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if steps >= 0.9995 * scale:
-            return f"{steps / scale:.3g}{letter}"
-    return f"{steps:.0f}"
 
 
 def _duration(seconds: float) -> str:

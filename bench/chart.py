@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.panels import INK, QUIET, footnote, replacing, style
+from analysis.panels import INK, QUIET, footnote, style
+from attn_ppo.lifecycle.disk import replacing
 from bench.contenders import CONTENDERS
 from bench.pace import PARTS
 from bench.report import WORK
@@ -36,6 +37,7 @@ def save(results: Mapping[str, Any], path: Path) -> None:
             f"{WORK}. Median of {len(rows[0]['rounds'])} interleaved rounds. Floor: the network's "
             f"multiplications at the rate of a matrix product, and the emulator alone. {packages}.",
         )
+        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis.files import column
-from analysis.runs import NoRunsError, Run, newest_root, read_runs, short_number
+from analysis.runs import NoRunsError, Run, newest_root, read_runs
+from attn_ppo.config import short_number
 
 CONFIG = """\
 env: {env}

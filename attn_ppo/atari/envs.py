@@ -14,9 +14,8 @@ from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.env_checks import check_arguments, checked_actions
 from attn_ppo.atari.games import action_names, rom_id
 from attn_ppo.atari.step import Episode, Step
-from attn_ppo.config import ProtocolSettings
+from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
 
-FRAMES_PER_STEP = 4
 FIRE = 1
 ANCHOR_STEPS = 10_000
 

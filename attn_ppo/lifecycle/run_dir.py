@@ -11,7 +11,7 @@ import io
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -208,3 +208,15 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
+
+
+def find_runs(root: Path) -> Iterator[Path]:
+    """The folders of runs at or below `root`, in order, also of those that ended without a config.
+
+    Not hidden folders, nor W&B's, which has a config.yaml of its own, nor what lies inside a run.
+    """
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(n for n in below if n not in ("wandb", "figures") and n[0] != ".")
+        if "config.yaml" in files or "status.json" in files:
+            below.clear()
+            yield Path(folder)

@@ -8,9 +8,8 @@ import ale_py
 import numpy as np
 from ale_py import roms
 
-from attn_ppo.atari.envs import FRAMES_PER_STEP
 from attn_ppo.atari.games import rom_id
-from attn_ppo.config import ProtocolSettings
+from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
 from attn_ppo.errors import ExitCode, RunError
 
 

@@ -1,7 +1,6 @@
 """Frames into an mp4 that browsers play: H.264, yuv420p, its index in front."""
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +11,11 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from tqdm import tqdm
 
+from attn_ppo.config import FRAMES_PER_STEP
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle.disk import disk_error, sync_folder
+from attn_ppo.lifecycle.disk import disk_error, replacing
 
-FRAMES_PER_SECOND = 15  # as fast as played: 60 emulator frames a second, 4 of them an agent step
+FRAMES_PER_SECOND = 60 // FRAMES_PER_STEP  # as fast as played, at 60 emulator frames a second
 QUALITY = {"crf": "20", "preset": "medium", "bf": "2"}
 
 
@@ -28,25 +28,17 @@ def write(
     `quiet`. Where the disk or the codec fails, RunError; it and whatever `frames` raises leave
     nothing behind.
     """
-    pending = path.with_name(f".{path.name}.pending")  # one name: a kill leaves at most one behind
     bar = tqdm(
         frames, total=total, desc=f"drawing {path.name}", unit="frame", disable=quiet or None
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(bar):
+        with replacing(path) as pending, contextlib.closing(bar):
             _encode(pending, bar)
-        with open(pending, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(pending, path)
-        sync_folder(path.parent)
     except (FFmpegError, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise disk_error(path, error) from None
         raise RunError(ExitCode.RUN_FAILED, f"can't encode {path}: {error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            pending.unlink(missing_ok=True)
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray]) -> None:
