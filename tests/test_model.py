@@ -100,6 +100,52 @@ def test_softmax_is_over_cells_of_each_map():
     assert attention[0, 1, 3, 5].item() == pytest.approx(0.5)
 
 
+def attention_to(model: ActorCritic, constant: float) -> torch.Tensor:
+    """The two maps of an agent whose scores are log 3 + constant at one cell of each, else the
+    constant: cell (2, 5) of the first map, cell (6, 0) of the second."""
+    weights = {name: w for name, w in model.named_parameters() if "attention.score" in name}
+    with torch.no_grad():
+        for weight in weights.values():
+            weight.zero_()
+        for number in (0, 1):  # a map a feature; ELU leaves what is not negative as it is
+            weights["attention.score.0.weight"][number, number] = 1
+            weights["attention.score.2.weight"][number, number] = 1
+        weights["attention.score.2.bias"].fill_(constant)
+        features = torch.zeros(1, 64, 7, 7)
+        features[0, 0, 2, 5] = features[0, 1, 6, 0] = math.log(3)
+        _, attention, _ = model.attend(features)
+    return attention[0]
+
+
+@pytest.mark.parametrize(
+    ("constant", "strongest", "others", "sums"),
+    [
+        # 1 / (1 + e^-s), each score by itself.  log 3: 3 / (3 + 1).  0: 1 / 2.
+        (0.0, 0.75, 0.5, 24.75),  # .75 + 48 * .5
+        # less log 3: 1 / 2 and 1 / (1 + 3)
+        (-math.log(3), 0.5, 0.25, 12.5),  # .5 + 48 * .25
+    ],
+)
+def test_the_sigmoid_gate_weighs_each_cell_by_itself(constant, strongest, others, sums):
+    first, second = attention_to(build("sigmoid"), constant)
+    assert first[2, 5].item() == pytest.approx(strongest)
+    assert second[6, 0].item() == pytest.approx(strongest)
+    assert first[6, 0].item() == pytest.approx(others)
+    assert second[2, 5].item() == pytest.approx(others)
+    assert [first.sum().item(), second.sum().item()] == pytest.approx([sums, sums])
+
+
+@pytest.mark.parametrize("constant", [0.0, -math.log(3)])
+def test_the_softmax_gate_weighs_cells_against_each_other(constant):
+    # 3 / (3 + 48) = 1 / 17 and 1 / 51, whatever is added to all scores: both maps sum to one
+    first, second = attention_to(build("softmax"), constant)
+    assert first[2, 5].item() == pytest.approx(1 / 17)
+    assert second[6, 0].item() == pytest.approx(1 / 17)
+    assert first[6, 0].item() == pytest.approx(1 / 51)
+    assert second[2, 5].item() == pytest.approx(1 / 51)
+    assert [first.sum().item(), second.sum().item()] == pytest.approx([1, 1])
+
+
 def test_entropy_of_known_maps():
     uniform = torch.full((7, 7), 1 / 49)
     one_cell = torch.zeros(7, 7)
