@@ -7,6 +7,7 @@ VIDEOS ?=
 RUN ?=
 PAGE ?=
 WEB := attn_ppo/interpret/show/web
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BENCH ?=
 TORTURE ?=
 
@@ -58,10 +59,10 @@ torture: $(READY)  ## hurts runs in every way we know and counts what is lost; T
 	$(BIN)/python tests/torture.py $(TORTURE)
 
 test: $(READY)  ## all tests, two files at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
-test-fast: $(READY)  ## without the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+test-fast: $(READY)  ## without the slow ones, every part of the code still
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## ruff and pyright, both clean
 	$(BIN)/ruff check .

@@ -16,11 +16,23 @@ from attn_ppo.launch import command_line
 # They assert on behalf of tests, which import them: so that a failure shows the values.
 pytest.register_assert_rewrite("asking", "pages")
 
-LONGEST_FIRST = ("test_resume", "test_sweep", "test_slurm", "test_ray", "test_run")
+LONGEST_FIRST = (
+    "test_slurm",
+    "test_ray",
+    "test_sweep",
+    "test_resume",
+    "test_backends",
+    "test_envs",
+    "test_run",
+    "test_page_browser",
+    "test_wandb_mirror_faults",
+    "test_wandb_mirror_resume",
+    "test_training_video",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files that take minutes come first: two at a time, they end at about the same time."""
+    """The files that take longest come first: two at a time, they end at about the same time."""
     order = {name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 

@@ -1,6 +1,7 @@
 """attn_ppo.atari.envs: any game as the field's own wrappers play it, and scores of whole games."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,19 @@ from attn_ppo.atari.step import Episode
 
 # --- the oracle
 
+long = partial(pytest.param, marks=pytest.mark.slow)
+
 
 @pytest.mark.parametrize(
     ("game", "protocol", "num_steps", "max_steps", "expected"),
     [
         # expected: which of these happen to a random player: lost lives, game over, time limit
-        ("BeamRider", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
-        ("Breakout", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
-        ("MsPacman", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
-        ("Frostbite", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
-        ("Enduro", BASELINES, 1_050, 300, {"limit"}),  # no lives; a day takes thousands of steps
-        ("Seaquest", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
+        long("BeamRider", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
+        long("Breakout", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
+        long("MsPacman", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
+        long("Frostbite", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
+        long("Enduro", BASELINES, 1_050, 300, {"limit"}),  # no lives; a day takes 1,000s of steps
+        long("Seaquest", BASELINES, 1_050, UNLIMITED, {"life", "over"}),
         ("Breakout", BASELINES, 400, 150, {"life", "over", "limit"}),
         ("Seaquest", MACHADO, 500, UNLIMITED, {"life", "over"}),
         ("Backgammon", BASELINES, 100, 60, {"limit"}),  # FIRE is action 0: not a game of FIRE

@@ -166,6 +166,7 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
     command = [sys.executable, "-c", LONG_UPDATE, *SMALL, *OVERRIDES, "name=cut"]
@@ -181,6 +182,7 @@ def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
     assert (checkpoint.load(folder("cut")) or {})["update"] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_second_signal_quits_at_once_and_one_of_the_same_moment_does_not():
     command = [
@@ -219,6 +221,7 @@ sys.exit(train.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_hung_run_is_ended_with_its_stack():
     command = [sys.executable, "-c", HANG, *SMALL, *OVERRIDES, "name=cut"]

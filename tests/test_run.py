@@ -71,6 +71,7 @@ def test_a_signal_saves_and_says_run_me_again():
     assert len(rows(RUN / "metrics.csv")) == saved
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_same_seed_same_numbers():
     assert train("name=a", "total_steps=160", "seed=3").returncode == 0
@@ -113,6 +114,7 @@ def test_a_signal_during_start_up_is_no_failure():
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_signal_during_the_evaluation_ends_it():
     command = [*COMMAND, "lambda=0.005", "total_steps=64", "evaluation.episodes=30"]

@@ -66,6 +66,7 @@ def alive(number: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
     bad = Path("runs/default/Pong/lambda=0/seed=0")
@@ -103,6 +104,7 @@ def test_runs_that_would_share_a_folder_are_refused(in_empty_folder):
     assert list(in_empty_folder.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_every_kind_of_failure_is_named_and_harms_no_other_run(monkeypatch):
     kinds = {"0": "exception", "1": "segfault", "2": "sigkill", "4": "memory", "5": "nan@2"}
@@ -128,6 +130,7 @@ INTERRUPTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 @pytest.mark.parametrize("how", INTERRUPTED)
 def test_an_interrupted_sweep_saves_its_runs_and_starts_no_more(how):
@@ -143,6 +146,7 @@ def test_an_interrupted_sweep_saves_its_runs_and_starts_no_more(how):
     assert len(rows(RUN / "metrics.csv")) == saved
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_second_signal_ends_all_at_once_even_what_hangs():
     faults = {"PYTHONPATH": str(FAULTS), "ATTN_PPO_FAULTS": '{"0": "hang"}'}
@@ -159,6 +163,7 @@ def test_a_second_signal_ends_all_at_once_even_what_hangs():
     assert not RUN.with_name("seed=2").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_the_end_of_the_main_process_stops_its_runs_and_the_same_command_goes_on():
     options = ["lambda=0.005", "seed=0,1,2", "hydra.launcher.n_jobs=2", "evaluation.episodes=0"]
@@ -173,6 +178,7 @@ def test_the_end_of_the_main_process_stops_its_runs_and_the_same_command_goes_on
         wait_for(lambda: int(rows(RUN / "metrics.csv")[-1]["update"]) > before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_killed_worker_takes_its_own_run_only():
     options = [
@@ -191,6 +197,7 @@ def test_a_killed_worker_takes_its_own_run_only():
     assert "its worker process was killed" in out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 def test_the_same_sweep_twice_at_once():
     options = ["lambda=0.005", "seed=0,1", "hydra.launcher.n_jobs=2"]

@@ -54,6 +54,7 @@ def begin() -> Iterator[Callable[..., subprocess.Popen]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_training_is_the_same_to_the_bit_with_and_without(begin):
     filmed = begin("name=with", "videos.every_updates=2", "wandb.mode=offline")
     assert train(*WORDS, "name=without").returncode == 0
