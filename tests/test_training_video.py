@@ -114,7 +114,8 @@ def film(settings_of, monkeypatch):
         )
         folder: Any = SimpleNamespace(folder=RUN)
         agent: Any = SimpleNamespace(model=model)
-        run._film(settings, folder, agent, 3, observers, stop or StopRequest())
+        request = StopRequest() if stop is None else stop  # which is false until it is asked
+        run._film(settings, folder, agent, 3, observers, request)
 
     make.said, make.sent, make.model = said, sent, model
     return make
