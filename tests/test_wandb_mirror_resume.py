@@ -114,6 +114,7 @@ def test_online_killed_again_and_again(training, server):
     assert "ignoring" not in (folder / "logs" / "debug-internal.log").read_text()
 
 
+@pytest.mark.slow
 def test_offline_killed_again_and_again(training, server):
     training.kill(training.part("offline", 1, 0), checkpoint=0)
     training.kill(training.part("offline", 1, 27), checkpoint=20)
@@ -139,6 +140,7 @@ def test_offline_then_online(training, server):
     assert folder.name.startswith("run-")
 
 
+@pytest.mark.slow
 def test_online_then_offline_then_synced(training, server):
     part = training.part("online", 1, 27)
     training.arrive(part, server, 27)
@@ -152,6 +154,7 @@ def test_online_then_offline_then_synced(training, server):
     assert output == ""
 
 
+@pytest.mark.slow
 def test_synced_between_two_offline_parts(training, server):
     training.finish(training.part("offline", 1, 20))
     sync(*training.folders())
