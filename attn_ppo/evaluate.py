@@ -3,6 +3,7 @@
 `python -m attn_ppo.evaluate RUN_FOLDER [EPISODES]` does it for any run folder with a checkpoint.
 """
 
+import contextlib
 import json
 import math
 import sys
@@ -12,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from attn_ppo.agent import load_agent
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import write_atomically
@@ -38,7 +41,6 @@ def evaluate(
     attention entropy is the mean over all steps of all games, in nats; `effective_cells_per_map`
     is its exponential, the number of cells that evenly spread attention of that entropy covers.
     """
-    device = next(model.parameters()).device
     # Training starts its environments at an update below num_updates: these seeds are new to it.
     envs = AtariEnvs(
         settings.env,
@@ -48,32 +50,10 @@ def evaluate(
         stream=settings.num_updates,
         num_threads=torch.get_num_threads(),
     )
-    rng = torch.Generator(device).manual_seed(settings.seed)
-    finished: dict[int, tuple[float, int]] = {}
-    entropy = torch.zeros(settings.attention.maps, dtype=torch.float64, device=device)
-    playing, steps = np.ones(episodes, dtype=bool), 0
-    obs = envs.reset()
-    with tqdm(total=episodes, desc="evaluating", unit="game", disable=None) as bar:
-        while playing.any():
-            output = model(torch.from_numpy(obs).to(device))
-            if output.attention.shape[1]:
-                entropy += map_entropies(output.attention)[
-                    torch.from_numpy(playing).to(device)
-                ].sum(0)
-            steps += int(playing.sum())
-            noise = torch.empty_like(output.policy).exponential_(generator=rng)
-            step = envs.step(sample(output.policy, noise).cpu().numpy())
-            obs = step.obs
-            on_step()
-            for game in step.episodes:
-                if playing[game.env_index]:
-                    finished[game.env_index] = (game.episode_return, game.episode_length)
-                    playing[game.env_index] = False
-                    bar.update()
-    seeds = [int(seed) for seed in envs.seeds]
-    envs.close()
-    per_map = (entropy / steps).tolist() if model.attention is not None else []
-    scores = [finished[i][0] for i in range(episodes)]
+    with contextlib.closing(envs):
+        games, entropy = _play(model, envs, settings.seed, on_step)
+    per_map = entropy.tolist()
+    scores = [game.episode_return for game in games]
     return {
         "episodes": episodes,
         "score_mean": float(np.mean(scores)),
@@ -82,9 +62,36 @@ def evaluate(
         "attention_entropy_per_map": per_map,
         "effective_cells_per_map": [math.exp(nats) for nats in per_map],
         "scores": scores,
-        "lengths": [finished[i][1] for i in range(episodes)],
-        "seeds": seeds,
+        "lengths": [game.episode_length for game in games],
+        "seeds": [int(seed) for seed in envs.seeds],
     }
+
+
+def _play(
+    model: ActorCritic, envs: AtariEnvs, seed: int, on_step: Callable[[], object]
+) -> tuple[list[Episode], Tensor]:
+    """The first game of each environment, and (K,) the mean entropy of each attention map."""
+    device = next(model.parameters()).device
+    rng = torch.Generator(device).manual_seed(seed)
+    finished: dict[int, Episode] = {}
+    playing, steps = np.ones(envs.num_envs, dtype=bool), 0
+    obs, entropy = envs.reset(), torch.zeros(1, dtype=torch.float64, device=device)
+    with tqdm(total=envs.num_envs, desc="evaluating", unit="game", disable=None) as bar:
+        while playing.any():
+            output = model(torch.from_numpy(obs).to(device))
+            in_play = torch.from_numpy(playing).to(device)
+            entropy = entropy + map_entropies(output.attention)[in_play].sum(0)
+            steps += int(playing.sum())
+            noise = torch.empty_like(output.policy).exponential_(generator=rng)
+            step = envs.step(sample(output.policy, noise).cpu().numpy())
+            obs = step.obs
+            on_step()
+            for game in step.episodes:
+                if playing[game.env_index]:
+                    finished[game.env_index] = game
+                    playing[game.env_index] = False
+                    bar.update()
+    return [finished[i] for i in range(envs.num_envs)], entropy / steps
 
 
 def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) -> None:
@@ -107,16 +114,15 @@ def main(argv: list[str]) -> int:
     except (ConfigError, RunError) as error:
         return report(error)
     except ValueError:
-        print(f"error: {' '.join(argv)} is not allowed\nallowed: {usage}", file=sys.stderr)
-        return ExitCode.BAD_INPUT
+        return report(ConfigError("", " ".join(argv), usage))
     print(f"{settings.label}: {summary(result)}")
     return ExitCode.DONE
 
 
 def summary(result: dict[str, Any]) -> str:
     """An evaluation in a line."""
-    spread = "" if result["score_std"] is None else f" ± {result['score_std']:.1f}"
-    text = f"score {result['score_mean']:.1f}{spread} over {result['episodes']} games"
+    sd = "" if result["score_std"] is None else f" ± {result['score_std']:.1f}"
+    text = f"score {result['score_mean']:.1f}{sd} over {result['episodes']} games"
     if result["attention_entropy"] is None:
         return text
     cells = ", ".join(f"{n:.1f}" for n in result["effective_cells_per_map"])

@@ -219,11 +219,12 @@ def test_a_kill_between_the_renames_loses_nothing(tmp_path):
     assert update_in(tmp_path) == 1
 
 
+@pytest.mark.usefixtures("in_empty_folder")
 @pytest.mark.parametrize(
     ("table", "row"),
     [("metrics.csv", "entropy_of_maps"), ("episodes.csv", "reward")],
 )
-def test_a_number_without_a_column_is_refused(in_empty_folder, settings_of, table, row):
+def test_a_number_without_a_column_is_refused(settings_of, table, row):
     with RunDir(settings_of()) as run_dir:
         before = (run_dir.folder / table).read_bytes()
         known = metrics_row(1) if table == "metrics.csv" else dict.fromkeys(EPISODES, 1)

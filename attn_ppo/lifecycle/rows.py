@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attn_ppo.atari.envs import FRAMES_PER_STEP
 from attn_ppo.atari.step import Episode
-from attn_ppo.config import RunConfig
+from attn_ppo.config import FRAMES_PER_STEP, RunConfig
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.run_dir import RunDir
 from attn_ppo.lifecycle.saved import RowsState
