@@ -14,7 +14,7 @@ from attn_ppo.config import RunConfig
 from attn_ppo.launch import command_line
 
 # They assert on behalf of tests, which import them: so that a failure shows the values.
-pytest.register_assert_rewrite("asking", "pages")
+pytest.register_assert_rewrite("dry_run", "pages")
 
 LONGEST_FIRST = (
     "test_slurm",

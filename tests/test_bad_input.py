@@ -1,14 +1,14 @@
-"""Every way of asking for what can't be: what the user is told, and that nothing is left."""
+"""Every kind of mistake on the command line: the message, and that nothing is left behind."""
 
 import pytest
-from asking import check_told
+from dry_run import check_refused
 
 from attn_ppo import schema
 from attn_ppo.atari.games import known
 from attn_ppo.errors import ConfigError
 from attn_ppo.launch.command_line import parse
 
-pytest_plugins = "asking"
+pytest_plugins = "dry_run"
 
 # What is asked, and what of the message must be there: the key with the value, the nearest name.
 MISTAKES = {
@@ -136,11 +136,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("argument", MISTAKES, ids=lambda a: ascii(a[:50])[1:-1])
-def test_a_mistake_is_told_in_three_lines(argument, ask):
-    answer = ask(argument)
-    check_told(answer)
+def test_a_mistake_is_reported_in_three_lines(argument, dry_run):
+    outcome = dry_run(argument)
+    check_refused(outcome)
     for part in MISTAKES[argument]:
-        assert part in "\n".join(answer.err)
+        assert part in "\n".join(outcome.err)
 
 
 MISTAKES_TOGETHER = {
@@ -180,16 +180,16 @@ MISTAKES_TOGETHER = {
 
 
 @pytest.mark.parametrize("line", MISTAKES_TOGETHER)
-def test_mistakes_of_several_arguments(line, ask):
-    answer = ask(*line.split())
-    check_told(answer)
+def test_mistakes_of_several_arguments(line, dry_run):
+    outcome = dry_run(*line.split())
+    check_refused(outcome)
     for part in MISTAKES_TOGETHER[line]:
-        assert part in "\n".join(answer.err)
+        assert part in "\n".join(outcome.err)
 
 
 def test_no_line_of_a_message_is_endless():
-    told = str(ConfigError("k" * 999, "v" * 999, "a\n" * 999, "seed")).split("\n")
-    assert [len(line) for line in told] == [7 + 80 + 1 + 80 + 15, 9 + 500, 13]
+    printed = str(ConfigError("k" * 999, "v" * 999, "a\n" * 999, "seed")).split("\n")
+    assert [len(line) for line in printed] == [7 + 80 + 1 + 80 + 15, 9 + 500, 13]
 
 
 def test_every_game_is_found_under_its_other_names():
@@ -225,20 +225,20 @@ LAUNCHER = {
 
 
 @pytest.mark.parametrize("setting", LAUNCHER)
-def test_a_clusters_launcher_is_checked_before_anything_starts(setting, ask):
+def test_a_clusters_launcher_is_checked_before_anything_starts(setting, dry_run):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    answer = ask(*SLURM, f"hydra.launcher.{setting}")
-    check_told(answer)
+    outcome = dry_run(*SLURM, f"hydra.launcher.{setting}")
+    check_refused(outcome)
     for part in LAUNCHER[setting]:
-        assert part in "\n".join(answer.err)
+        assert part in "\n".join(outcome.err)
 
 
 @pytest.mark.parametrize("value", ["{nope:1}", "{init:3}", "null", "1"])
-def test_a_section_of_a_launcher_takes_its_own_names_only(value, ask):
+def test_a_section_of_a_launcher_takes_its_own_names_only(value, dry_run):
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    answer = ask("-m", "engine=ray", f"hydra.launcher.ray={value}")
-    check_told(answer)
-    assert answer.err[0] == f"error: hydra.launcher.ray={value} is not allowed"
+    outcome = dry_run("-m", "engine=ray", f"hydra.launcher.ray={value}")
+    check_refused(outcome)
+    assert outcome.err[0] == f"error: hydra.launcher.ray={value} is not allowed"
 
 
 def test_what_a_clusters_launcher_takes():

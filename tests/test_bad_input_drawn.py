@@ -1,13 +1,13 @@
-"""Whatever is asked, drawn at random from all that people or fuzzers come to, runs or is told."""
+"""Command lines drawn at random from all that people or fuzzers come to run or are refused."""
 
 import random
 
 import pytest
-from asking import check_told
+from dry_run import check_refused
 
 from attn_ppo.launch import overrides
 
-pytest_plugins = "asking"
+pytest_plugins = "dry_run"
 
 VALUES = [
     "",
@@ -188,20 +188,20 @@ def draw_arguments(rng: random.Random) -> list[str]:
 @pytest.mark.parametrize(
     ("count", "seed"), [(300, 20260115), pytest.param(2700, 20260116, marks=pytest.mark.slow)]
 )
-def test_whatever_is_asked_runs_or_is_told(count, seed, ask):
+def test_whatever_is_asked_runs_or_is_refused(count, seed, dry_run):
     rng, codes = random.Random(seed), []
     for _ in range(count):
         arguments = draw_arguments(rng)
         try:
-            answer = ask(*arguments)
-            if answer.code:
-                check_told(answer)
+            outcome = dry_run(*arguments)
+            if outcome.code:
+                check_refused(outcome)
             else:
-                assert (answer.begun, answer.out, answer.err) == (True, "", [])
+                assert (outcome.begun, outcome.out, outcome.err) == (True, "", [])
         except BaseException as error:
             error.add_note(f"asked: {arguments!r}")
             raise
-        codes.append(answer.code)
+        codes.append(outcome.code)
     assert set(codes) == {0, 2}
     # most are wrong, and not all that is right is refused: 20 to 500 of 3,000
     assert count / 150 < codes.count(0) < count / 6

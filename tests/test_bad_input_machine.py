@@ -1,4 +1,4 @@
-"""What this machine can't do and how soon that is told; no secret is in what a run leaves."""
+"""What this machine can't do, and how soon that is reported; no secret is in a run's files."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from asking import SECRETS, Answer, check_told
+from dry_run import SECRETS, Outcome, check_refused
 from starting import SMALL
 
 from attn_ppo import train
@@ -26,13 +26,15 @@ STARTED = [
 
 
 @pytest.mark.parametrize("arguments", STARTED, ids=" ".join)
-def test_a_mistake_is_told_at_once(arguments, in_empty_folder):
+def test_a_mistake_is_reported_at_once(arguments, in_empty_folder):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = start(*arguments)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    check_told(Answer(done.returncode, False, done.stdout, done.stderr.rstrip("\n").split("\n")))
+    check_refused(
+        Outcome(done.returncode, False, done.stdout, done.stderr.rstrip("\n").split("\n"))
+    )
     assert list(in_empty_folder.iterdir()) == []
-    # 0.9 s of CPU where nothing else runs, however long that takes on a busy devices.
+    # 0.9 s of CPU where nothing else runs, however long that takes on a busy machine.
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert seconds < 2.5 or any(map(os.path.exists, devices.DRIVERS))
 
@@ -131,9 +133,9 @@ def test_a_working_folder_that_is_gone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert train.main(["seed=1"]) == 4
-    told = capsys.readouterr().err
-    assert told.startswith("error: can't ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: can't ")
+    assert printed.count("\n") == 1
 
 
 def test_what_is_done_needs_no_disk_to_write_to(monkeypatch):
@@ -149,8 +151,8 @@ def test_nothing_of_the_environment_is_in_what_a_run_leaves(in_empty_folder):
     files = [path for path in in_empty_folder.rglob("*") if path.is_file()]
     assert {"config.yaml", "status.json"} <= {path.name for path in files}
     assert any(path.suffix == ".wandb" for path in files)
-    told = [done.stdout.encode(), done.stderr.encode(), *(path.read_bytes() for path in files)]
-    assert not any(secret.encode() in text for secret in SECRETS.values() for text in told)
+    printed = [done.stdout.encode(), done.stderr.encode(), *(path.read_bytes() for path in files)]
+    assert not any(secret.encode() in text for secret in SECRETS.values() for text in printed)
 
 
 def start(*arguments: str, code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -154,13 +154,13 @@ def test_config_yaml_reads_back(tmp_path, settings_of):
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "env: [", "env: Pong", "\x00", "a: 1"])
-def test_a_broken_config_yaml_is_told(text, tmp_path):
+def test_a_broken_config_yaml_is_reported(text, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         config.read(path)
-    assert len(str(told.value).splitlines()) <= 3
-    assert "config.yaml" in str(told.value)
+    assert len(str(raised.value).splitlines()) <= 3
+    assert "config.yaml" in str(raised.value)
 
 
 @pytest.mark.parametrize(
