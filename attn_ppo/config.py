@@ -1,6 +1,6 @@
 """The settings of one run: frozen dataclasses hold names, types and ranges; conf/ holds the values.
 
-Nothing here imports torch: a wrong setting is told within a second.
+Nothing here imports torch: a wrong setting is reported within a second.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ Name = Matches(
 
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
 
-# What runs did before there was a choice: their config.yaml doesn't say.
+# Settings that earlier versions did not have, with the values that their runs had in effect.
 EARLIER = {
     "compute": {"backend": "torch", "precision": "fp32"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
@@ -82,7 +82,7 @@ class ProtocolSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """By what the network is computed (backends.py), and how precisely its large layers are."""
+    """What computes the network (backends.py), and the precision of its large layers."""
 
     backend: Literal["auto", "kernels", "torch", "compile"]
     precision: Literal["fp32", "bf16"]
@@ -90,7 +90,7 @@ class ComputeSettings:
 
 @dataclass(frozen=True)
 class WandbSettings:
-    """Where Weights & Biases mirrors the run. `auto` is online where that's possible."""
+    """How the run is mirrored on Weights & Biases. `auto` is online where that is possible."""
 
     mode: Literal["auto", "online", "offline", "disabled"]
     project: Annotated[str, Name]
@@ -100,7 +100,7 @@ class WandbSettings:
 
 @dataclass(frozen=True)
 class CheckpointSettings:
-    """What a run can be resumed from, and whether only bit by bit (resume.py, action_log.py)."""
+    """How often a run is saved, and whether a resume must be exact (resume.py, action_log.py)."""
 
     every_updates: Annotated[int, Range(1, 1_000_000)]
     anchor_steps: Annotated[int, Range(1, 1_000_000)]
@@ -109,19 +109,19 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """What the finished agent plays; 0 episodes: nothing."""
+    """How many whole games the finished agent plays; 0: no evaluation."""
 
     episodes: Annotated[int, Range(0, 256)]
 
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """Of the agent while it is trained; 0 updates: none."""
+    """How often the agent is filmed during training, in updates; 0: never."""
 
     every_updates: Annotated[int, Range(0, 1_000_000)]
 
     def due(self, number: int) -> bool:
-        """Whether one is made after the `number`-th update, counted from 1."""
+        """Whether a video is made after the `number`-th update, counted from 1."""
         return self.every_updates > 0 and number % self.every_updates == 0
 
 
@@ -207,7 +207,7 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """Dotted keys and values that decide what the run computes; how it is followed does not."""
+    """The settings, by dotted key, that decide what the run computes: not W&B, videos or saving."""
     flat = flatten(as_dict(config))
     elsewhere = ("wandb.", "videos.", "checkpoint.every_updates", "checkpoint.resume")
     return {k: v for k, v in flat.items() if not k.startswith(elsewhere)}
@@ -231,16 +231,16 @@ def read(path: Path | str) -> RunConfig:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]
-    """Plain YAML: OmegaConf's takes five times as long, which hundreds of runs would feel."""
+    """Plain YAML. OmegaConf's loader takes five times as long, too slow for hundreds of runs."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }  # a name may look like a date
+    }  # without timestamps: a name may look like a date
 
 
 def _with_earlier(values: dict[str, Any]) -> dict[str, Any]:
-    """An earlier run's values with those of the keys that have come since."""
+    """The values of an earlier version's run, completed with EARLIER."""
     for section, since in EARLIER.items():
         given = values.get(section, {})
         if isinstance(given, dict):

@@ -1,7 +1,7 @@
 """Adam, all weights in one fused call.
 
-The numbers are torch.optim.Adam's, whose first use imports torch._dynamo as well: a quarter of the
-time that a run takes to start.
+The results are torch.optim.Adam's. That class imports torch._dynamo on its first use, which takes
+a quarter of a run's start-up time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -59,11 +59,11 @@ class Adam:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The moments, by weight: the part of torch.optim.Adam's own that a resume needs."""
+        """The moments of each weight, in torch.optim.Adam's format."""
         return {"state": dict(enumerate(self._moments))}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Goes on from a `state_dict`, torch.optim.Adam's too."""
+        """Restores a `state_dict`, its own or torch.optim.Adam's."""
         for number, moments in enumerate(self._moments):
             for name, moment in moments.items():
                 moment.copy_(saved["state"][number][name])

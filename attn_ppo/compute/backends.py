@@ -1,4 +1,4 @@
-"""By what a network is computed: PyTorch's operators, our CPU kernels, or torch.compile."""
+"""What computes the network: PyTorch's operators, our CPU kernels, or torch.compile."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Prepare(Protocol):
-    """What turns a function of tensors into one that does the same, faster."""
+    """Turns a function of tensors into one that does the same, faster."""
 
     def __call__(self, function: Function, /) -> Function: ...
 
@@ -26,9 +26,9 @@ def unprepared(function: Function, /) -> Function:
 
 
 def compiled(function: Function, /) -> Function:
-    """By torch.compile: a function, not a module, or `_orig_mod.` would reach the checkpoints.
+    """The function compiled by torch.compile; on a GPU into CUDA graphs, which launch faster.
 
-    On a GPU as CUDA graphs, so that the CPU has one thing to launch instead of a hundred.
+    Functions are compiled, not modules, which would put `_orig_mod.` into the checkpoints' keys.
     """
     return cast(Function, _compile(function))
 
@@ -40,7 +40,7 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Backend(NamedTuple):
-    """The network's large layers, and what is done to the functions around them."""
+    """The network's large layers, and `prepare` for the functions that use them."""
 
     name: str
     layers: Layers
@@ -55,10 +55,10 @@ BACKENDS = {
 
 
 def choose(settings: RunConfig, device: torch.device, began_with: str | None = None) -> Backend:
-    """The backend of a run: the one that it began with, or was asked for, or the fastest.
+    """The backend of a run: the one it began with, else the one asked for.
 
-    On a GPU `compile` is taken to be the fastest; on a CPU, where they can be built, the kernels.
-    Raises ConfigError where the one asked for can't be had.
+    `auto` is `compile` on a GPU; on a CPU `kernels` if they can be built, else `torch`. Raises
+    ConfigError if the backend asked for is not available.
     """
     inexact = began_with == "kernels" and settings.checkpoint.resume == "anyway"
     if inexact and kernels_missing(settings, device):
@@ -74,7 +74,7 @@ def choose(settings: RunConfig, device: torch.device, began_with: str | None = N
 
 
 def kernels_missing(settings: RunConfig, device: torch.device) -> str:
-    """Why our kernels can't compute this run on this machine, in a line; empty if they can."""
+    """Why our kernels can't compute this run on this machine, in one line; "" if they can."""
     if device.type != "cpu":
         return f"the kernels are for CPUs, the device is {device.type}"
     if settings.compute.precision != "fp32":

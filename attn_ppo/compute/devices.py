@@ -1,15 +1,15 @@
-"""Which device a run computes on: found out at once, before torch is imported, where it can be."""
+"""Checks the device of a run, without importing torch where that is possible."""
 
 import os
 
 from attn_ppo.errors import ConfigError
 
-# Without one of these there's no GPU: NVIDIA's on a server, under WSL, on a Jetson; AMD's.
+# Drivers; without one of these there is no GPU: NVIDIA on a server, under WSL, on a Jetson; AMD.
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 
 
 def check_device(device: str) -> None:
-    """Raises ConfigError where the device asked for isn't there."""
+    """Raises ConfigError if this machine doesn't have the device."""
     kind, _, index = device.partition(":")
     if kind != "cuda":
         return
@@ -20,7 +20,7 @@ def check_device(device: str) -> None:
 
 
 def _gpus() -> int:
-    """How many GPUs a run could use. Imports torch, two seconds, only where there may be one."""
+    """The number of usable GPUs. Imports torch, which takes seconds, only if there may be one."""
     if not any(map(os.path.exists, DRIVERS)):
         return 0
     import torch

@@ -1,7 +1,7 @@
-"""The network's layers on CPUs by our own kernels (kernels.cpp), in place of `layers`.
+"""The network's layers on CPUs, computed by our own kernels (kernels.cpp) in place of `layers`.
 
-fp32 only. Built once with the machine's C++ compiler, kept in the user's cache. The numbers are
-those of `layers` up to rounding; what they gain is measured in bench/.
+fp32 only. Built once with the machine's C++ compiler and kept in the user's cache. The results are
+those of `layers` up to rounding; bench/ measures the speed.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
-SIGNATURES = {  # numbers, then pointers
+SIGNATURES = {  # how many arguments are numbers, and then pointers
     "convolve": (0, 5),
     "convolve_backward": (0, 9),
     "read_out": (3, 4),
@@ -34,7 +34,7 @@ ACTIVATIONS = {nn.ReLU: 1, nn.ELU: 2}
 
 
 class KernelsUnavailable(Exception):
-    """This machine can't build them; the message says why, in one line."""
+    """This machine can't build the kernels; the message says why, in one line."""
 
 
 class _Conv(ctypes.Structure):
@@ -113,7 +113,7 @@ class _Score(torch.autograd.Function):
         x, w1, w2 = _dense(x), w1.contiguous(), w2.contiguous()
         (images, channels, *cells), (width, maps) = x.shape, (len(w1), len(w2))
         pixels = images * cells[0] * cells[1]
-        # every cell an image of its own: then any number of them can be worked on at once
+        # every cell as an image of its own, so that a kernel works on any number at once
         conv = _Conv(pixels, channels, 1, 1, width, 1, 1, False, ACTIVATIONS[nn.ELU])
         hidden = x.new_empty(pixels, width)
         library().convolve(ctypes.byref(conv), *map(_pointer, (x, w1, b1, hidden)))
@@ -171,7 +171,7 @@ class _Gate(torch.autograd.Function):
 
 
 def _conv(x: Tensor, weight: Tensor, stride: int, kind: int) -> tuple[_Conv, Tensor]:
-    """What the kernel is told of a convolution, and room for its output, channels last."""
+    """The kernel's description of a convolution, and an empty output, channels last."""
     (images, channels, height, width), (filters, _, kernel, _) = x.shape, weight.shape
     is_bytes = x.dtype == torch.uint8
     conv = _Conv(images, channels, height, width, filters, kernel, stride, is_bytes, kind)
@@ -180,7 +180,7 @@ def _conv(x: Tensor, weight: Tensor, stride: int, kind: int) -> tuple[_Conv, Ten
 
 
 def _empty(*shape: int) -> Tensor:
-    """Room for images, channels last."""
+    """An uninitialised (B, C, H, W) float32 tensor, channels last."""
     return torch.empty(shape, dtype=torch.float32, memory_format=torch.channels_last)
 
 
@@ -199,7 +199,7 @@ def _convolve_backward(
 
 
 def _dense(x: Tensor) -> Tensor:
-    """As the kernels read it: bytes (B, C, H, W) contiguous, floats channels last."""
+    """The tensor in the layout that the kernels read: bytes contiguous, floats channels last."""
     if x.dtype == torch.uint8:
         return x.contiguous()
     return x.contiguous(memory_format=torch.channels_last)
@@ -210,13 +210,16 @@ def _pointer(tensor: Tensor | None) -> int | None:
 
 
 def fingerprint() -> str:
-    """Of the built kernels: another compiler may round otherwise. Raises KernelsUnavailable."""
+    """Identifies the built kernels, as other compilers may round differently. 12 hex digits.
+
+    Raises KernelsUnavailable.
+    """
     return hashlib.sha256(Path(library()._name).read_bytes()).hexdigest()[:12]
 
 
 @cache
 def library() -> ctypes.CDLL:
-    """The kernels, built for this machine. Raises KernelsUnavailable."""
+    """The kernels' library, built if necessary. Raises KernelsUnavailable."""
     compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
     if compiler is None:
         raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
@@ -238,7 +241,7 @@ def library() -> ctypes.CDLL:
 
 
 def _build(compiler: str, built: Path) -> None:
-    """Compiles, without threads where the compiler knows no OpenMP. All or nothing is left."""
+    """Compiles the kernels to `built`, atomically; without threads if there is no OpenMP."""
     with tempfile.TemporaryDirectory(dir=built.parent) as folder:
         fresh = Path(folder) / "kernels.so"
         for extra in (["-march=native", "-fopenmp"], ["-march=native"], []):
@@ -252,7 +255,7 @@ def _build(compiler: str, built: Path) -> None:
 
 
 def _folder() -> Path:
-    """Where built kernels are kept, for this user alone."""
+    """The folder of built kernels, which only this user can access."""
     cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(cache_home) / "attn_ppo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -260,7 +263,7 @@ def _folder() -> Path:
 
 
 def _processor() -> str:
-    """What `-march=native` depends on: machines of a cluster may share one home."""
+    """What `-march=native` depends on, because machines of a cluster may share one home."""
     lines = [platform.machine(), platform.processor()]
     with contextlib.suppress(OSError):
         wanted = ("model name", "flags", "Features")

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Layers(Protocol):
-    """What computes the network's large layers: this module, or `kernels`."""
+    """The functions that this module and `kernels` both have."""
 
     def encode(self, encoder: nn.Sequential, obs: Tensor) -> Tensor: ...
     def normalize_channels(self, features: Tensor) -> Tensor: ...

@@ -1,7 +1,7 @@
-"""What a command line asks for: every run's settings, checked before the first one starts.
+"""From a command line to the settings of every run, all checked before the first one starts.
 
-Hydra composes the groups of conf/ and would find most mistakes itself, but late, at length, one
-run at a time, and with folders left behind.
+parse -> CommandLine. Hydra itself would report most mistakes late, at length, for one run at a
+time, and with folders left behind.
 """
 
 import argparse
@@ -31,21 +31,21 @@ from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
 _FLAGS = "key=value, -m (a sweep), --help, --cfg job"
 _CFG = ("job", "hydra", "all")
 _GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
-_ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's own machines may have other devices
+_ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's nodes may have other devices
 _JOBS = schema.Range(1, 1_024)
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The runs asked for: one, or a sweep; none where Hydra only has to show something."""
+    """The runs asked for: one, or a sweep; none if Hydra is only to print something."""
 
     is_sweep: bool
     overrides: list[str]
     configs: list[RunConfig]
     engine: str = "local"
-    jobs_at_once: int | None = None  # -1: one a core; None: the launcher doesn't say
+    jobs_at_once: int | None = None  # -1: one per core; None: the launcher has no such setting
     ray_address: str | None = None
-    shows: tuple[str, ...] = ()  # the arguments with which Hydra shows what was asked for
+    shows: tuple[str, ...] = ()  # arguments for Hydra to print what was asked for
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
@@ -94,7 +94,7 @@ def grid(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
 
 
 def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
-    """One config a point of the sweep's grid, in Hydra's own order."""
+    """One config per point of the sweep's grid, in Hydra's own order."""
     hydra = _compose_hydra(_options(given))
     engine, launcher = hydra.runtime.choices.engine, copy.deepcopy(hydra.launcher)
     for override in given:
@@ -117,7 +117,7 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
 
 
 def _check_size(points: Iterable[Override]) -> None:
-    """Raises ConfigError for a grid that is empty or too large to be meant."""
+    """Raises ConfigError for a grid that is empty or has more than MAX_RUNS points."""
     counts = {o.key_or_group: (overrides.count(o), o) for o in points}
     runs = math.prod(count for count, _ in counts.values())
     if runs > MAX_RUNS:
@@ -130,7 +130,7 @@ def _check_size(points: Iterable[Override]) -> None:
 
 
 def _config(point: tuple[str, ...]) -> RunConfig:
-    """The settings at one point of the grid, a tuple of `key=value` without lists of values."""
+    """The checked settings at one point of the grid, given as its `key=value` texts."""
     given = [_parse(text) for text in point]
     chosen = tuple(o.input_line for o in given if o.key_or_group in overrides.groups())
     values = copy.deepcopy(_compose_values(chosen))
@@ -151,7 +151,7 @@ _parse = functools.cache(overrides.parse)
 
 
 def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
-    """conf/ with these options of its groups."""
+    """Composes conf/ with the chosen options of its groups. Raises ConfigError."""
     try:
         return compose("config", list(chosen), return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException) as error:
@@ -173,7 +173,7 @@ def _compose_hydra(chosen: tuple[str, ...]) -> DictConfig:
 
 
 def _options(given: Iterable[Override]) -> tuple[str, ...]:
-    """What was chosen of conf/'s groups for the whole sweep."""
+    """The options of conf/'s groups that hold for the whole sweep, as `group=option`."""
     chosen: dict[str, str] = {}
     for override in given:
         group, text = override.key_or_group, override.input_line or ""
@@ -185,7 +185,7 @@ def _options(given: Iterable[Override]) -> tuple[str, ...]:
 
 
 def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None:
-    """Changes one of the settings that the engine's launcher has, as Hydra will."""
+    """Changes one setting of the engine's launcher, as Hydra will. Raises ConfigError."""
     key, value = override.key_or_group.removeprefix(LAUNCHER), override.value()
     known = _settings_of(launcher)
     if (key not in known and not known.get(key.rpartition(".")[0])) or override.package:
@@ -207,9 +207,9 @@ def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None
 
 
 def _settings_of(launcher: DictConfig, prefix: str = "") -> dict[str, bool]:
-    """The launcher's keys, dotted, and which of them are mappings that take any names.
+    """The launcher's keys, dotted, each with whether it is a mapping that takes any names.
 
-    Of joblib's only the one that leaves every run to a process of its own.
+    joblib's other settings are left out: they could put several runs into one process.
     """
     if "JoblibLauncher" in launcher.get("_target_", ""):
         return {"n_jobs": False}

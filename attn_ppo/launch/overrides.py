@@ -1,7 +1,7 @@
-"""One argument `key=value` of the command line, in Hydra's grammar: what it may be.
+"""Parses and checks single arguments `key=value` of the command line, in Hydra's grammar.
 
-Hydra takes more than we want: new keys, interpolations that print the environment, folders
-anywhere, endless ranges, classes to call. What comes out of here has none of these.
+Hydra allows more than we want: new keys, interpolations that print the environment, folders
+anywhere, endless ranges, classes to call. `parse` refuses all of these.
 """
 
 import math
@@ -18,28 +18,28 @@ from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError, shorten
 
 MAX_RUNS = 10_000  # of one sweep
-LAUNCHER = "hydra.launcher."  # the only keys of Hydra's own that can be set
+LAUNCHER = "hydra.launcher."  # the only keys of Hydra's own that may be set
 _MAX_LENGTH, _MAX_BRACKETS = 5_000, 100  # Hydra's parser takes seconds for more
 _LEAVES = schema.known_keys(config.RunConfig)
 _TEXTS = ("name", "wandb.project", "wandb.entity")
-_PER_SWEEP = ("engine", "experiment")  # Hydra reads them once, before it makes the grid
+_PER_SWEEP = ("engine", "experiment")  # groups that Hydra reads once, before it makes the grid
 
 
 def conf_dir() -> Path:
-    """conf/ inside the package where it was installed, else beside it."""
+    """The folder conf/: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     return next(d for d in (package / "conf", package.parent / "conf") if d.is_dir())
 
 
 @cache
 def groups() -> Mapping[str, list[str]]:
-    """Each folder of conf/ and the names of its files."""
+    """The config groups, each folder of conf/, with the names of their options."""
     folders = (path for path in sorted(conf_dir().iterdir()) if path.is_dir())
     return {folder.name: sorted(f.stem for f in folder.glob("*.yaml")) for folder in folders}
 
 
 def keys() -> list[str]:
-    """Everything that can be set, sections last; not the launcher's keys, which the engine has."""
+    """All keys, those in sections last; without the launcher's, which depend on the engine."""
     return [
         *(key for key in _LEAVES if "." not in key),
         *groups(),
@@ -48,10 +48,9 @@ def keys() -> list[str]:
 
 
 def parse(text: str) -> Override:
-    """One `key=value`, its key known and its value plain, or a list of values for a sweep.
+    """One `key=value` with a known key and a plain value, or with a sweep's list of values.
 
-    Raises ConfigError. Whether the value is one that the key can have is not looked at here, nor
-    are the launcher's keys known here.
+    Raises ConfigError. Does not check whether the key can have that value, nor the launcher's keys.
     """
     key, equals, value = text.partition("=")
     if not key or not equals or text.startswith(("+", "~")):
@@ -84,7 +83,7 @@ def parse(text: str) -> Override:
 
 
 def count(override: Override) -> int:
-    """How many values a sweep takes of it, without making them; 1 unless it has several."""
+    """The number of values of an override in a sweep, counted without making them."""
     swept = override.value()
     if not override.is_sweep_override():
         return 1
@@ -111,7 +110,7 @@ def parts(value: Any) -> Iterator[Any]:
 
 
 def error(override: Override, allowed: str, nearest: str | None = None) -> ConfigError:
-    """What to raise for an override as it was typed."""
+    """The ConfigError for an override, with its key and value as they were typed."""
     key, _, value = (override.input_line or "").partition("=")
     return ConfigError(key, value, allowed, nearest)
 
@@ -141,7 +140,7 @@ def _check_key(key: str, value: str) -> None:
 
 
 def _check_options(override: Override) -> None:
-    """Raises ConfigError unless the options chosen of a group are all there."""
+    """Raises ConfigError unless the chosen options of a group exist."""
     group, known = override.key_or_group, groups()[override.key_or_group]
     chosen = [override.value()]
     if override.is_sweep_override():
