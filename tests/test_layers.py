@@ -40,6 +40,8 @@ ARROWS = {
     "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
+# Rooms of interpret in the order of the data: each may import those before it.
+INTERPRET = ("network", "receptive_field", "play", "saliency", "tree", "show")
 ANALYSIS = SETTINGS | {"agent", "interpret", "lifecycle"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
@@ -89,6 +91,16 @@ def test_arrows_point_one_way(path):
     own = ("analysis.",) if parts[0] == "analysis" else ()
     wrong = [m for m in modules(path) if not is_within(m, rooms) and not m.startswith(own or "-")]
     assert not wrong
+
+
+def test_interpret_follows_the_data():
+    files = [path for path in FILES if path.is_relative_to(ROOT / "attn_ppo/interpret")]
+    rooms = {path: path.relative_to(ROOT).with_suffix("").parts[2] for path in files}
+    assert set(rooms.values()) == {"__init__", *INTERPRET}
+    for path, room in rooms.items():
+        first = INTERPRET.index(room) + 1 if room in INTERPRET else 0
+        later = {f"interpret.{name}" for name in INTERPRET[first:]}
+        assert not [module for module in modules(path) if is_within(module, later)], path
 
 
 def test_rooms_have_no_cycle():
