@@ -12,7 +12,7 @@ on the way of actions and value, the attention as constant factors. The 512 unit
 have no place on the frames and are summed over.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -93,7 +93,8 @@ class Tracer:
         if direct:
             slopes = (above * factor) @ w1[:, :, 0, 0]  # (roots, 64)
             constant = (above * (factor * b1 - mean)).sum(1)
-            return _features(growth, 1, roots, slopes, constant, normal, norm, row, column)
+            nodes = _Nodes(roots, row, column, slopes, constant)
+            return _strongest_features(growth, 1, nodes, normal, norm)
         unit, place, rank = growth.strongest(roots, above * (a - mean), np.zeros(len(roots)))
         row, column = row[place], column[place]
         a, above, factor = (x[place, unit] for x in (a, above, factor))
@@ -101,7 +102,8 @@ class Tracer:
 
         slopes = (above * factor)[:, None] * w1[unit, :, 0, 0]  # (units, 64)
         constant = above * (factor * b1[unit] - mean[unit])
-        return _features(growth, 2, units, slopes, constant, normal, norm, row, column)
+        nodes = _Nodes(units, row, column, slopes, constant)
+        return _strongest_features(growth, 2, nodes, normal, norm)
 
     def _from_target(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
         """The root, its cells and the units of the last convolution at these."""
@@ -128,17 +130,8 @@ class Tracer:
         growth.close(top, np.array([total - cells.sum()]), np.array([np.abs(cells).sum()]))
         rank = np.arange(len(row))
         index = growth.add(top[0], 1, rank, 0 * rank, row, column, cells[row, column])
-        return _features(
-            growth,
-            2,
-            index,
-            slopes[:, row, column].T,
-            np.zeros(len(row)),
-            normal,
-            norm,
-            row,
-            column,
-        )
+        nodes = _Nodes(index, row, column, slopes[:, row, column].T, np.zeros(len(row)))
+        return _strongest_features(growth, 2, nodes, normal, norm)
 
     def _check(self, root: str, action: int, n: int) -> None:
         model = self._model
@@ -148,26 +141,29 @@ class Tracer:
         check_whole("n", n, CHILDREN)
 
 
-def _features(
-    growth: Growth,
-    level: int,
-    index: np.ndarray,
-    slopes: np.ndarray,
-    constant: np.ndarray,
-    normal: Tensor,
-    norm: np.ndarray,
-    row: np.ndarray,
-    column: np.ndarray,
-) -> Layer:
-    """The strongest of the last convolution's channels at the places of the nodes `index` (P,).
+class _Nodes(NamedTuple):
+    """Nodes just above the last convolution, as columns (P,); each reads the features of a cell."""
 
-    `slopes` (P, 64) are the target's by `normal`, which is the channels times `norm` (7, 7).
+    index: np.ndarray  # among all nodes
+    row: np.ndarray
+    column: np.ndarray
+    slopes: np.ndarray  # (P, 64) of the target by the normalised features of the cell
+    constant: np.ndarray  # the part of the relevance that goes to constants
+
+
+def _strongest_features(
+    growth: Growth, level: int, nodes: _Nodes, normal: Tensor, norm: np.ndarray
+) -> Layer:
+    """The strongest channels of the last convolution below each node, added as its children.
+
+    `normal` (1, 64, 7, 7) are the normalised features: the channels times `norm` (7, 7).
     """
-    inputs = slopes * normal[0].numpy()[:, row, column].T
-    channel, place, rank = growth.strongest(index, inputs, constant)
-    row, column = row[place], column[place]
-    nodes = growth.add(index[place], level, rank, channel, row, column, inputs[place, channel])
-    return Layer(channel, row, column, slopes[place, channel] * norm[row, column], nodes)
+    inputs = nodes.slopes * normal[0].numpy()[:, nodes.row, nodes.column].T
+    channel, place, rank = growth.strongest(nodes.index, inputs, nodes.constant)
+    row, column, parent = nodes.row[place], nodes.column[place], nodes.index[place]
+    index = growth.add(parent, level, rank, channel, row, column, inputs[place, channel])
+    slope = nodes.slopes[place, channel] * norm[row, column]
+    return Layer(channel, row, column, slope, index)
 
 
 def _normalized(features: Tensor) -> tuple[Tensor, np.ndarray]:
