@@ -1,5 +1,7 @@
 """Emulators that can't be saved: the same games again from seeds and actions."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,8 @@ BASELINES = ProtocolSettings(
 MACHADO = ProtocolSettings(
     sticky_actions=0.25, noop_max=0, life_loss_ends_episode=False, press_fire=False
 )
+
+slow = partial(pytest.param, marks=pytest.mark.slow)
 
 
 def test_what_a_log_keeps():
@@ -48,7 +52,7 @@ def play(envs: AtariEnvs, rng: np.random.Generator, steps: int) -> list:
 
 # max_frames 1200: 300 steps, so that time limits fall before and, at 600, on anchors
 @pytest.mark.parametrize("protocol", [BASELINES, MACHADO], ids=["baselines", "machado"])
-@pytest.mark.parametrize("game", ["Breakout", "Enduro", "MsPacman", "Pong"])
+@pytest.mark.parametrize("game", ["Breakout", *(slow(g) for g in ("Enduro", "MsPacman", "Pong"))])
 def test_games_in_progress_are_made_again(game, protocol):
     def make() -> AtariEnvs:
         return AtariEnvs(
