@@ -17,7 +17,7 @@ FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draws, says what is odd and where to look; 0, or 2 without runs, 4 if the disk refuses."""
+    """Draws the figures, prints problems and paths; 0, or 2 without runs, 4 on a disk error."""
     parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
     parser.add_argument("--out", type=Path, help="default: figures/ in the root")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
-    """Writes every figure and table into `out`; the paths."""
+    """Writes every figure and table into `out`; returns the paths."""
     written: list[Path] = []
     for name, draw in FIGURES.items():
         figure = draw(runs)
@@ -49,16 +49,16 @@ def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
 
 
 def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str:
-    """How much was read, then a line a problem."""
+    """How many games, lambdas, seeds and runs were read, then a line for each problem."""
     counts = {
         "game": len(order_games(run.config.env for run in runs)),
         "lambda": len(lambdas_of(runs)),
         "seed": len({run.config.seed for run in runs}),
         "run": len(runs),
     }
-    told = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
+    text = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
     finished = sum(not run.unfinished for run in runs)
-    return "\n".join([f"{root}: {told}, {finished} finished", *map(str, problems)])
+    return "\n".join([f"{root}: {text}, {finished} finished", *map(str, problems)])
 
 
 if __name__ == "__main__":

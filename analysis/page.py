@@ -1,8 +1,8 @@
-"""An offline page of agents at play, to explore: `python -m analysis.page [FOLDER ...] [options]`.
+"""Makes an offline page that shows agents at play: `python -m analysis.page [FOLDER ...]`.
 
-Of a run's folder, or of several runs side by side: page.html in the folder, or in the one that
-they share. Of a sweep's folder, by default the newest in runs/: `<Game>.html` for each game, with
-the first agent of each lambda side by side. A few minutes an agent.
+For the folder of a run, or of several, shown side by side: page.html in the folder, or in the one
+that they share. For a sweep's folder, by default the newest in runs/: `<Game>.html` for each game,
+with the first agent of each lambda side by side. Takes a few minutes an agent.
 """
 
 import argparse
@@ -36,7 +36,7 @@ MOST_RUNS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the pages and says where they are; 0, or the code of what hindered it."""
+    """Writes the pages and prints where they are; returns the exit code."""
     return exit_code(lambda: _write_pages(_options(arguments)), "the page")
 
 
@@ -71,7 +71,7 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
 
 
 def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> Path:
-    """Lets the agents of the runs play, explains what they did, writes it all down."""
+    """Records the runs' agents, explains the recordings, writes the page; returns its path."""
     agents = [open_agent(folder) for folder in folders]
     for agent in agents:
         check_target(agent.model, TARGETS[options.target])
@@ -88,7 +88,7 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
 
 
 def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[str, ...]:
-    """What the trees begin at: what was asked for, or all that every agent has."""
+    """The roots of the trees: those of --trees, else all that every agent has."""
     if options.trees:
         return names_of("--trees", options.trees, LEVELS)
     attentive = all(agent.model.attention is not None for agent in agents)
@@ -98,7 +98,7 @@ def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[st
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("analysis.page", __doc__)
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
-    parser.add_argument("--trees", help=f"what they begin at; {','.join(LEVELS)}")
+    parser.add_argument("--trees", help=f"the roots of the trees; {','.join(LEVELS)}")
     parser.add_argument("--children", default="3", help="of a node in a tree; 3")
     parser.add_argument("--out", type=Path, help="the file, or for a sweep's folder the folder")
     options = parser.options(arguments)

@@ -59,7 +59,7 @@ def lambda_label(lambda_: float) -> str:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Our look for what is drawn and saved inside, independent of the user's matplotlibrc."""
+    """Applies our style to what is drawn and saved inside; the user's matplotlibrc is ignored."""
     with mpl.rc_context():
         mpl.rcdefaults()
         sns.set_style("whitegrid")
@@ -139,7 +139,7 @@ def inexact_text(runs: Sequence[Run], sign: str = "", at_most: int = 3) -> str:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Writes `<stem>.png` and `<stem>.pdf`, each whole or not at all; the paths.
+    """Writes `<stem>.png` and `<stem>.pdf`, each whole or not at all; returns the paths.
 
     The same figure gives the same bytes: no dates inside.
     """

@@ -1,4 +1,4 @@
-"""What the commands share that let agents play: options, which agents, and what hinders them."""
+"""What the commands that let agents play share: options, choice of agents, exit codes."""
 
 import argparse
 import signal
@@ -18,7 +18,7 @@ from attn_ppo.schema import Range, check_choice, check_whole, nearest
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong as everything here does. With the options of `add_playing`."""
+    """A parser with the options of playing and explaining. Raises ConfigError for bad input."""
 
     def __init__(self, prog: str, description: str | None):
         super().__init__(
@@ -61,9 +61,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def exit_code(work: Callable[[], int], writing: str) -> int:
-    """What `work` returns, or the code of what hindered it, told in at most three lines.
+    """What `work` returns, or the code of its error, which is printed in at most three lines.
 
-    SIGTERM ends it as Ctrl-C does: what is half-made is removed.
+    SIGTERM ends `work` as Ctrl-C does, so that it removes partial files.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -81,7 +81,7 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
 
 
 def check_writable(key: str, path: Path) -> None:
-    """Raises ConfigError where no file or folder `path` can be made, before any work is done."""
+    """Raises ConfigError where no file or folder `path` can be made, so that no work is lost."""
     whole_path = path.absolute()
     there = next(folder for folder in (whole_path, *whole_path.parents) if folder.exists())
     try:
@@ -92,7 +92,7 @@ def check_writable(key: str, path: Path) -> None:
 
 
 def play_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The options that say how the agents play, for `recorded`."""
+    """The options of playing, as keyword arguments of `recorded`."""
     return {name: getattr(options, name) for name in ("steps", "games", "policy", "seed")}
 
 
@@ -108,7 +108,10 @@ def whole(key: str, text: str, limits: Range) -> int:
 
 
 def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]:
-    """By game, in the figures' order, a lambda's runs by seed; with `seed` those alone."""
+    """Game -> for each lambda, ascending, its runs by seed; with `seed` only those of that seed.
+
+    Games are in the figures' order. Raises ConfigError where no run has that seed.
+    """
     seeds = sorted({run.config.seed for run in runs})
     if seed is not None and seed not in seeds:
         allowed = f"a seed of these runs: {', '.join(map(str, seeds))}"

@@ -1,7 +1,7 @@
-"""Run folders as plain data: what is below a root, what can be used, what is wrong with the rest.
+"""Reads run folders: the usable runs below a root, and the problems of the others.
 
-A run is found by its config.yaml, which also says what was run; the path says nothing. Nothing that
-is wrong with one run keeps the others from being read: it comes back as a `Problem`.
+A run is found by its config.yaml, which holds its settings; the path is not used. A problem of one
+run does not keep the others from being read: it is returned as a `Problem`.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns th
 
 
 class NoRunsError(RunError):
-    """There's nothing to draw."""
+    """No run below a root can be used."""
 
     def __init__(self, message: str):
         super().__init__(ExitCode.BAD_INPUT, message)
@@ -31,7 +31,7 @@ class NoRunsError(RunError):
 
 @dataclass(frozen=True)
 class Run:
-    """One run as its files tell it; `evaluation` is None until the finished agent has played."""
+    """One run as read from its files; `evaluation` is None until the agent has been evaluated."""
 
     folder: Path
     config: RunConfig
@@ -74,7 +74,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to tell about a run; `kind` is skipped, unfinished or note."""
+    """Something to report about a run; `kind` is skipped, unfinished or note."""
 
     kind: str
     folder: Path
@@ -103,8 +103,8 @@ def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
         runs[key] = run
         if run.unfinished:
             problems.append(Problem("unfinished", folder, run.unfinished))
-        told = run.status.get("inexact_resumes") or []
-        notes += [f"resumed inexactly {text}" for text in told if isinstance(text, str)]
+        resumes = run.status.get("inexact_resumes") or []
+        notes += [f"resumed inexactly {text}" for text in resumes if isinstance(text, str)]
         problems += [Problem("note", folder, note) for note in notes]
     if not runs:
         raise NoRunsError(_why_none(Path(root), problems))
@@ -130,7 +130,7 @@ def newest_root(runs: Path | str = "runs") -> Path:
 
 
 def read_run(folder: Path) -> tuple[Run, list[str]]:
-    """One run and notes on what is odd but bearable. Raises ValueError or OSError if unusable."""
+    """One run, and notes on its minor problems. Raises ValueError or OSError if it is unusable."""
     notes: list[str] = []
     settings = config.read(folder / "config.yaml")
     metrics, torn = read_table(folder / "metrics.csv", METRICS)
@@ -195,7 +195,7 @@ def _last_written(folder: Path) -> float:
 
 
 def _why_none(root: Path, problems: list[Problem]) -> str:
-    """Two or three lines: what was looked through, the first broken run, what a run is."""
+    """Two or three lines: the root, the first problem, what is allowed."""
     if problems:
         found = f"{len(problems)} found, none can be read"
     else:

@@ -80,7 +80,7 @@ def is_like_the_study(run: Run) -> bool:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """The table for people; `-` for what isn't there, `*` for unfinished seeds, `†` for inexact."""
+    """The table as Markdown; `-` where nan, `*` for unfinished seeds, `†` for inexact ones."""
     lines = [f"| {' | '.join(HEADINGS)} |", "| --- |" + " ---: |" * (len(HEADINGS) - 1)]
     for row in table.to_dict("records"):
         marks = "*" * bool(row["unfinished"]) + "†" * bool(row["inexact"])
@@ -97,7 +97,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def notes(table: pd.DataFrame) -> list[str]:
-    """What a reader has to know before comparing, as list items."""
+    """Notes on how to read the table, as list items."""
     lines = [
         "- Mean ± SD over seeds (n - 1 in the denominator); raw scores of whole games.",
         "- Study: Nikulin et al. 2019, Table 1: 5 seeds, last 100 training games, 10M agent steps.",

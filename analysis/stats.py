@@ -49,7 +49,7 @@ def group(runs: Iterable[Run]) -> dict[tuple[str, float], list[Run]]:
 
 
 def averaged(runs: Sequence[Run]) -> list[Run]:
-    """Whose mean stands for the group: its finished runs, or all while none is finished.
+    """The runs that a group's mean is over: its finished ones, or all while none is finished.
 
     A seed that stopped early is left out: its last score is not a final one, and its few steps
     would shorten the range that the seeds have in common.

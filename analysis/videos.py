@@ -1,8 +1,8 @@
 """Videos of a sweep's agents at play: `python -m analysis.videos [runs/<name>] [options]`.
 
-Into videos/ of the sweep: `<Game>.mp4`, its agents side by side by lambda, and of each of them
-`<Game>-lambda=<lambda>-seed=<seed>-saliency.mp4`, what it looks at by every method. Runs that W&B
-knows get theirs there, too.
+Writes to videos/ of the sweep: `<Game>.mp4`, with its agents side by side by lambda, and for each
+agent `<Game>-lambda=<lambda>-seed=<seed>-saliency.mp4`, with every saliency method. The videos of
+runs that W&B knows go there as well.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from attn_ppo.interpret.show.video import compare, explain
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Makes the videos and says where they are; 0, or 2 for bad input, 4 if the disk refuses."""
+    """Makes the videos and prints where they are; returns the exit code."""
     return exit_code(lambda: _videos_of_a_sweep(_options(arguments)), "the videos")
 
 
@@ -48,7 +48,7 @@ def make_videos(
     options: argparse.Namespace,
     mirror: Mirror | None,
 ) -> list[Path]:
-    """Of each game and each lambda the first run that can be shown; the paths written."""
+    """Videos of the first usable run of each game and lambda; returns the paths written."""
     written: list[Path] = []
     for game, by_lambda in games.items():
         shown = [found for runs in by_lambda if (found := _first_played(runs, options))]
@@ -72,7 +72,7 @@ def make_videos(
 def _first_played(
     runs: Iterable[Run], options: argparse.Namespace
 ) -> tuple[Run, OpenAgent, Recording] | None:
-    """The first run whose agent can be opened, with a recording; a line for each before it."""
+    """The first run whose agent can be loaded, with a recording; prints a line for each skipped."""
     for run in runs:
         try:
             agent = open_agent(run.folder)
@@ -87,7 +87,7 @@ def _first_played(
 def _explained(
     run: Run, agent: OpenAgent, recording: Recording, out: Path, options: argparse.Namespace
 ) -> Path | None:
-    """The agent's saliency video; None, with a line, where it has no attention to explain."""
+    """The path of the agent's saliency video; None, and a line, where the target doesn't exist."""
     about = recording.about
     target, seed = options.target, options.seed
     path = out / f"{about.game}-lambda={about.lambda_}-seed={about.seed}-saliency.mp4"
@@ -109,13 +109,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--saliency",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="a video an agent of what it looks at, a second a frame",
+        help="a video an agent with every method; takes a second a frame",
     )
     parser.add_argument(
         "--wandb",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="to the runs' own pages on W&B, where they have one",
+        help="send the videos to the runs on W&B, where they are there",
     )
     return parser.options(arguments)
 

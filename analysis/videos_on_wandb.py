@@ -1,4 +1,4 @@
-"""Finished runs' videos on W&B, beside the rows that are there from the training."""
+"""Adds the videos of finished runs to their runs on W&B."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,16 +8,16 @@ from attn_ppo.lifecycle import wandb_mirror
 
 
 class Mirror:
-    """Takes videos to the W&B runs that they are of, and says what hinders it, a line a run."""
+    """Sends videos to the runs on W&B that they show; reports errors in a line a run."""
 
     def __init__(self, say: Callable[[str], object]):
         self._say, self._reachable = say, True
 
     def show(self, run: Run, films: Mapping[str, Path], *, env_steps: int) -> None:
-        """Logs `films` with their paths; nothing for a run that W&B doesn't know. Never raises.
+        """Sends `films`, name -> path; does nothing for a run that W&B doesn't know. Never raises.
 
-        A run that isn't done has rows to come, which W&B would refuse after something later. Once
-        the server failed, what follows is recorded for `wandb sync`.
+        A run that isn't done will send rows, which W&B would refuse after the videos. Once the
+        server has failed, further videos are recorded for `wandb sync`.
         """
         mode, run_id = run.status.get("wandb_mode"), run.status.get("wandb_id")
         if mode not in ("online", "offline") or not isinstance(run_id, str):

@@ -1,7 +1,7 @@
-"""What a map or a tree costs: `python -m bench.saliency` prints milliseconds a frame for each.
+"""Measures saliency maps and trees: `python -m bench.saliency` prints milliseconds a frame.
 
-The study's network with random weights, a frame at a time. Methods take turns, so that a machine's
-drift is everybody's: the median is what a frame costs now, the least what it could.
+The study's network with random weights, a frame at a time. Methods take turns, so that a drift of
+the machine's speed affects all alike. Prints the median, and the least, which has the least noise.
 """
 
 import argparse
@@ -26,7 +26,7 @@ ALL_THREE = "perturbation, all three"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit code."""
+    """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.saliency", description=__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="of each method; default: 20")
     parser.add_argument(
@@ -35,11 +35,11 @@ def main(arguments: Sequence[str]) -> int:
         default="softmax",
         help="of the attention; default: softmax",
     )
-    asked = parser.parse_args(arguments)
-    if asked.repeats < 1:
-        parser.error(f"--repeats={asked.repeats} is not allowed; allowed: from 1")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"--repeats={options.repeats} is not allowed; allowed: from 1")
     print(f"ms a frame, {torch.get_num_threads()} threads{'median':>21}{'least':>8}")
-    for name, milliseconds in measure(asked.gate, asked.repeats).items():
+    for name, milliseconds in measure(options.gate, options.repeats).items():
         print(f"{name:36}{median(milliseconds):8.1f}{min(milliseconds):8.1f}")
     return 0
 

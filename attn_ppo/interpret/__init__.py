@@ -1,1 +1,1 @@
-"""What an agent looks at: games recorded with all that it saw, and what is drawn from them."""
+"""Interpretation of trained agents: recordings, saliency maps, relevance trees, videos, pages."""

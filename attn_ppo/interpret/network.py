@@ -1,4 +1,4 @@
-"""The trained network opened up: all that it computes on the way, differentiable to the pixels.
+"""A trained network with its intermediate values, differentiable with respect to the pixels.
 
 open_agent -> OpenAgent · see -> Seen.
 """
@@ -18,7 +18,7 @@ from attn_ppo.model import ActorCritic
 
 
 class Seen(NamedTuple):
-    """What the network makes of a batch of observations, from the last convolution on."""
+    """What the network computes of a batch of observations, from the last convolution on."""
 
     features: Tensor  # (B, 64, 7, 7) of the last convolution, after its ReLU, not normalised
     scores: Tensor  # (B, K, 7, 7) of the attention, before the gate; K = 0 without attention
@@ -33,12 +33,12 @@ class Seen(NamedTuple):
 
 
 class OpenAgent(NamedTuple):
-    """A run's agent as last saved, on the CPU, in float32, computed by plain PyTorch."""
+    """A run's agent as last saved, on the CPU, in float32, computed with plain PyTorch."""
 
     settings: RunConfig
     model: ActorCritic
     env_steps: int
-    weights: str  # SHA-256 of the weights: which agent a recording was made with
+    weights: str  # SHA-256 of the weights, which identifies the agent of a recording
 
 
 def open_agent(folder: Path) -> OpenAgent:
@@ -48,9 +48,9 @@ def open_agent(folder: Path) -> OpenAgent:
 
 
 def opened(model: ActorCritic) -> ActorCritic:
-    """The same network, computed so that gradients reach the pixels; its weights stay as they are.
+    """The same network, changed in place so that gradients reach the pixels, its weights frozen.
 
-    The kernels and bfloat16 are for training: neither lets the input be differentiated to float32.
+    The kernels and bfloat16 are for training: with neither are there float32 gradients by pixels.
     """
     model.layers = layers  # pyright: ignore[reportAttributeAccessIssue]
     model.bf16 = False
@@ -58,7 +58,7 @@ def opened(model: ActorCritic) -> ActorCritic:
 
 
 def opened_copy(model: ActorCritic) -> ActorCritic:
-    """A copy on the CPU, opened; the original trains on as it was."""
+    """`opened` of a copy on the CPU; the original is left as it was and can go on training."""
     return opened(copy.deepcopy(model, {id(model.layers): layers}).cpu())
 
 
@@ -74,7 +74,7 @@ def weights_digest(model: ActorCritic) -> str:
 def see(model: ActorCritic, obs: Tensor) -> Seen:
     """(B, 4, 84, 84) pixels from 0 to 255, uint8 or float, newest frame last -> Seen.
 
-    With float pixels that require a gradient, everything in it can be differentiated to them.
+    With float pixels that require a gradient, all of it is differentiable with respect to them.
     """
     return see_features(model, model.encode(obs))
 
@@ -91,7 +91,7 @@ def see_normalized(model: ActorCritic, features: Tensor) -> Seen:
 
 
 def as_pixels(obs: Tensor) -> Tensor:
-    """A copy of observations as float pixels, 0 to 255, to take gradients by."""
+    """A copy of observations as float pixels, 0 to 255, that require a gradient."""
     return obs.detach().float().clone().requires_grad_(True)
 
 

@@ -1,6 +1,6 @@
-"""Attention drawn on pixels: each of the 7x7 cells sees a box of 36x36 of the 84x84 input.
+"""Attention maps on pixels: each of the 7x7 cells sees a box of 36x36 pixels of the 84x84 input.
 
-`to_input` lays maps out on the input by one of KERNELS, `to_screen` on the colour frame.
+`to_input` maps cells to the input's pixels by one of KERNELS, `to_screen` pixels to the screen's.
 """
 
 import numpy as np
@@ -9,31 +9,30 @@ CELLS, STRIDE, SIZE, INPUT = 7, 8, 36, 84  # cell (i, j): rows 8i..8i+35, column
 
 
 def box(row: int, column: int) -> tuple[slice, slice]:
-    """The rows and columns of the input that a cell sees."""
+    """The rows and columns of the input in a cell's receptive field."""
     top, left = STRIDE * row, STRIDE * column
     return slice(top, top + SIZE), slice(left, left + SIZE)
 
 
 def boxes(weights: np.ndarray) -> np.ndarray:
-    """(..., 7, 7) weights -> (..., 84, 84): at each pixel the sum of the boxes that hold it."""
+    """(..., 7, 7) weights -> (..., 84, 84): each pixel's sum over the boxes that contain it."""
     return _BOXES.T @ weights @ _BOXES
 
 
 def box_sum(weights: np.ndarray) -> np.ndarray:
-    """The study's: the sum of the boxes. Glows in the centre, where up to 25 boxes overlap."""
+    """As in the study, the sum of the boxes: bright in the centre, where up to 25 boxes overlap."""
     return boxes(weights)
 
 
 def box_mean(weights: np.ndarray) -> np.ndarray:
-    """The mean weight of the boxes that hold a pixel: flat under uniform attention."""
+    """The mean weight of the boxes that contain a pixel: constant under uniform attention."""
     return boxes(weights) / _OVERLAP
 
 
 def density(weights: np.ndarray) -> np.ndarray:
-    """Each cell's weight spread over its box to integrate to it, where fewer boxes reach more.
+    """Each cell's weight divided among the pixels of its box; the sum over pixels is that of cells.
 
-    A pixel's share of a cell's weight is inverse to the number of boxes that hold the pixel, so
-    the sum over pixels is the sum over cells.
+    A pixel's share of a cell's weight is inverse to the number of boxes that contain the pixel.
     """
     return boxes(weights / _BOX_MASS) / _OVERLAP
 
@@ -45,8 +44,8 @@ def strongest(weights: np.ndarray) -> np.ndarray:
     return boxes((flat * best).reshape(weights.shape))
 
 
-# What `to_input` can lay maps out by. None of them glows under uniform attention but `box_sum`, and
-# `strongest` shows then the first cell, there being no other.
+# Ways from cells to pixels. Under uniform attention only `box_sum` is brighter in the centre;
+# `strongest` then shows the first cell.
 KERNELS = {"box_mean": box_mean, "density": density, "box_sum": box_sum, "strongest": strongest}
 DEFAULT = "box_mean"
 
@@ -57,7 +56,7 @@ def to_input(weights: np.ndarray, kernel: str = DEFAULT) -> np.ndarray:
 
 
 def to_screen(maps: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(..., 84, 84) -> (..., height, width), bilinear: the input is the whole screen, squeezed."""
+    """(..., 84, 84) -> (..., height, width), bilinear: the input is the whole screen, resized."""
     return _stretch(height) @ maps @ _stretch(width).T
 
 
@@ -74,5 +73,5 @@ def _rows() -> np.ndarray:
 
 
 _BOXES = _rows()
-_OVERLAP = np.outer(_BOXES.sum(0), _BOXES.sum(0))  # (84, 84) boxes that hold a pixel, 1 to 25
+_OVERLAP = np.outer(_BOXES.sum(0), _BOXES.sum(0))  # (84, 84) boxes that contain a pixel, 1 to 25
 _BOX_MASS = _BOXES @ (1 / _OVERLAP) @ _BOXES.T  # (7, 7)

@@ -1,1 +1,1 @@
-"""Games played again, with everything that the agent saw and thought."""
+"""Games that a trained agent plays, recorded with its inputs and outputs at each step."""

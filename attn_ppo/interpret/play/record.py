@@ -1,4 +1,4 @@
-"""Plays a run's agent and keeps what it saw: `record`; `recorded` keeps it in the run's folder."""
+"""Records games that an agent plays: `record`; `recorded` reuses one kept in the run's folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +33,11 @@ def record(
     seed: int = 0,
     on_step: Callable[[], object] | None = None,
 ) -> Recording:
-    """`steps` steps of the agent's play, or, where `games` is given, so many whole games.
+    """A recording of `steps` steps, or, where `games` is given, of that many whole games.
 
-    Each game begins from a seed of its own, lives don't end it, rewards are raw. Equal arguments
+    Each game has a seed of its own; a lost life does not end it; rewards are raw. Equal arguments
     give an equal recording. Raises ConfigError before anything is played. `on_step` is called
-    at each step, in place of a progress bar.
+    after each step, in place of a progress bar.
     """
     _check(steps, games, policy, seed)
     settings = agent.settings
@@ -91,9 +91,9 @@ def recorded(
     policy: str = "stochastic",
     seed: int = 0,
 ) -> Recording:
-    """The recording in the run's folder, or a new one, kept there as recordings/<how>.npz.
+    """The recording kept in the run's folder, recordings/<policy>-seed=<seed>-<length>.npz.
 
-    One that was made with other weights, or that can't be read, is made anew.
+    Where there is none, or one of other weights, or one that can't be read, a new one is made.
     """
     length = f"steps={steps}" if games is None else f"games={games}"
     _check(steps, games, policy, seed)
@@ -152,7 +152,7 @@ def _row(
 
 
 def _choose(seen: Seen, policy: str, rng: torch.Generator) -> int:
-    """Drawn from the policy, or its most likely action."""
+    """An action sampled from the policy, or its most likely one."""
     log_probs: Tensor = seen.log_probs
     if policy == "greedy":
         return int(log_probs.argmax(-1))

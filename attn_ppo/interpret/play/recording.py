@@ -1,6 +1,6 @@
-"""A played game with all that the agent saw and thought: what it holds, and its file.
+"""A recording: the games that an agent played, with its inputs and outputs, and their file.
 
-Recording · save, load. README's "What a recording holds" lists the fields of the file.
+About, Recording · save, load. docs/run-folder.md lists the fields of the file.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class About:
-    """Whose game it is: plain values, kept as JSON."""
+    """Which agent played, and how: plain values, stored as JSON."""
 
     game: str
     name: str  # of the sweep
@@ -31,7 +31,7 @@ class About:
     weights: str  # SHA-256 of its weights, see network.weights_digest
     gate: str
     policy: str  # stochastic or greedy
-    recording_seed: int  # of the games and of the policy's dice
+    recording_seed: int  # of the games and of the sampling from the policy
     action_names: tuple[str, ...]
 
     @property
@@ -42,15 +42,15 @@ class About:
 
 @dataclass(frozen=True)
 class Recording:
-    """T steps of whole games one after the other; row t is what was there before action t."""
+    """T steps of games one after the other; row t is the state before action t is executed."""
 
     about: About
     palette: np.ndarray  # (256, 3) uint8, RGB of a screen's numbers
     screens: np.ndarray  # (T, H, W) uint8, of each pixel the brighter of the last two frames
     frames: np.ndarray  # (T, 84, 84) uint8, the newest of the input's four
     games: np.ndarray  # (T,) int32, which of the games
-    actions: np.ndarray  # (T,) uint8, as chosen
-    executed: np.ndarray  # (T,) uint8, as pressed: FIRE after a lost life where the protocol says
+    actions: np.ndarray  # (T,) uint8, as the agent chose
+    executed: np.ndarray  # (T,) uint8, as played: FIRE after a lost life where the protocol says
     rewards: np.ndarray  # (T,) float32, raw, of action t
     lives: np.ndarray  # (T,) uint8
     log_probs: np.ndarray  # (T, A) float32
@@ -91,7 +91,7 @@ ARRAYS = tuple(field.name for field in dataclasses.fields(Recording) if field.na
 
 
 def save(path: Path, recording: Recording) -> None:
-    """Writes a recording as an .npz, atomically. Raises RunError where the disk doesn't take it."""
+    """Writes a recording as an .npz, atomically. Raises RunError if it can't be written."""
     about = json.dumps({"format": FORMAT, **dataclasses.asdict(recording.about)})
     arrays: dict[str, Any] = {name: getattr(recording, name) for name in ARRAYS}
     buffer = io.BytesIO()
@@ -104,7 +104,7 @@ def save(path: Path, recording: Recording) -> None:
 
 
 def load(path: Path) -> Recording:
-    """A recording from its file. Raises ConfigError where it isn't one."""
+    """The recording in a file. Raises ConfigError where it is not a readable recording."""
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))

@@ -1,4 +1,4 @@
-"""The game in colour: an emulator that does what the recorded one does, and shows its screen.
+"""The colour screen of a game: an emulator that plays the same actions as the recorded one.
 
 The vector environment shows 84x84 grey pixels only. With the same seed and the same actions a plain
 emulator plays the same game; `Screens.check_same_game` compares the two pictures at each step.
@@ -14,7 +14,7 @@ from attn_ppo.errors import ExitCode, RunError
 
 
 class NotTheSameGame(RunError):
-    """The emulator in colour shows another game than the recorded one."""
+    """The screens of the two emulators differ: they do not play the same game."""
 
     def __init__(self):
         message = "the emulator in colour doesn't show the recorded game"
@@ -22,7 +22,7 @@ class NotTheSameGame(RunError):
 
 
 class Screens:
-    """One emulator, led through a game by its seed and its executed actions."""
+    """An emulator that replays a game from its seed and its executed actions."""
 
     def __init__(self, game: str, protocol: ProtocolSettings):
         self.palette = np.zeros((256, 3), np.uint8)
@@ -34,7 +34,7 @@ class Screens:
         self._actions: list[ale_py.Action] = []
 
     def begin(self, seed: int, frames: int) -> None:
-        """A new game from a seed, `frames` emulator frames after its start: FIRE, then no-ops."""
+        """Starts a game from a seed and plays `frames` emulator frames: FIRE, then no-ops."""
         ale = self._ale
         ale.setInt("random_seed", seed)
         ale.loadROM(self._rom)
@@ -47,7 +47,7 @@ class Screens:
         self._screen = self._numbers()
 
     def step(self, action: int) -> None:
-        """Four frames of an action, an index into the minimal set."""
+        """Plays four frames of an action, an index into the minimal action set."""
         ale, shown = self._ale, []
         for frame in range(FRAMES_PER_STEP):
             ale.act(self._actions[action])
@@ -59,8 +59,8 @@ class Screens:
 
     @property
     def screen(self) -> np.ndarray:
-        """(H, W) uint8, numbers of `palette`: of each pixel the brighter of the last two frames,
-        which is what the network's input shows, too."""
+        """(H, W) uint8, indices into `palette`: each pixel's brighter value of the last two frames,
+        as in the network's input."""
         return self._screen
 
     @property
@@ -68,10 +68,10 @@ class Screens:
         return self._ale.lives()
 
     def check_same_game(self, frame: np.ndarray) -> None:
-        """Raises NotTheSameGame unless (84, 84) `frame` is this screen in small and grey."""
+        """Raises NotTheSameGame unless (84, 84) `frame` is this screen in grey, scaled down."""
         rows, columns = (_shrink(size) for size in self._grey.shape)
         apart = np.abs(rows @ self._grey @ columns.T - frame)
-        if apart.max() > 1:  # roundings differ
+        if apart.max() > 1:  # by rounding
             raise NotTheSameGame
 
     def _numbers(self) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Saliency maps: which pixels a number of the agent hangs on."""
+"""Saliency maps: which pixels an output of the agent depends on."""

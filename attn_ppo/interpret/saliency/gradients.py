@@ -110,9 +110,9 @@ def integrated_gradients(
 
     Complete: all maps of an observation sum to its target less that of a black screen, but for
     what the steps miss. The paper's steps are evenly spaced. Ours, midpoints of an even grid to
-    the fourth power, crowd near black, where normalised features turn fastest: on an agent of
-    160,000 steps 64 even ones missed 5 to 30 % of the difference, these 1 %. An agent without
-    biases (an untrained one) turns at once from nothing to all, which 64 steps hardly catch.
+    the fourth power, are denser near black, where normalised features change fastest: on an agent
+    of 160,000 steps 64 even ones missed 5 to 30 % of the difference, these 1 %. For an agent
+    without biases (an untrained one) all of the change is next to black, too close for 64 steps.
     """
     middles = (torch.arange(steps, device=obs.device) + 0.5) / steps
     brightness = middles**NEAR_BLACK
@@ -135,11 +135,11 @@ def integrated_gradients(
 def guided_backprop(
     model: ActorCritic, obs: Tensor, actions: Tensor, target: Target, _rng: Generator
 ) -> Tensor:
-    """(B, 4, 84, 84) the gradient without what ReLUs pass back below zero. Springenberg 2014.
+    """(B, 4, 84, 84) the gradient if ReLUs pass back only what is positive. Springenberg 2014.
 
-    In target per grey level, but no derivative of anything. The ReLUs of the encoder and the body
-    are guided. The attention's ELU isn't: its slope is nowhere zero, so there is no dead half that
-    the rule could be about. Adebayo et al. 2018 found that these maps hardly depend on the weights.
+    In target per grey level, but not a derivative of anything. The rule applies to the ReLUs of the
+    encoder and the body. It does not apply to the attention's ELU, whose slope is nowhere zero.
+    Adebayo et al. 2018 found that these maps hardly depend on the weights.
     """
     return _gradient_at(_guided(model), obs, actions, target)
 
@@ -149,8 +149,8 @@ def grad_cam(
 ) -> Tensor:
     """(B, 1, 84, 84) `grad_cam_cells` laid over the input by `cells_on_pixels`.
 
-    Drawn like the attention, since a cell sees 36x36 pixels; stretching 7x7 to 84x84, as usual,
-    would put the outer cells up to 12 pixels from the centre of what they see.
+    Drawn like the attention, since a cell sees 36x36 pixels; the usual resizing of 7x7 to 84x84
+    would put the outer cells up to 12 pixels from the centres of their receptive fields.
     """
     return cells_on_pixels(grad_cam_cells(model, obs, actions, target))
 
@@ -164,10 +164,9 @@ def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, target: Tar
     """(B, 7, 7) >= 0 on the last convolution after its ReLU. Selvaraju et al. 2017, eq. 1 and 2.
 
     The target's slope by a feature, averaged over cells, times the feature: target units. An
-    agent with attention normalises the features of each cell, and so do we: as the convolution
-    gives them, they would be orthogonal to their gradient in every cell, whatever it looks at.
-    It says little of the attention's own scores: what raises one cell's lowers the others', and
-    the average cancels.
+    agent with attention normalises the features of each cell, and so do we: before normalisation
+    features are orthogonal to their gradient in every cell. For targets of the attention the maps
+    say little: what raises one cell's score lowers the others', and the average cancels.
     """
     check_target(model, target)
     with torch.no_grad():
@@ -181,11 +180,11 @@ def grad_cam_cells(model: ActorCritic, obs: Tensor, actions: Tensor, target: Tar
 
 
 def _gradient_at(model: ActorCritic, pixels: Tensor, actions: Tensor, target: Target) -> Tensor:
-    """(B, 4, 84, 84) d target / d pixel at any pixels, float ones too."""
+    """(B, 4, 84, 84) d target / d pixel at uint8 or float pixels."""
     check_target(model, target)
     pixels = as_pixels(pixels)
     explained = target(see(model, pixels), actions)
-    return torch.autograd.grad(explained.sum(), pixels)[0]  # rows don't mix, so the sum is fine
+    return torch.autograd.grad(explained.sum(), pixels)[0]  # rows are independent: the sum will do
 
 
 def _noisy_gradients(
@@ -207,7 +206,7 @@ def _noisy_gradients(
 
 
 def _guided(model: ActorCritic) -> ActorCritic:
-    """A copy with the same weights, not copied, whose ReLUs of encoder and body are guided."""
+    """A copy that shares the weights, with guided ReLUs in encoder and body."""
     shared: list[Any] = [model.layers, *model.parameters(), *model.buffers()]
     twin = copy.deepcopy(model, {id(part): part for part in shared})
     for stack in (twin.encoder, twin.body):
@@ -223,7 +222,7 @@ class _GuidedReLU(nn.Module):
 
 
 class _Guide(torch.autograd.Function):
-    """ReLU, which passes back only what is above zero, where its input was."""
+    """ReLU that passes back only positive gradients, where its input was positive."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor) -> Tensor:

@@ -26,9 +26,9 @@ def saliency_maps(
     methods: Sequence[str],
     rng: Generator,
 ) -> dict[str, Tensor]:
-    """Each method's maps, as fine as they are by themselves.
+    """Each method's maps at their own resolution, by name of the method.
 
-    (B, 4, 84, 84), a map for each frame; (B, 1, 17, 17) of blurred spots; (B, 1, 7, 7) of Grad-CAM.
+    (B, 4, 84, 84), a map for each frame; (B, 1, 17, 17) by perturbation; (B, 1, 7, 7) by Grad-CAM.
     """
     found: dict[str, Tensor] = {}
     if BLURRED.keys() & set(methods):
@@ -45,7 +45,7 @@ def saliency_maps(
 
 
 def on_pixels(name: str, maps: Tensor) -> Tensor:
-    """A method's maps laid over the input: (B, F, 84, 84), as METHODS gives them."""
+    """A method's maps at the input's resolution: (B, F, 84, 84), as its function returns them."""
     if name in BLURRED:
         return perturbation.upsample(maps[:, 0])
     return cells_on_pixels(maps[:, 0]) if name == "grad_cam" else maps

@@ -1,8 +1,8 @@
-"""Which pixels a number of the agent hangs on, by every method: METHODS, a literal dict.
+"""The saliency methods: METHODS, a dict of functions with what their maps mean.
 
 All take (model, obs (B, 4, 84, 84) uint8, actions (B,), target, rng) and return (B, F, 84, 84)
-float32: F = 4, a map for each frame, newest last, or F = 1, one for all. The model is left as it
-was. Pixels count from 0 to 255, and a gradient is one by such a grey level.
+float32: F = 4, a map for each frame, newest last, or F = 1, one for all. They leave the model
+as it was. Pixels are from 0 to 255, and gradients are per grey level.
 """
 
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from attn_ppo.model import ActorCritic
 
 
 class Method(NamedTuple):
-    """A way to explain, and what people need to know to read its maps."""
+    """A saliency method, and what is needed to read its maps."""
 
     function: Callable[[ActorCritic, Tensor, Tensor, Target, Generator], Tensor]
     about: str  # what sign and scale mean
-    signed: bool  # or never below zero
+    signed: bool  # whether maps can be below zero
     frames: int = 4  # maps an observation: one for each frame, or one for all
-    explains: str | None = None  # what it is fixed to; None: the target it is given
+    explains: str | None = None  # what it explains whatever the target; None: the target
 
 
 METHODS: dict[str, Method] = {

@@ -22,28 +22,28 @@ PASSES = 5  # forward passes for all spots; fewer need fresh memory, which costs
 
 
 class PerturbationMaps(NamedTuple):
-    """What blurring the spot at pixel (5 i, 5 j) does, at [i, j]; nothing is below zero."""
+    """The effect of blurring the spot at pixel (5 i, 5 j), at [i, j]; never below zero."""
 
     actor: Tensor  # (B, 17, 17) half the squared change of the logits
     critic: Tensor  # (B, 17, 17) half the squared change of the value, in clipped rewards
-    sarfa: Tensor  # (B, 17, 17) within [0, 1]: the action loses and the others' ratios stay
+    sarfa: Tensor  # (B, 17, 17) within [0, 1], for the chosen action; see `specificity`
 
 
 @torch.no_grad()
 def perturbation_maps(model: ActorCritic, obs: Tensor, actions: Tensor) -> PerturbationMaps:
-    """Of (B, 4, 84, 84) pixels and the actions (B,) that SARFA explains.
+    """The maps of (B, 4, 84, 84) pixels and of the actions (B,) that SARFA explains.
 
-    Greydanus et al. 2018, eq. 1 to 4, but the spot is blurred in all four frames alike, where
-    their agent saw one frame and remembered. Spots are plain Gaussians, not cut at 20 pixels.
+    Greydanus et al. 2018, eq. 1 to 4, but the spot is blurred in all four frames alike; their
+    agent is recurrent and gets one frame. Spots are plain Gaussians, not cut at 20 pixels.
     """
     columns = zip(*(_of_one(model, *each) for each in zip(obs, actions, strict=True)), strict=True)
     return PerturbationMaps(*(torch.stack(column) for column in columns))
 
 
 def upsample(raw: Tensor) -> Tensor:
-    """(B, 17, 17) -> (B, 1, 84, 84), bilinear, a spot's number at the pixel of its centre.
+    """(B, 17, 17) -> (B, 1, 84, 84), bilinear, with each spot's value at the pixel of its centre.
 
-    The last three rows and columns lie beyond the last centre and repeat its number.
+    The last three rows and columns lie beyond the last centre and repeat its value.
     """
     return (_STRETCH @ raw @ _STRETCH.T)[:, None]
 
@@ -73,12 +73,12 @@ def sarfa(
 
 
 def specificity(before: Tensor, after: Tensor, action: Tensor) -> Tensor:
-    """SARFA of logits (A,) and what a change made of them (..., A): (...), within [0, 1].
+    """SARFA of the logits (A,) before and (..., A) after a change: (...), within [0, 1].
 
-    The harmonic mean of two: what the action's probability loses, and 1 / (1 + KL) of how the
-    other actions' probabilities, renormalised, diverge from what they were. Zero where the action
-    gains: the mean means nothing there. The paper takes the softmax of Q-values, we have logits:
-    the probabilities are the policy's own.
+    The harmonic mean of two numbers: the action's loss of probability, and 1 / (1 + KL), with KL
+    between the other actions' renormalised probabilities after and before. Zero where the action's
+    probability rises, for which the mean is not defined. The paper takes the softmax of Q-values;
+    we take the policy's probabilities.
     """
     lost = (before.softmax(-1) - after.softmax(-1))[..., action].clamp_min(0)
     rest = torch.arange(len(before), device=before.device) != action
@@ -88,7 +88,7 @@ def specificity(before: Tensor, after: Tensor, action: Tensor) -> Tensor:
 
 
 def blur(images: Tensor) -> Tensor:
-    """(..., 84, 84) under a Gaussian of BLUR, cut at four deviations, mirrored at the edges."""
+    """(..., 84, 84) convolved with a Gaussian of BLUR, cut at four deviations, edges mirrored."""
     return _BLURRING @ images @ _BLURRING.T
 
 
@@ -112,18 +112,18 @@ def _of_one(model: ActorCritic, obs: Tensor, action: Tensor) -> tuple[Tensor, Te
 
 
 def _patches(conv: Conv2d, image: Tensor) -> Tensor:
-    """(C, 84, 84) -> (k, h, w, C, k): what each output reads, the kernel's columns first."""
+    """(C, 84, 84) -> (k, h, w, C, k): the inputs of each output, the kernel's columns first."""
     (size, _), (step, _) = conv.kernel_size, conv.stride
     patches = image.unfold(1, size, step).unfold(2, size, step)
     return patches.permute(4, 1, 2, 0, 3).contiguous()
 
 
 def _spots(conv: Conv2d, patches: Tensor, rows: Tensor) -> Tensor:
-    """What the convolution makes of a change at R * 17 spots, without its bias: (R * 17, F, h, w).
+    """The convolution of a change at R * 17 spots, without its bias: (R * 17, F, h, w).
 
-    Of profiles (R, 84). The convolution is linear and a spot the product of two profiles: that of
-    rows goes down each column of the kernel once, that of columns then joins the kernel's columns.
-    It is an eleventh of the work of convolving every spot.
+    `rows` (R, 84) are the spots' profiles over rows. The convolution is linear and a spot is the
+    product of a profile over rows and one over columns: so rows are summed once for each column of
+    the kernel, and then columns. This is an eleventh of the work of convolving every spot.
     """
     (size, _), (step, _) = conv.kernel_size, conv.stride
     down, across = (profile.unfold(1, size, step) for profile in (rows, _WINDOWS))
@@ -144,7 +144,7 @@ def _windows() -> Tensor:
 
 
 def _blurring() -> Tensor:
-    """(84, 84): what each pixel of a blurred row takes from the pixels of the sharp one."""
+    """(84, 84): the weights of a row's pixels in each pixel of the blurred row."""
     reach = round(4 * BLUR)
     offsets = torch.arange(-reach, reach + 1)
     weights = torch.exp(-offsets.square() / (2 * BLUR**2))
@@ -156,7 +156,7 @@ def _blurring() -> Tensor:
 
 
 def _stretch() -> Tensor:
-    """(84, 17): each pixel between its two centres, linearly."""
+    """(84, 17) weights of a linear interpolation between the two nearest centres."""
     at = (torch.arange(SIZE) / STRIDE).clamp_max(CENTRES - 1)
     return (1 - (at[:, None] - torch.arange(CENTRES)).abs()).clamp_min(0)
 

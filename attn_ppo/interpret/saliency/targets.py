@@ -1,4 +1,4 @@
-"""What a map may explain: numbers that the agent acts on, as functions of what it computed.
+"""What a map can explain: TARGETS, numbers of the agent as functions of what it computed.
 
 The sum of the attention's scores is not among them: the softmax ignores it, so it explains nothing.
 """
@@ -13,7 +13,7 @@ from attn_ppo.interpret.network import Seen
 from attn_ppo.model import ActorCritic
 from attn_ppo.regularizers import attention_entropy
 
-# Seen and the actions (B,) int64 that are to be explained -> (B,); only some look at the actions.
+# Seen and the actions (B,) int64 to explain -> (B,); only some depend on the actions.
 Target = Callable[[Seen, Tensor], Tensor]
 
 
@@ -55,11 +55,11 @@ TARGETS: dict[str, Target] = {
     "focus": focus,
     "attended": attended,
 }
-OF_ATTENTION = ("focus", "attended")  # which an agent without attention doesn't have
+OF_ATTENTION = ("focus", "attended")  # not defined for an agent without attention
 
 
 def about_target(name: str) -> str:
-    """What a target is, in one line for people."""
+    """One line that describes a target: the first of its docstring."""
     return (TARGETS[name].__doc__ or "").partition("\n")[0]
 
 

@@ -1,4 +1,4 @@
-"""A header and arrays in one block of bytes, which a page unpacks: web/FORMAT.md describes it."""
+"""A header and arrays packed into one block of bytes for a page: web/FORMAT.md describes it."""
 
 import base64
 import gzip
@@ -19,17 +19,17 @@ ALIGN = 8
 
 
 class Container:
-    """Collects arrays; `describe` what went in where, `text` is all of it."""
+    """Collects arrays; `add` returns where each is, `text` the whole block."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
 
     def add(self, array: np.ndarray, *, delta: bool = False) -> dict[str, Any]:
-        """Takes an array in, of one of TYPES; returns its description for the header.
+        """Adds an array of one of TYPES; returns its description for the header.
 
         With `delta` each item along the first axis is XORed with the one before it, so that what
-        stands still compresses to nothing.
+        does not change compresses to almost nothing.
         """
         if delta:
             array = np.concatenate([array[:1], array[1:] ^ array[:-1]])

@@ -1,7 +1,7 @@
 """What a video is drawn with: attention and saliency laid over a screen, crisp pixels, words.
 
-Pictures are (H, W, 3) uint8. Colours are told apart by the colour-blind too: blue against orange,
-and otherwise by brightness alone.
+Pictures are (H, W, 3) uint8. Colours suit the colour-blind: blue against orange, and otherwise
+differences of brightness alone.
 """
 
 from functools import lru_cache
@@ -23,7 +23,7 @@ UNSIGNED = ((74, 12, 107), (207, 68, 70), (251, 155, 6), (252, 255, 164))  # inf
 LOWERS, RAISES = (64, 156, 255), (255, 150, 40)
 
 FULL = 4.0  # how many times uniform attention is drawn at full strength
-DIM = 0.35  # what is left of a screen's brightness where nobody looks
+DIM = 0.35  # what is left of a screen's brightness where there is no attention
 QUIET, FADE = 0.998, 0.9  # a map's scale: this quantile of it, falling no faster than that a frame
 
 
@@ -39,7 +39,7 @@ def intensity(attention: np.ndarray) -> np.ndarray:
 
 
 def lit(screen: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """The colour screen (H, W, 3), dark but for where `strength` (84, 84) is, and aglow there."""
+    """The colour screen (H, W, 3), bright where `strength` (84, 84) is high and dark elsewhere."""
     light = to_screen(strength, *screen.shape[:2])[..., None]
     return _blend(screen * (DIM + (1 - DIM) * light), GLOW, 0.3 * light**2)
 
@@ -66,7 +66,7 @@ def ramp(colours: tuple[Colour, ...], values: np.ndarray) -> np.ndarray:
 
 
 class Scale:
-    """Brings the maps of a video within [-1, 1], steadily: a map's scale falls slowly."""
+    """Scales the maps of a video to [-1, 1], without flicker: the scale falls slowly."""
 
     def __init__(self) -> None:
         self.full = 0.0  # what is drawn in full colour
@@ -79,7 +79,7 @@ class Scale:
 
 
 def enlarge(picture: np.ndarray, width: int, height: int) -> Image.Image:
-    """The picture with crisp pixels: where they don't fit in evenly, only edges are mixed."""
+    """The picture with crisp pixels: where they don't fit evenly, only their edges are mixed."""
     down, across = -(-height // picture.shape[0]), -(-width // picture.shape[1])
     image = Image.fromarray(picture.repeat(down, 0).repeat(across, 1))
     exact = image.size == (width, height)
@@ -101,7 +101,7 @@ PLAIN, QUIETLY = Words(15), Words(13, MUTED)
 def say(
     image: Image.Image, at: tuple[int, int], text: str, look: Words, *, width: int, right=False
 ) -> int:
-    """Writes on a line that begins, or with `right` ends, at `at`; its length in pixels.
+    """Writes a line that begins, or with `right` ends, at `at`; returns its length in pixels.
 
     `at` is on the base line. What is wider than `width` ends in an ellipsis; the text may be
     anything.

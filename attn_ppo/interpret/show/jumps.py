@@ -1,4 +1,4 @@
-"""The moments of a recording that one would want to look at: bookmarks."""
+"""Bookmarks: the steps of a recording that are worth a look."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ LEAST_VALUE, LEAST_ENTROPY = 0.05, 0.1  # changes worth a bookmark: clipped rewa
 
 
 class Jump(NamedTuple):
-    """A step, and why it is one to look at."""
+    """A bookmarked step, and why."""
 
     step: int
     why: str
@@ -35,7 +35,7 @@ def jumps(recording: Recording, *, most: int = 16) -> list[Jump]:
         for step in _greatest(np.abs(change) * (np.abs(change) >= least), 4):
             found.append(Jump(step, f"{what} {change[step]:+.2f}"))
     first: dict[int, Jump] = {}
-    for jump in found:  # the more telling kind comes first
+    for jump in found:  # the kinds are in order of importance
         first.setdefault(jump.step, jump)
     return sorted(list(first.values())[:most])
 

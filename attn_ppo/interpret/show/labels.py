@@ -1,4 +1,4 @@
-"""The words and scales around a video's pictures: whose game, how far, what the colours mean."""
+"""The text and colour bars around a video's pictures."""
 
 from collections.abc import Iterable
 from math import exp
@@ -16,7 +16,7 @@ FIRST_ACTION, ACTION_LINE = 82, 18
 
 
 class Signed(Protocol):
-    """Something that may have maps below zero."""
+    """A method whose maps may or may not be below zero."""
 
     @property
     def signed(self) -> bool: ...
@@ -39,7 +39,7 @@ def clock(image: Image.Image, step: int, steps: int) -> None:
 
 
 def column_head(image: Image.Image, left: int, recording: Recording) -> None:
-    """Which agent this is."""
+    """The agent's lambda, seed and length of training, above its column."""
     about = recording.about
     say(image, (left, TITLE_LINE + 18), f"λ = {about.lambda_}", HEAD, width=190)
     trained = f"seed {about.seed}, trained for {about.env_steps:,} steps"
@@ -47,13 +47,13 @@ def column_head(image: Image.Image, left: int, recording: Recording) -> None:
 
 
 def score(image: Image.Image, right: int, points: float) -> None:
-    """The score so far, in line with a column's head."""
+    """The game points so far, in line with a column's head."""
     at = (right, TITLE_LINE + 18)
     say(image, at, f"score {points:,.0f}", HEAD, width=180, right=True)
 
 
 def attention_width(recording: Recording, step: int) -> str:
-    """How widely the agent looks at a step: effective cells of each map, entropy of all."""
+    """The width of the attention at a step: effective cells of each map, entropy of all maps."""
     nats = recording.entropy[step]
     if not len(nats):
         return "no attention"
@@ -61,8 +61,8 @@ def attention_width(recording: Recording, step: int) -> str:
     return f"{cells} of 49 cells, {nats.sum():.2f} nats"
 
 
-def thoughts(image: Image.Image, top: int, width: int, recording: Recording, step: int) -> None:
-    """What the agent thinks of its screen: the value, and each action's probability."""
+def outputs(image: Image.Image, top: int, width: int, recording: Recording, step: int) -> None:
+    """The network's outputs at a step: the attention's width, the value, the policy."""
     say(image, (MARGIN, top + 20), attention_width(recording, step), PLAIN, width=width)
     say(image, (MARGIN, top + 54), "value", QUIETLY, width=124)
     value = f"{recording.value[step]:+.2f}"
@@ -82,7 +82,7 @@ def thoughts(image: Image.Image, top: int, width: int, recording: Recording, ste
 
 
 def attention_legend(image: Image.Image) -> int:
-    """What the attention's brightness means, at the bottom left; where it ends."""
+    """What the attention's brightness means, at the bottom left; returns its right end."""
     base = image.height - 18
     left = MARGIN
     left += say(image, (left, base), "attention", QUIETLY, width=150) + 14

@@ -1,4 +1,4 @@
-"""Frames into an mp4 that browsers play: H.264, yuv420p, its index in front."""
+"""Writes frames as an mp4 that browsers play: H.264, yuv420p, with the index in front."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -22,11 +22,10 @@ QUALITY = {"crf": "20", "preset": "medium", "bf": "2"}
 def write(
     path: Path, frames: Iterable[np.ndarray], *, total: int | None = None, quiet: bool = False
 ) -> None:
-    """The frames (H, W, 3) uint8, all of one size, as `path`: whole or not at all.
+    """Writes the frames (H, W, 3) uint8, all of one size, to `path`: the whole file or none.
 
-    They are taken one by one as they are encoded, with a progress bar on a terminal unless
-    `quiet`. Where the disk or the codec fails, RunError; it and whatever `frames` raises leave
-    nothing behind.
+    They are encoded one by one, with a progress bar on a terminal unless `quiet`. Raises RunError
+    where the disk or the codec fails. After that, or an error of `frames`, no file is left.
     """
     bar = tqdm(
         frames, total=total, desc=f"drawing {path.name}", unit="frame", disable=quiet or None
@@ -45,7 +44,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray]) -> None:
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=QUALITY)
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = 2 * FRAMES_PER_SECOND  # for jumping about in it
+        stream.codec_context.gop_size = 2 * FRAMES_PER_SECOND  # so that one can seek in it
         stream.codec_context.time_base = Fraction(1, FRAMES_PER_SECOND)
         for number, frame in enumerate(_even(frames)):
             if number == 0:
@@ -59,6 +58,6 @@ def _encoded(stream: VideoStream, frame: np.ndarray) -> list[av.Packet]:
 
 
 def _even(frames: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """yuv420p halves both sides: an odd one loses its last line of pixels."""
+    """Frames with even sides, as yuv420p needs: an odd side loses its last line of pixels."""
     for frame in frames:
         yield np.ascontiguousarray(frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2])

@@ -1,6 +1,6 @@
 """One HTML file that shows recordings, offline: `write_page`.
 
-The front end is web/dist/page.html, made from TypeScript and shipped; this puts the data in.
+The front end is web/dist/page.html, made from TypeScript and shipped; this inserts the data.
 """
 
 import html
@@ -26,14 +26,14 @@ FORMAT = 1
 
 
 class Played(NamedTuple):
-    """An agent and what it has played."""
+    """An agent and a recording of it."""
 
     agent: OpenAgent
     recording: Recording
 
 
 class Choice(NamedTuple):
-    """What a page shows of the games."""
+    """What a page shows of each recording."""
 
     target: str = "log_prob"  # one of TARGETS, which the saliency maps explain
     methods: tuple[str, ...] = tuple(METHODS)
@@ -46,8 +46,8 @@ def write_page(
 ) -> None:
     """Writes the page; `on_step` is called for each step of each recording.
 
-    Raises ConfigError for a target or root that an agent doesn't have, RunError where the disk
-    doesn't take the file. Nothing half-made stays behind.
+    Raises ConfigError for a target or root that an agent doesn't have, RunError where the file
+    can't be written. No partial file is left.
     """
     container = Container()
     runs = [_run(container, each, choice, on_step) for each in played]
@@ -78,7 +78,7 @@ def write_page(
 def _run(
     container: Container, played: Played, choice: Choice, on_step: Callable[[], object]
 ) -> dict[str, Any]:
-    """One run's part of the header, its arrays being put into the container."""
+    """One run's part of the header; its arrays are added to the container."""
     agent, recording = played
     about = recording.about
     arrays = {

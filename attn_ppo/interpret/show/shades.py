@@ -1,4 +1,4 @@
-"""The saliency maps and the trees of a whole recording, small enough for a page."""
+"""The saliency maps and the trees of a whole recording, reduced to what a page can hold."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -18,9 +18,9 @@ LEVELS = 15  # shades either side of zero: noise of more doesn't compress, and c
 
 
 class Shades(NamedTuple):
-    """A method's map at one step."""
+    """One method's map at one step, quantised."""
 
-    map: np.ndarray  # (h, w) int8, from -127 to 127, laid over the whole input
+    map: np.ndarray  # (h, w) int8, from -127 to 127, covering the whole input
     scale: float  # the greatest absolute value: what 127 stands for
 
 
@@ -29,8 +29,8 @@ def shades(
 ) -> Iterator[dict[str, Shades]]:
     """Each step's maps of `target`, by method.
 
-    Maps of the four frames are added up: what a pixel does that changes in all of them. Two by
-    two pixels become their mean; what is coarser by itself, 17x17 or 7x7, stays so.
+    The maps of the four frames are summed: the effect of a pixel that changes in all of them.
+    Two by two pixels become their mean; coarser maps, 17x17 or 7x7, keep their size.
     """
     rng = torch.Generator().manual_seed(seed)
     for step in range(len(recording)):
@@ -53,7 +53,7 @@ def _shade(map_: Tensor) -> Shades:
 
 
 def forest(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
-    """The trees of all steps one after the other, as a page takes them."""
+    """The trees of all steps, concatenated, as arrays of the page's types."""
     kinds = {
         "parent": np.int16,
         "level": np.uint8,

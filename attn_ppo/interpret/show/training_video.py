@@ -1,4 +1,4 @@
-"""A video of the agent in the middle of its training, which goes on as if there were none."""
+"""A video of the agent during its training, which it does not affect."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +23,11 @@ def film(
     env_steps: int,
     alive: Callable[[], None],
 ) -> None:
-    """Writes 300 steps of the agent's play to `path`, always from the same seed.
+    """Writes a video of 300 steps of the agent's play to `path`, always from the same seed.
 
-    The game, the dice and the network are its own: nothing of the training's is touched. `alive`
-    is called now and then, and may raise to end it. Raises whatever hinders it.
+    The game, the random number generator and the network are its own: those of the training are
+    left as they are. `alive` is called at each step and frame, and may raise to stop the work.
+    Errors of playing, drawing and writing are raised.
     """
     agent = OpenAgent(settings, opened_copy(model), env_steps, weights_digest(model))
     recording = record(agent, steps=STEPS, seed=0, on_step=alive)

@@ -1,7 +1,7 @@
-"""Videos of agents at play: `compare`, several side by side, and `explain`, one by every method.
+"""Videos of agents at play: `compare`, several side by side, and `explain`, one with its saliency.
 
-Both give frames (H, W, 3) uint8, one a recorded step, of which mp4.py makes a file. However long
-the game, no more than a few of them are there at a time.
+Both yield a frame (H, W, 3) uint8 for each recorded step, which mp4.py writes to a file. Only a few
+frames are in memory at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ BATCH = 8  # steps explained at a time
 
 
 def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
-    """Columns of one game by lambda, then seed: screen and attention above, the input below.
+    """Frames with a column for each recording, by lambda, then seed: the screen above the input.
 
     As long as the shortest recording.
     """
@@ -64,10 +64,11 @@ def explain(
     methods: Sequence[str] = tuple(METHODS),
     seed: int = 0,
 ) -> Iterator[np.ndarray]:
-    """One agent's screen, policy and attention, beside what each method makes of `target`.
+    """Frames with one agent's screen, policy and attention, and each method's map of `target`.
 
-    Of a map for each of the four frames a pixel shows the strongest. Raises ConfigError at once
-    where a name is unknown, or where the target is one of an attention that the agent doesn't have.
+    Where a method gives a map for each of the four frames, a pixel shows the strongest. Raises
+    ConfigError at once where a name is unknown, or where the target is of an attention that the
+    agent doesn't have.
     """
     check_choice("target", target, TARGETS)
     for name in methods:
@@ -103,7 +104,7 @@ def _explained(
         labels.score(image, MARGIN + SCREEN, scores[step])
         strength = drawing.intensity(recording.attention[step])
         image.paste(_screen(recording, step, strength), (MARGIN, TOP))
-        labels.thoughts(image, TOP + height, SCREEN, recording, step)
+        labels.outputs(image, TOP + height, SCREEN, recording, step)
         for number, place in enumerate(looked_at):
             cells = exp(recording.entropy[step, number])
             _tile_head(image, place, f"attention map {number + 1}", f"{cells:.1f} cells")
@@ -119,7 +120,7 @@ def _explained(
 
 
 def _sheet(right: int, bottom: int, recording: Recording) -> Image.Image:
-    """What all frames share: the title, and room for pictures and legend; even both ways."""
+    """The background that all frames share: the title, and room for the rest; even sides."""
     size = (right + MARGIN, bottom + LEGEND)
     sheet = Image.new("RGB", (size[0] + size[0] % 2, size[1] + size[1] % 2), drawing.BACKGROUND)
     labels.title(sheet, recording)
@@ -127,7 +128,7 @@ def _sheet(right: int, bottom: int, recording: Recording) -> Image.Image:
 
 
 def _grid(count: int) -> list[_Place]:
-    """Places of that many tiles right of the screen, row by row."""
+    """The positions of `count` tiles right of the screen, row by row."""
     across = max(1, round(sqrt(1.4 * count)))
     left = MARGIN + SCREEN + 2 * GAP
     return [
@@ -143,7 +144,7 @@ def _tile_head(image: Image.Image, place: _Place, name: str, note: str) -> None:
 
 
 def _screen(recording: Recording, step: int, strength: np.ndarray) -> Image.Image:
-    """The game in colour, doubled; as it is where there's no attention."""
+    """The colour screen at twice its size, lit by the attention where there is one."""
     screen = recording.colours(step)
     if recording.attention.shape[1]:
         screen = drawing.lit(screen, strength)

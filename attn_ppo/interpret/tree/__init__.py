@@ -1,1 +1,1 @@
-"""Relevance trees: a number traced down the network to the input frames."""
+"""Relevance trees: a target traced down through the network to the input frames."""

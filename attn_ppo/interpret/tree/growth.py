@@ -1,4 +1,4 @@
-"""How a relevance tree grows: of each node's inputs the strongest are kept, the rest is counted."""
+"""How a relevance tree grows: each node's strongest inputs are kept, the others only summed."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ class Layer(NamedTuple):
     channel: np.ndarray
     row: np.ndarray
     column: np.ndarray
-    slope: np.ndarray  # of the target by the unit's activation, along the path
+    slope: np.ndarray  # derivative of the target by the unit's activation, along the path
     index: np.ndarray  # of their nodes
 
 
@@ -37,7 +37,7 @@ class Growth:
         column: np.ndarray,
         relevance: np.ndarray,
     ) -> np.ndarray:
-        """New nodes, as many as `rank` is long; returns their indices. `parent` -1 at roots."""
+        """Adds a node for each of `rank`; returns their indices. `parent` is -1 for roots."""
         columns = (parent, level, rank, channel, row, column)
         for store, values in zip(self._whole.values(), columns, strict=True):
             store.append(np.broadcast_to(np.asarray(values, np.int64), rank.shape))
@@ -46,15 +46,15 @@ class Growth:
         return np.arange(self._size - len(rank), self._size)
 
     def close(self, index: np.ndarray, bias: np.ndarray, children: np.ndarray) -> None:
-        """Notes what goes to constants, and the sum of |relevance| of all children, kept or not."""
+        """Records the part that goes to constants, and |relevance| summed over all inputs."""
         self._sums.append((index, bias, children + np.abs(bias)))
 
     def strongest(
         self, index: np.ndarray, inputs: np.ndarray, bias: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each node's (P,) inputs (P, C) the n strongest by absolute relevance, without zeros.
+        """The n strongest by absolute relevance, without zeros, of each node's inputs (P, C).
 
-        Returns, as columns (Q,), the input, the node's place among the P, and the rank.
+        Returns, as columns (Q,), the input, the node's position among the P, and the rank.
         """
         size = np.abs(inputs)
         self.close(index, bias, size.sum(1))
@@ -74,9 +74,9 @@ class Growth:
         bias: np.ndarray,
         stride: int,
     ) -> Layer:
-        """Down through a convolution (out, in, k, k) to its strongest inputs in (in, H, W) `below`.
+        """The strongest inputs, in (in, H, W) `below`, of units of a convolution (out, in, k, k).
 
-        Pixels are taken together by frame, over the whole window.
+        Where these are the input's pixels, each frame's are summed over the whole window.
         """
         size = weight.shape[-1]
         windows = sliding_window_view(below, (size, size), (1, 2))

@@ -1,4 +1,4 @@
-"""The peaks of a small map, by how far they stand out."""
+"""The peaks of a small map, by topographic prominence."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ STANDS_OUT = 0.05  # of the highest peak's prominence
 
 
 class Peak(NamedTuple):
-    """A cell higher than its surroundings."""
+    """A cell higher than its neighbours."""
 
     row: int
     column: int

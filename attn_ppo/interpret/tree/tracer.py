@@ -2,14 +2,15 @@
 
 Tracer.tree -> tree.Tree.
 
-A node is a unit of a layer, at a place; its relevance is what the target owes to it along its path.
-Each unit is a sum over its inputs, to which its relevance is handed down in proportion to weight x
-activation (gradient x activation along the path; LRP-0 of Bach et al. 2015): children plus bias
-are the parent. Of the children only the n strongest are kept; what they hold, `coverage` tells.
+A node is a unit of a layer at a position; its relevance is its contribution to the target along its
+path. Each unit is a sum over its inputs, to which its relevance is distributed in proportion to
+weight x activation (gradient x activation along the path; LRP-0 of Bach et al. 2015): the relevance
+of the children plus the bias is the parent's. Only the n strongest children are kept; `coverage`
+is the share that they hold.
 
-What isn't a sum is taken as it came out: the ELU as the factor elu(z) / z, the normalisation and,
-on the way of actions and value, the attention as constant factors. The 512 units of the body
-have no place on the frames and are summed over.
+What isn't a sum counts as a constant factor: the ELU as elu(z) / z, the normalisation, and, for
+actions and value, the attention. The 512 units of the body have no position on the frames and are
+summed over.
 """
 
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ CHILDREN = Range(1, 16)  # of a node; 16 of each make half a million nodes
 
 
 class Tracer:
-    """A trained network whose targets are traced, in float64, so that relevance is conserved."""
+    """Traces the targets of a network, in float64, so that relevance is conserved."""
 
     def __init__(self, model: ActorCritic):
         self._model = opened_copy(model).double()
@@ -44,13 +45,14 @@ class Tracer:
     ) -> Tree:
         """The tree of (4, 84, 84) uint8 `obs`, with the `n` strongest children of each node.
 
-        Roots are the peaks of each attention map, at most n, with their score less the map's mean
-        score; or else one of the other LEVELS, for `action` where it needs one, whose children are
-        the n most prominent cells. Raises ConfigError for what isn't there.
+        For attention the roots are the peaks of each map, at most n, whose relevance is their score
+        less the map's mean score. For the other LEVELS the root is the target, of `action` where it
+        needs one, and its children are the n most prominent cells. Raises ConfigError for a root or
+        an action that the agent doesn't have, or an `n` outside CHILDREN.
         """
         self._check(root, action, n)
         pixels = torch.from_numpy(np.ascontiguousarray(obs))[None].double() / 255
-        activations = [pixels]  # what each convolution gets, and the last one gives
+        activations = [pixels]  # the input of each convolution, and the output of the last
         for layer in self._model.encoder:
             pixels = layer(pixels)
             if isinstance(layer, nn.ReLU):
@@ -86,7 +88,7 @@ class Tracer:
         centred = (scores - scores.mean((2, 3), keepdim=True))[0].numpy()
         roots = growth.add(-1, 0, rank, k, row, column, centred[k, row, column])
 
-        mean = hidden.mean((2, 3))[0].numpy()  # (hidden,): what all cells share says nothing
+        mean = hidden.mean((2, 3))[0].numpy()  # (hidden,): the softmax ignores what all cells share
         z, a = (x[0].numpy()[:, row, column].T for x in (before, hidden))
         above = w2[k, :, 0, 0]  # (roots, hidden)
         factor = np.divide(a, z, out=np.ones_like(z), where=z != 0)

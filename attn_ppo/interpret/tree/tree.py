@@ -10,8 +10,8 @@ import numpy as np
 
 
 class Level(NamedTuple):
-    """A layer, whose unit at (row, column) sees the input's rows from stride * row on, `size`
-    of them, and columns likewise."""
+    """A layer: its unit at (row, column) sees `size` of the input's rows from stride * row on, and
+    columns likewise."""
 
     name: str
     stride: int
@@ -28,8 +28,8 @@ MAP = Level("attention map", 8, 36)
 OF_ATTENTION = (MAP, Level("attention hidden", 8, 36), *CONVOLUTIONS)
 # The page knows the level of the target itself by the name "score".
 OF_TARGETS = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
-# Where a tree may begin, and its levels. `attention_direct` sums over the attention's hidden units,
-# like the targets over the body's: there are so many alike that no three of them hold anything.
+# The roots of trees, and the levels below each. `attention_direct` sums over the attention's hidden
+# units, and targets sum over the body's: of so many similar units the strongest few hold little.
 LEVELS = {
     "attention": OF_ATTENTION,
     "attention_direct": (MAP, *CONVOLUTIONS),
@@ -57,7 +57,7 @@ class Tree:
     row: np.ndarray
     column: np.ndarray
     relevance: np.ndarray  # signed, in the target's units
-    bias: np.ndarray  # of the relevance, what goes to constants; 0 where there are no children
+    bias: np.ndarray  # the part of the relevance that goes to constants; 0 at leaves
     total: np.ndarray  # sum of |relevance| of all children, kept or not, and |bias|; 0 at leaves
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Tree:
 
     @property
     def coverage(self) -> np.ndarray:
-        """(nodes,) from 0 to 1: what share of `total` the kept children hold. nan at leaves."""
+        """(nodes,) from 0 to 1: the share of `total` that the kept children hold. nan at leaves."""
         kept = np.zeros(len(self))
         inner = self.parent >= 0
         np.add.at(kept, self.parent[inner], np.abs(self.relevance[inner]))
@@ -73,8 +73,8 @@ class Tree:
 
     @property
     def held(self) -> np.ndarray:
-        """(nodes,) the share of the roots' evidence that arrives here, were each node's handed
-        down by |relevance|."""
+        """(nodes,) the share of the roots' evidence at each node, where a node's share is divided
+        among its children in proportion to |relevance|."""
         share = np.abs(self.relevance)
         roots = self.parent < 0
         share[roots] /= max(share[roots].sum(), np.finfo(float).tiny)
@@ -84,7 +84,7 @@ class Tree:
 
     @property
     def level_coverage(self) -> list[float]:
-        """What share of the roots' evidence the nodes of each level hold together."""
+        """The share of the roots' evidence that the nodes of each level hold together."""
         return np.bincount(self.level, self.held, len(self.levels)).tolist()
 
     def as_dict(self) -> dict[str, Any]:
