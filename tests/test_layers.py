@@ -121,3 +121,9 @@ def test_libraries_stay_in_their_rooms(library):
     }
     assert users
     assert not [user for user in users if not user.startswith(HOMES[library])]
+
+
+def test_the_reading_path_stays_short():
+    path = ("train", "run", "rollout", "ppo", "model", "attention", "regularizers")
+    files = [ROOT / "attn_ppo" / f"{name}.py" for name in path]
+    assert sum(len(file.read_text().splitlines()) for file in files) <= 650
