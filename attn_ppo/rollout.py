@@ -91,7 +91,7 @@ def collect(
 
 
 class _Store:
-    """What an iteration fills, each (T, N, ...); what the emulator tells stays on the host."""
+    """What an iteration fills, each (T, N, ...); the emulator's part stays on the host."""
 
     def __init__(self, num_steps: int, num_envs: int, obs_shape: Any, device: torch.device):
         shape = (num_steps, num_envs)

@@ -121,8 +121,8 @@ def film(settings_of, monkeypatch):
     return make
 
 
-def test_the_model_and_the_dice_are_left_alone(film):
-    layers, dice = film.model.layers, torch.get_rng_state()
+def test_the_model_and_the_random_numbers_are_left_alone(film):
+    layers, rng_state = film.model.layers, torch.get_rng_state()
     film()
     assert (film.said, film.sent) == (
         [],
@@ -131,7 +131,7 @@ def test_the_model_and_the_dice_are_left_alone(film):
     assert film.model.layers is layers
     assert film.model.training
     assert all(weight.requires_grad for weight in film.model.parameters())
-    assert torch.equal(torch.get_rng_state(), dice)
+    assert torch.equal(torch.get_rng_state(), rng_state)
 
 
 def full_disk(*_, **__):

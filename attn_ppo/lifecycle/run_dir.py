@@ -125,7 +125,7 @@ class RunDir:
         return self
 
     def __exit__(self, _: Any, error: BaseException | None, __: Any) -> None:
-        """Records in status.json why the run ended, unless it records that itself; closes."""
+        """Records in status.json which error ended the run, if one did, and closes."""
         if isinstance(error, Exception):
             code, text = describe(error)
             state = "preempted" if code == ExitCode.PREEMPTED else "failed"
@@ -137,7 +137,7 @@ class RunDir:
     def close(self) -> None:
         """Releases the folder."""
         for file in (*(table for table, _ in self._files.values()), self._lock):
-            with contextlib.suppress(OSError):  # what a full disk didn't take was told before
+            with contextlib.suppress(OSError):  # a full disk was reported at the write
                 file.close()
 
 
