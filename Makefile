@@ -30,7 +30,7 @@ demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the 
 	$(BIN)/python -m analysis.figures runs/demo
 	@echo 'to see what the agents look at: make page RUN=runs/demo PAGE="--steps 150", or make videos RUNS=runs/demo'
 
-status: $(READY)  ## what has become of the runs in RUNS=runs/<name>, by default in all of runs/
+status: $(READY)  ## state and progress of the runs in RUNS=runs/<name>, by default in all of runs/
 	@$(BIN)/python -m attn_ppo.status $(RUNS)
 
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
@@ -39,29 +39,29 @@ figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default th
 videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
 	$(BIN)/python -m analysis.videos $(or $(RUNS),$(RUN)) $(VIDEOS)
 
-page: $(READY)  ## an offline page to explore of RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
+page: $(READY)  ## an offline page to explore RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
 	$(BIN)/python -m analysis.page $(or $(RUN),$(RUNS)) $(PAGE)
 
-page-build: $(WEB)/node_modules  ## the page's front end anew, from its TypeScript (needs Node.js 20)
+page-build: $(WEB)/node_modules  ## rebuild the page's front end from its TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build
 
-page-check: $(WEB)/node_modules  ## whether the front end that is shipped is the one that its source makes
+page-check: $(WEB)/node_modules  ## check that the shipped front end is the one that its source builds
 	npm --prefix $(WEB) run check
 
 $(WEB)/node_modules: $(WEB)/package-lock.json
 	npm --prefix $(WEB) ci --no-audit --no-fund
 	@touch $@
 
-bench: $(READY)  ## our speed beside other trainers' on this machine, some eight minutes; BENCH=<options>
+bench: $(READY)  ## speed compared with other trainers on this machine, about eight minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
 
-torture: $(READY)  ## hurts runs in every way we know and counts what is lost; TORTURE=--short
+torture: $(READY)  ## inject faults into runs and count what is lost; TORTURE=--short
 	$(BIN)/python tests/torture.py $(TORTURE)
 
 test: $(READY)  ## all tests, two files at a time
 	$(PYTEST)
 
-test-fast: $(READY)  ## without the slow ones, every part of the code still
+test-fast: $(READY)  ## the fast tests, which still reach every part of the code
 	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## ruff and pyright, both clean

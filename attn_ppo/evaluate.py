@@ -114,7 +114,7 @@ def main(argv: list[str]) -> int:
     except (ConfigError, RunError) as error:
         return report(error)
     except ValueError:
-        return report(ConfigError("", " ".join(argv), usage))
+        return report(ConfigError("", " ".join(argv) or "an empty command line", usage))
     print(f"{settings.label}: {summary(result)}")
     return ExitCode.DONE
 

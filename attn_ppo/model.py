@@ -26,7 +26,7 @@ class ActorCritic(nn.Module):
 
     With `gate=none` it is the plain Nature CNN of Mnih et al. 2015: neither the attention nor
     the normalisation of its input. `layers` computes the large layers, in bfloat16 where `bf16`;
-    the heads are always float32, or the value would take no more than a dozen different values.
+    the heads are always float32: bfloat16 would round the value too coarsely.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class ActorCritic(nn.Module):
         return self._large(self.layers.encode, self.encoder, obs)
 
     def normalize(self, features: Tensor) -> Tensor:
-        """(B, 64, 7, 7) features as the attention and the body get them."""
+        """Each cell's 64 features scaled to L2 norm one; unchanged without attention."""
         return features if self.attention is None else self.layers.normalize_channels(features)
 
     def attend(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 64, 7, 7) normalised features -> scores and attention (B, K, 7, 7), attended
-        features (B, 3136)."""
+        """(B, 64, 7, 7) normalised features -> scores and attention (B, K, 7, 7), and the features
+        times the sum of the maps (B, 3136)."""
         if self.attention is None:
             nothing = features.new_zeros(len(features), 0, *features.shape[2:])
             return nothing, nothing, features.flatten(1)
@@ -99,6 +99,7 @@ class ActorCritic(nn.Module):
 def sample(policy: Tensor, noise: Tensor) -> Tensor:
     """One action a row: (B, A) log-probabilities -> (B,) int64, each as likely as its probability.
 
-    `noise` (B, A) are exponential variates of rate one: the first of A races of these rates.
+    `noise` (B, A) are exponential variates of rate one. Of A clocks that ring after noise / p the
+    first to ring is drawn.
     """
     return (policy - noise.log()).argmax(-1)

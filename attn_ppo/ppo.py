@@ -108,7 +108,7 @@ def update(
         metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
         optimizer.step()
         names = list(metrics)
-        history.append(torch.stack(list(metrics.values())))  # CUDA graphs reuse the memory
+        history.append(torch.stack(list(metrics.values())))  # now: CUDA graphs reuse the memory
     means = dict(zip(names, torch.stack(history).mean(0), strict=True))
     residual = (returns - rollout.values).var()
     return means | {"explained_variance": 1 - residual / returns.var()}

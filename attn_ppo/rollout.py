@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class Rollout:
     actions: Tensor  # (T, N) int64
     log_probs: Tensor  # (T, N)
     values: Tensor  # (T, N)
-    next_values: Tensor  # (T, N) of what the action led to, before any reset
+    next_values: Tensor  # (T, N) of the next observation; meaningless where terminated
     rewards: Tensor  # (T, N)
     terminated: Tensor  # (T, N) bool: nothing comes after, so no bootstrap
     done: Tensor  # (T, N) bool: terminated or truncated, so no trace
@@ -65,8 +65,8 @@ def collect(
 ) -> tuple[Rollout, list[np.ndarray], list[list[Episode]]]:
     """Plays `num_steps` with the model's policy from each group's `obs` (n, ...) uint8 on.
 
-    The groups take turns: while one is stepped, the model acts in the next. Returns the rollout,
-    the observations that come next, and the games finished at each step.
+    The groups take turns: while one is stepped, the model acts in the next. `prepare` may compile
+    `act`. Returns the rollout, the next observations, and the games finished at each step.
     """
     ends = np.cumsum([envs.num_envs for envs in groups]).tolist()
     parts = [slice(end - envs.num_envs, end) for end, envs in zip(ends, groups, strict=True)]
@@ -93,7 +93,9 @@ def collect(
 class _Store:
     """What an iteration fills, each (T, N, ...); the emulator's part stays on the host."""
 
-    def __init__(self, num_steps: int, num_envs: int, obs_shape: Any, device: torch.device):
+    def __init__(
+        self, num_steps: int, num_envs: int, obs_shape: tuple[int, ...], device: torch.device
+    ):
         shape = (num_steps, num_envs)
         # One step more than the others: what comes next.
         self.obs = torch.empty(

@@ -27,33 +27,44 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
 
     Raises RunError where it ends early: asked to stop (saved first), or not finite.
     """
-    before = resume.load(run_dir)
-    agent = make_agent(settings, len(action_names(settings.env)), device, before)
-    origin = resume.check_circumstances(settings, device, agent.backend, before)
-    run_dir.cut_back(before.rows["sizes"] if before else {})
-    with observe(settings, run_dir, origin, before) as observers:
-        games = resume.begin_games(settings, before, origin, observers.terminal.message)
+    checkpoint = resume.load(run_dir)
+    agent = make_agent(settings, len(action_names(settings.env)), device, checkpoint)
+    origin = resume.check_circumstances(settings, device, agent.backend, checkpoint)
+    run_dir.cut_back(checkpoint.rows["sizes"] if checkpoint else {})
+    with observe(settings, run_dir, origin, checkpoint) as observers:
+        games = resume.begin_games(settings, checkpoint, origin, observers.terminal.message)
         rows = Rows(
-            settings, run_dir, observers.sinks, before and before.rows, len(origin.inexact_resumes)
+            settings,
+            run_dir,
+            observers.sinks,
+            checkpoint and checkpoint.rows,
+            len(origin.inexact_resumes),
         )
         if stop:
             raise stop.error("stopped before the first update")
-        for number in range(before.update + 1 if before else 1, settings.num_updates + 1):
+        for number in range(checkpoint.update + 1 if checkpoint else 1, settings.num_updates + 1):
             episodes, metrics = learn(settings, agent, games, number)
             row = rows.write(number, episodes, metrics, agent.optimizer.learning_rate)
             observers.watchdog.beat()
             stopping = bool(stop)  # asked once: a later request waits for the next update
             if stopping or settings.checkpoint_due(number):
-                stop.cancel_deadline()
+                stop.cancel_deadline()  # saving takes as long as it takes
                 agent.check_finite(number)
-                state = (agent.state(), rows.state(), games.state(), origin.state())
-                saved.save(run_dir.folder, Saved(number, *state, observers.wandb.run_id))
+                state = Saved(
+                    update=number,
+                    agent=agent.state(),
+                    rows=rows.state(),
+                    games=games.state(),
+                    origin=origin.state(),
+                    wandb_id=observers.wandb.run_id,
+                )
+                saved.save(run_dir.folder, state)
                 run_dir.write_status("running", env_steps=row["env_steps"])
                 observers.watchdog.beat()
             if stopping:
                 raise stop.error(f"saved at {row['env_steps']:,} steps")
             if settings.videos.due(number):
-                _film(settings, run_dir, agent, number, observers, stop)
+                _film(settings, agent, number, observers, stop)
         games.close()
         observers.terminal.close()
         stop.raise_when_asked()
@@ -100,15 +111,10 @@ def _evaluate(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Obs
 
 
 def _film(
-    settings: RunConfig,
-    run_dir: RunDir,
-    agent: Agent,
-    number: int,
-    observers: Observers,
-    stop: StopRequest,
+    settings: RunConfig, agent: Agent, number: int, observers: Observers, stop: StopRequest
 ) -> None:
     """A video of the agent after an update; one that can't be made costs a line."""
-    path, env_steps = video_path(run_dir.folder, number), number * settings.ppo.batch_size
+    path, env_steps = video_path(settings.folder, number), number * settings.ppo.batch_size
 
     def on_step() -> None:
         observers.watchdog.beat()
@@ -120,7 +126,7 @@ def _film(
 
         training_video.film(agent.model, settings, path, env_steps=env_steps, alive=on_step)
     except Exception as error:
-        on_step()  # or it was the request to stop that came through
+        on_step()  # raises a request to stop again, which was caught here
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         observers.terminal.message(f"no video of update {number}: {reason}")
     else:

@@ -124,7 +124,7 @@ def summary(standings: Collection[Standing]) -> str:
     parts = [f"{counts[state]} {state}" for state in dict.fromkeys(order) if counts[state]]
     text = f"{len(standings)} run{'s' if len(standings) != 1 else ''}: {', '.join(parts)}"
     left = counts.keys() - {"done", "running"}
-    return text + ("\nthe command that started them goes on with what isn't done" if left else "")
+    return text + ("\nto continue, run the same command again" if left else "")
 
 
 def result(standing: Standing) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """`python -m attn_ppo.train`: from a command line to a run, or to a sweep of runs.
 
-Settings are checked before torch is imported, so that a typo is reported within a second; the life
-of a run is in run.py, which imports it.
+Settings are checked before torch is imported, so that a typo is reported within two seconds. The
+life of a run is in run.py, which needs torch and is imported late.
 """
 
 import sys
@@ -40,7 +40,7 @@ def train(settings: RunConfig) -> int:
         print(f"{settings.folder} is done already")
         return ExitCode.DONE
     with stop_request() as stop:
-        parent.follow_parent()
+        parent.follow_parent()  # a sweep's runs end with it
         try:
             _train(settings, stop)
         except Exception as error:

@@ -217,7 +217,7 @@ def test_folders_are_asked_for_by_name_and_paths_say_nothing(capsys):
         folder = Path("runs/a/Pong/lambda=0/seed=0") / inside
         folder.mkdir()
         (folder / "config.yaml").write_text("env: x")
-    assert shown(capsys, "runs/a")[2].endswith("with what isn't done\n")
+    assert shown(capsys, "runs/a")[2].endswith("\nto continue, run the same command again\n")
     assert "1 run: 1 preempted" in shown(capsys, "runs/a")[2]
 
 

@@ -112,10 +112,9 @@ def film(settings_of, monkeypatch):
             terminal=SimpleNamespace(message=said.append),
             watchdog=SimpleNamespace(beat=alive),
         )
-        folder: Any = SimpleNamespace(folder=RUN)
         agent: Any = SimpleNamespace(model=model)
         request = StopRequest() if stop is None else stop  # which is false until it is asked
-        run._film(settings, folder, agent, 3, observers, request)
+        run._film(settings, agent, 3, observers, request)
 
     make.said, make.sent, make.model = said, sent, model
     return make
