@@ -47,12 +47,19 @@ class Training:
 
     def part(self, mode: str, first: int, last: int) -> subprocess.Popen[str]:
         """Go on from update `first`; when this returns, all rows to `last` are written."""
+        self._await_next_second()
         process = self.python(TRAINER, mode, str(self.folder), str(first), str(last))
         assert process.stdout is not None
         end = f"wrote {last}\n" if last >= first else f"opened {mode}\n"
         lines = iter(process.stdout.readline, "")
         assert end in lines, f"ended before {end!r}"
         return process
+
+    def _await_next_second(self) -> None:
+        """W&B names folders by the second, and a real run takes longer to start than these."""
+        latest = max((folder.name.split("-")[-2] for folder in self.folders()), default="")
+        while time.strftime("%Y%m%d_%H%M%S") <= latest:
+            time.sleep(0.05)
 
     def arrive(self, process: subprocess.Popen[str], server: WandbServer, last: int) -> None:
         """Return when the server has all rows to update `last`."""
