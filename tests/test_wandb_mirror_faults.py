@@ -244,7 +244,7 @@ def test_server_lost_during_a_run(python, server: WandbServer, tmp_path: Path, e
     [
         ("online", "KILL", "W&B: records no more, "),
         ("offline", "KILL", "W&B: records no more, "),
-        ("offline", "STOP", "W&B: not all has arrived, "),
+        pytest.param("offline", "STOP", "W&B: not all has arrived, ", marks=pytest.mark.slow),
     ],
 )
 def test_lost_wandb_process(python, server, tmp_path: Path, mode: str, blow: str, warning: str):  # noqa: ARG001

@@ -106,6 +106,7 @@ def assert_whole(server: WandbServer, last: int) -> None:
     assert run.exit_code == 0
 
 
+@pytest.mark.slow
 def test_online_killed_again_and_again(training, server):
     training.kill(training.part("online", 1, 0), checkpoint=0)  # before any row
     part = training.part("online", 1, 27)
