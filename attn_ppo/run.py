@@ -46,8 +46,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
             episodes, metrics = learn(settings, agent, games, number)
             row = rows.write(number, episodes, metrics, agent.optimizer.learning_rate)
             observers.watchdog.beat()
-            stopping = bool(stop)  # asked once: a later request waits for the next update
-            if stopping or settings.checkpoint_due(number):
+            if stop or settings.checkpoint_due(number):
                 stop.cancel_deadline()  # saving takes as long as it takes
                 agent.check_finite(number)
                 state = Saved(
@@ -61,8 +60,8 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
                 saved.save(run_dir.folder, state)
                 run_dir.write_status("running", env_steps=row["env_steps"])
                 observers.watchdog.beat()
-            if stopping:
-                raise stop.error(f"saved at {row['env_steps']:,} steps")
+                if stop:
+                    raise stop.error(f"saved at {row['env_steps']:,} steps")
             if settings.videos.due(number):
                 _film(settings, agent, number, observers, stop)
         games.close()

@@ -119,5 +119,17 @@ def test_a_run_that_was_stopped_has_saved_what_it_says(calls, settings_of):
     assert told.value.code == ExitCode.PREEMPTED
     steps = re.search(r"saved at (\d+) steps", str(told.value))
     state = saved.load(settings.folder)
-    assert (steps and int(steps[1])) == (state and 32 * state.update)
+    assert (steps and int(steps[1])) == (state and 32 * state.update)  # 2 environments x 16 steps
     assert (state.update if state else 0) == calls  # asked before the first, and after each
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_request_during_a_save_needs_no_further_update(settings_of):
+    small = (*SMALL, "attention.hidden=16", "compute.backend=torch")
+    settings = settings_of(*small, "checkpoint.every_updates=1")
+    # asked before the first update and after it, then, when it has been saved, again
+    with pytest.raises(RunError, match=r"SIGTERM: saved at 32 steps"), RunDir(settings) as run_dir:
+        run(settings, run_dir, torch.device("cpu"), AskedLater(2))
+    state = saved.load(settings.folder)
+    assert state is not None
+    assert state.update == 1
