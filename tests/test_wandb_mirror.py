@@ -75,7 +75,10 @@ def test_disabled_never_imports_wandb(python, tmp_path: Path):
     assert process.communicate(timeout=30)[0] == "disabled kept False []\n"
 
 
-@pytest.mark.parametrize(("word", "mode"), [("offline", "offline"), ("disabled", "disabled")])
+@pytest.mark.parametrize(
+    ("word", "mode"),
+    [("offline", "offline"), ("dryrun", "offline"), ("disabled", "disabled")],
+)
 def test_auto_heeds_wandb_mode(start, server, said, monkeypatch, word: str, mode: str):
     monkeypatch.setenv("WANDB_MODE", word)
     sink = start("auto", run_id="kept")

@@ -46,6 +46,9 @@ QUIET: dict[str, Any] = {
     "x_save_requirements": False,
 }
 
+# What WANDB_MODE and `wandb offline` may ask for, and the mode that it means to W&B.
+LESS_THAN_ONLINE = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+
 
 def open_run(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
     """Starts a W&B run with wandb.init's arguments `about`; falls back to offline.
@@ -61,8 +64,8 @@ def open_run(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
     try:
         quiet = {key: value for key, value in QUIET.items() if key in wandb.Settings.model_fields}
         settings = wandb.setup(wandb.Settings(**quiet)).settings
-        if mode == "auto" and settings.mode in ("offline", "disabled"):
-            mode = settings.mode
+        if mode == "auto":
+            mode = LESS_THAN_ONLINE.get(settings.mode, mode)
         if mode == "disabled":
             shut_down()
             return None, ""
