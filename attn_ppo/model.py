@@ -91,9 +91,10 @@ class ActorCritic(nn.Module):
 
     def _large(self, layer: Callable[..., Tensor], *inputs: Any) -> Tensor:
         """What a large layer gives, computed in bfloat16 where that was asked for."""
-        with torch.autocast(inputs[-1].device.type, torch.bfloat16, enabled=self.bf16):
-            output = layer(*inputs)
-        return output.float() if self.bf16 else output
+        if not self.bf16:
+            return layer(*inputs)
+        with torch.autocast(inputs[-1].device.type, torch.bfloat16):
+            return layer(*inputs).float()
 
 
 def sample(policy: Tensor, noise: Tensor) -> Tensor:
