@@ -57,8 +57,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     setup = race.Setup(options.game, options.threads, python, checkouts)
     results = {"game": options.game, "threads": options.threads, "against": options.against}
     results |= {"machine": machine.describe()} | rates(options.game, options.threads)
-    _tell("machine: measured")
-    outcome = race.race(options.only, setup, BEGAN + 60 * options.minutes * RACE_SHARE, _tell)
+    _print("machine: measured")
+    outcome = race.race(options.only, setup, BEGAN + 60 * options.minutes * RACE_SHARE, _print)
     versions: dict[str, str] = {}
     for facts in outcome.facts.values():
         versions |= facts.get("versions", {})
@@ -98,19 +98,19 @@ def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> 
     """What our speed depends on. A part that begins late does its least; past the end, nothing."""
     game, threads = setup.game, setup.threads
     found: dict[str, Any] = {"overhead": scaling.overhead(game, threads, options.out)}
-    _tell("overhead: measured")
+    _print("overhead: measured")
     parts = {
         "updating": lambda until: scaling.updating(game, threads, until),
-        "concurrent": lambda until: scaling.concurrent(["ours", "sb3"], setup, until, _tell),
+        "concurrent": lambda until: scaling.concurrent(["ours", "sb3"], setup, until, _print),
         "collecting": lambda until: scaling.collecting(game, threads, until),
     }
     for name, part in parts.items():
         now = time.monotonic()
         if now > deadline:
-            _tell(f"{name}: left out, no time; give more --minutes")
+            _print(f"{name}: left out, no time; give more --minutes")
             continue
         found[name] = part(now + SHARES[name] * (deadline - now))
-        _tell(f"{name}: measured")
+        _print(f"{name}: measured")
     return found
 
 
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
 
 
