@@ -126,14 +126,28 @@ def test_the_callers_actions_are_left_alone():
 
 def test_stepping_too_early_or_too_late_is_refused():
     env = make()
-    with pytest.raises(RuntimeError, match="before the first reset"):
-        env.step(np.array([0]))
+    for use in (lambda: env.step(np.array([0])), env.state):
+        with pytest.raises(RuntimeError, match="before the first reset"):
+            use()
     env.reset()
+    with pytest.raises(RuntimeError, match="without a step in progress"):
+        env.receive()  # the C++ environment would wait for ever
+    env.send(np.array([0]))
+    for use in (lambda: env.send(np.array([0])), env.state, env.reset):
+        with pytest.raises(RuntimeError, match="while a step is in progress"):
+            use()
+    env.receive()
     env.close()
     env.close()
     for use in (env.reset, lambda: env.step(np.array([0]))):
         with pytest.raises(RuntimeError, match="closed"):
             use()
+
+
+def test_the_latest_seeds_before_the_first_reset_are_the_first():
+    env = make(num_envs=2)
+    assert env.latest_seeds == env.seeds
+    assert len(set(env.seeds)) == 2
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads through /proc")

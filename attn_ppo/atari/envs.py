@@ -32,12 +32,13 @@ class AtariEnvs:
     Two things differ on purpose from the single-environment wrappers of the field. A reset presses
     FIRE for one frame first and waits out the no-ops after it (0 to `noop_max` - 1 frames, FIRE
     counted among them), where the wrappers wait first. And the first stack of a game is padded
-    with zeros, where they repeat the first frame.
+    with zeros, as Stable-Baselines does it too, where gymnasium's wrapper repeats the first frame.
 
-    FIRE is pressed only in games whose action 1 it is: at a reset and, if the game goes on, at the
-    first step after a lost life, there in place of the chosen action: see `Step.executed`.
-    Stable-Baselines presses NOOP, FIRE and action 2 there, three steps that the learner never
-    sees, and starts a new stack; here it is one visible step and the stack goes on.
+    FIRE is pressed only in games whose action 1 it is (it is action 0 of Backgammon and
+    VideoCheckers): at a reset and, if the game goes on, at the first step after a lost life, there
+    in place of the chosen action: see `Step.executed`. Stable-Baselines presses NOOP, FIRE and
+    action 2 there, three steps that the learner never sees, and starts a new stack; here it is
+    one visible step and the stack goes on.
     The learner keeps that step like any other, under the action that it sampled and that action's
     log-probability. The game ignores the choice, as a sticky action ignores one: neither reward
     nor next state depend on it, so it is a legal MDP and the expected policy gradient at that
@@ -108,6 +109,8 @@ class AtariEnvs:
             autoreset_mode=AutoresetMode.SAME_STEP,
         )
         self._begun = np.zeros(0)
+        self._moving = False  # between `send` and `receive`
+        self._log = ActionLog(self.num_envs, self._anchor_steps)
 
     @property
     def seeds(self) -> list[int]:
@@ -121,6 +124,8 @@ class AtariEnvs:
 
     def reset(self) -> np.ndarray:
         """The first observations, (N, 4, 84, 84) uint8, of new games from the very same seeds."""
+        if self._moving:
+            raise RuntimeError("reset while a step is in progress")
         obs, info = self._backend().reset(seed=np.array(self.seeds, np.int64))
         self._log = ActionLog(self.num_envs, self._anchor_steps)
         self._note_frames(info)
@@ -141,20 +146,24 @@ class AtariEnvs:
     def send(self, actions: np.ndarray) -> None:
         """Begins a step, which `receive` finishes; in between the caller can do something else."""
         env = self._backend()
-        if not self._begun.size:
-            raise RuntimeError("step before the first reset")
+        self._check_at_rest("step")
         pressed = checked_actions(actions, self.num_envs, self.num_actions)
         pressed[self._fire_next] = FIRE
         self._pressed = pressed
         self._log.add(pressed)
         env.send(pressed)
+        self._moving = True
 
     def receive(self) -> Step:
         """Waits for the step that `send` began, and returns what it led to."""
+        if not self._moving:
+            raise RuntimeError("receive without a step in progress")  # would wait for ever
+        self._moving = False
         return self._receive(self._log.due())
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs, for a checkpoint: plain Python, and `actions` as an array."""
+        self._check_at_rest("state")
         return self._log.state() | {"digest": self._digest()}
 
     def restore(self, state: dict[str, Any]) -> np.ndarray:
@@ -208,6 +217,12 @@ class AtariEnvs:
             episodes=episodes,
             executed=self._pressed,
         )
+
+    def _check_at_rest(self, what: str) -> None:
+        if not self._begun.size:
+            raise RuntimeError(f"{what} before the first reset")
+        if self._moving:
+            raise RuntimeError(f"{what} while a step is in progress")
 
     def _note_frames(self, info: dict[str, Any]) -> None:
         self._begun, self.game_frames = _first_frame(info), info["episode_frame_number"]
