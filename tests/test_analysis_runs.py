@@ -108,6 +108,29 @@ def test_config_files_of_others_are_not_runs(tmp_path):
     assert ([r.folder for r in runs], problems) == ([run], [])
 
 
+def test_linked_folders_are_followed_and_no_folder_is_read_twice(tmp_path):
+    write_run(tmp_path / "elsewhere", seed=0)
+    write_run(tmp_path / "elsewhere", "Pong", seed=1).rename(tmp_path / "alone")
+    write_run(tmp_path / "runs", seed=2)
+    links = {
+        "runs/sweep": "elsewhere",  # a folder with runs
+        "runs/one": "alone",  # a run
+        "runs/again": "elsewhere/Breakout",
+        "runs/Breakout/up": "runs",  # in a circle
+        "runs/Breakout/beyond": "",  # above the root
+        "elsewhere/back": "runs",
+        "runs/gone": "nowhere",
+    }
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    runs, problems = read_runs(tmp_path / "runs")
+    found = [str(run.folder.relative_to(tmp_path / "runs")) for run in runs]
+    assert found == ["again/lambda=0/seed=0", "Breakout/lambda=0/seed=2", "one"]
+    assert problems == []
+    (tmp_path / "to_runs").symlink_to(tmp_path / "runs")
+    assert len(read_runs(tmp_path / "to_runs")[0]) == 3
+
+
 def test_episodes_are_read(tmp_path):
     folder = write_run(tmp_path)
     text = "env_steps,env_index,episode_return,episode_length\n12,1,3,6\n17,0,5,8\n19,"

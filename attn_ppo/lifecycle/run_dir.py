@@ -213,9 +213,17 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
 def find_runs(root: Path) -> Iterator[Path]:
     """The folders of runs at or below `root`, in order, also of those that ended without a config.
 
-    Not hidden folders, nor W&B's, which has a config.yaml of its own, nor what lies inside a run.
+    Links are followed, each folder is visited once, and none at or above `root` again. Not hidden
+    folders, nor W&B's, which has a config.yaml of its own, nor what lies inside a run.
     """
-    for folder, below, files in os.walk(root):
+    visited = {folder.resolve() for folder in root.absolute().parents}
+    visited |= set(root.resolve().parents)
+    for folder, below, files in os.walk(root, followlinks=True):
+        real = Path(folder).resolve()
+        if real in visited:
+            below.clear()
+            continue
+        visited.add(real)
         below[:] = sorted(n for n in below if n not in ("wandb", "figures") and n[0] != ".")
         if "config.yaml" in files or "status.json" in files:
             below.clear()
