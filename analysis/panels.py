@@ -74,9 +74,7 @@ def grid(
     columns = COLUMNS.get(len(games), 3)
     rows = math.ceil(len(games) / columns)
     width, height = {1: 6.0, 2: 4.4}.get(columns, 3.7), {1: 3.7, 2: 3.0}.get(rows, 2.7)
-    size = (width * columns + LEGEND_INCHES, height * rows + 1.0)
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = agg_figure(width * columns + LEGEND_INCHES, height * rows + 1.0)
     figure.suptitle(title, x=0.01, ha="left", fontsize=14)
     cells = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for cell in cells[len(games) :]:
@@ -94,6 +92,13 @@ def grid(
     else:
         figure.supylabel(y_label, fontsize=10, color=INK)
     return figure, panels
+
+
+def agg_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, with an Agg canvas: pyplot and its backend play no part."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def footnote(figure: Figure, text: str) -> None:

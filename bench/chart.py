@@ -4,11 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from analysis.panels import INK, QUIET, footnote, style
+from analysis.panels import INK, QUIET, Axes, agg_figure, footnote, style
 from attn_ppo.lifecycle.disk import replacing
 from bench.contenders import CONTENDERS
 from bench.pace import PARTS
@@ -23,8 +19,7 @@ def save(results: Mapping[str, Any], path: Path) -> None:
     rows = sorted(results["contenders"].values(), key=lambda row: row["agent_steps_per_second"])
     machine, versions = results["machine"], results["versions"]
     with style():
-        figure = Figure(figsize=(9, 1.7 + 0.52 * len(rows)), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = agg_figure(9, 1.7 + 0.52 * len(rows))
         panel = figure.subplots()
         _draw(panel, rows, results)
         figure.suptitle(

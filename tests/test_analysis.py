@@ -13,6 +13,8 @@ from test_analysis_runs import SECOND, write_run, write_sweep
 from analysis import figures, panels, score_table
 from analysis.runs import read_runs
 
+ROOT = Path(__file__).parents[1]
+INLINE = "module://matplotlib_inline.backend_inline"
 FILES = [
     "entropy_scatter.pdf",
     "entropy_scatter.png",
@@ -113,7 +115,7 @@ def test_no_runs_is_bad_input_in_three_lines(tmp_path):
     broken = write_run(tmp_path / "runs" / "broken")
     (broken / "config.yaml").write_text("env: [")
     (tmp_path / "elsewhere").mkdir()
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
     for cwd, root in (
         ("", ["runs/empty"]),
         ("", ["nowhere"]),
@@ -127,6 +129,28 @@ def test_no_runs_is_bad_input_in_three_lines(tmp_path):
         assert len(done.stderr.splitlines()) <= 3
         assert "Traceback" not in done.stderr + done.stdout
     assert not (tmp_path / "runs" / "empty" / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    "module", ["analysis.figures", "bench.chart", "attn_ppo.interpret.show.drawing"]
+)
+def test_a_notebook_s_backend_is_no_concern_of_ours(module):
+    # without IPython matplotlib refuses to be imported under what every notebook sets
+    here = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": INLINE}
+    then = "import os, sys; print(os.environ['MPLBACKEND'], 'matplotlib' in sys.modules)"
+    command = [sys.executable, "-c", f"import {module}; {then}"]
+    done = subprocess.run(command, env=here, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{INLINE} True\n"  # for child processes, as it was
+
+
+def test_a_backend_that_is_there_stays_the_user_s(tmp_path):
+    here = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "svg"}
+    command = "import analysis, matplotlib; print(matplotlib.get_backend())"
+    done = subprocess.run(
+        [sys.executable, "-c", command], env=here, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.stdout, done.stderr) == ("svg\n", "")
 
 
 def test_figures_that_cannot_be_written_are_told(tmp_path, capsys):

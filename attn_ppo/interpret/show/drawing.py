@@ -8,12 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from attn_ppo.errors import shorten
 from attn_ppo.interpret.receptive_field import CELLS, to_input, to_screen
+from attn_ppo.interpret.show.agg import matplotlib
 
 Colour = tuple[int, int, int]
 BACKGROUND, EDGE = (17, 19, 23), (44, 48, 56)
