@@ -20,7 +20,7 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
-from attn_ppo.config import plain, short_number
+from attn_ppo.config import fixed, plain, short_number
 from attn_ppo.lifecycle.disk import write_atomically
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
@@ -119,7 +119,7 @@ def plus_minus(mean: float, sd: float) -> str:
     if math.isnan(mean):
         return "-"
     digits = 0 if abs(mean) >= 100 else 1 if abs(mean) >= 10 else 2
-    return f"{mean:.{digits}f} ± {'-' if math.isnan(sd) else f'{sd:.{digits}f}'}"
+    return f"{fixed(mean, digits)} ± {'-' if math.isnan(sd) else fixed(sd, digits)}"
 
 
 def save_score_table(table: pd.DataFrame, stem: Path) -> list[Path]:

@@ -4,9 +4,10 @@ Nothing here imports torch: a wrong setting is reported within a second.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -259,9 +260,21 @@ def plain(number: float) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 
+def fixed(number: float, digits: int) -> str:
+    """A number to so many decimals, halves away from zero as people round: 3.25 -> 3.3."""
+    if not math.isfinite(number):
+        return str(float(number))
+    unit = Decimal(1).scaleb(-digits)
+    return format(Decimal(repr(float(number))).quantize(unit, ROUND_HALF_UP), "f")
+
+
 def short_number(count: float) -> str:
     """A count in three digits: 950, 20k, 2.5M, 1.2G."""
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if count >= 0.9995 * scale:
-            return f"{count / scale:.3g}{letter}"
-    return f"{count:.3g}"
+            return _three_digits(count / scale) + letter
+    return _three_digits(count)
+
+
+def _three_digits(number: float) -> str:
+    return plain(float(fixed(number, 2 - Decimal(number).adjusted())))

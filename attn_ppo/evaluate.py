@@ -19,7 +19,7 @@ from tqdm import tqdm
 from attn_ppo.agent import load_agent
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.step import Episode
-from attn_ppo.config import RunConfig
+from attn_ppo.config import RunConfig, fixed
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.model import ActorCritic, sample
@@ -121,12 +121,13 @@ def main(argv: list[str]) -> int:
 
 def summary(result: dict[str, Any]) -> str:
     """An evaluation in a line."""
-    sd = "" if result["score_std"] is None else f" ± {result['score_std']:.1f}"
-    text = f"score {result['score_mean']:.1f}{sd} over {result['episodes']} games"
+    sd = "" if result["score_std"] is None else f" ± {fixed(result['score_std'], 1)}"
+    text = f"score {fixed(result['score_mean'], 1)}{sd} over {result['episodes']} games"
     if result["attention_entropy"] is None:
         return text
-    cells = ", ".join(f"{n:.1f}" for n in result["effective_cells_per_map"])
-    return f"{text}, attention entropy {result['attention_entropy']:.2f} nats ({cells} cells)"
+    cells = ", ".join(fixed(n, 1) for n in result["effective_cells_per_map"])
+    nats = fixed(result["attention_entropy"], 2)
+    return f"{text}, attention entropy {nats} nats ({cells} cells)"
 
 
 if __name__ == "__main__":

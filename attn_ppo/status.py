@@ -267,7 +267,7 @@ def _printable(text: object) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return "-" if value is None or math.isnan(value) else config.fixed(value, digits)
 
 
 if __name__ == "__main__":

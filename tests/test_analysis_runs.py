@@ -8,7 +8,8 @@ import pytest
 
 from analysis.files import column
 from analysis.runs import NoRunsError, Run, newest_root, read_runs
-from attn_ppo.config import short_number
+from analysis.score_table import plus_minus
+from attn_ppo.config import fixed, short_number
 
 CONFIG = """\
 env: {env}
@@ -237,6 +238,16 @@ def test_the_newest_sweep_is_the_one_written_to_last(tmp_path):
     assert newest_root(tmp_path) == tmp_path / "a"
     with pytest.raises(NoRunsError):
         newest_root(tmp_path / "d")
+
+
+def test_halves_are_rounded_away_from_zero():
+    # Python's own rounding goes to the even digit: 3.2 but 1.8, 0.12 but 0.38
+    assert [fixed(x, 1) for x in (3.25, 1.75, -3.25, 2.0)] == ["3.3", "1.8", "-3.3", "2.0"]
+    assert [fixed(x, 2) for x in (0.125, 0.375, 2.675)] == ["0.13", "0.38", "2.68"]
+    assert (fixed(130.5, 0), fixed(float("nan"), 1)) == ("131", "nan")
+    assert [short_number(x) for x in (12_250, 1_125_000, 0)] == ["12.3k", "1.13M", "0"]
+    assert plus_minus(3.25, 0.125) == "3.25 ± 0.13"
+    assert plus_minus(30.25, 1.75) == "30.3 ± 1.8"
 
 
 def test_counts_are_told_in_three_digits():

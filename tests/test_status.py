@@ -61,7 +61,7 @@ def test_a_table_of_many_states(capsys):
     code, by_seed, out = shown(capsys)
     assert code == 1
     assert list(by_seed) == ["seed", "2", "3", "10", "4"]  # by game, lambda, seed as a number
-    assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.2", "1.50"]
+    assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.3", "1.50"]
     assert by_seed["2"] == [
         "Breakout",
         "0",

@@ -11,8 +11,10 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-# The columns of a row that are shown besides its steps, if it has them: label and number format.
-SHOWN = {"episode_return": ("score", ".1f"), "attention_entropy": ("attention entropy", ".2f")}
+from attn_ppo.config import fixed
+
+# The columns of a row that are shown besides its steps, if it has them: label and decimals.
+SHOWN = {"episode_return": ("score", 1), "attention_entropy": ("attention entropy", 2)}
 
 
 class Terminal:
@@ -40,7 +42,7 @@ class Terminal:
         """Shows how far the run is, its score and its attention entropy."""
         shown = {key: name for key, name in SHOWN.items() if key in row}
         state = "  ".join(
-            f"{name} {_number(row, key, form)}" for key, (name, form) in shown.items()
+            f"{name} {_number(row, key, digits)}" for key, (name, digits) in shown.items()
         )
         if self._bar is not None:
             bar = self._bar
@@ -70,7 +72,7 @@ class Terminal:
         steps, rate = int(row["env_steps"]), row.get("env_steps_per_second", math.nan)
         left = max(self._total - steps, 0)
         eta = tqdm.format_interval(left / rate) if 0 < rate < math.inf else "-"
-        speed = _number(row, "env_steps_per_second", ",.0f")
+        speed = f"{rate:,.0f}" if math.isfinite(rate) else "-"
         share = 100 * steps // self._total
         return (
             f"{self._label}  {steps:,} / {self._total:,} steps  {share}%"
@@ -86,6 +88,6 @@ def _ignore_closed(print_something: Callable[[], object]) -> None:
         return
 
 
-def _number(row: Mapping[str, float], key: str, form: str) -> str:
+def _number(row: Mapping[str, float], key: str, digits: int) -> str:
     value = row.get(key, math.nan)
-    return format(value, form) if math.isfinite(value) else "-"
+    return fixed(value, digits) if math.isfinite(value) else "-"
