@@ -1,4 +1,4 @@
-"""Our CPU kernels against PyTorch in float64, by hand where possible, and how they are built."""
+"""Our CPU kernels against PyTorch in float64, by hand where possible."""
 
 import math
 from typing import Any
@@ -193,43 +193,3 @@ def test_what_sees_nothing_is_exactly_zero():
     assert (features[:, :, :5, :3].amax(1) > 0).all()
     assert (features[:, :, 5:] == 0).all()
     assert (features[:, :, :, 3:] == 0).all()
-
-
-@pytest.fixture
-def fresh_library(monkeypatch, tmp_path):
-    """As on a machine where nothing was built yet; returns the cache's folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    kernels.library.cache_clear()
-    yield tmp_path / "attn_ppo"
-    kernels.library.cache_clear()
-
-
-def test_built_once_for_the_user_alone(fresh_library, monkeypatch):
-    kernels.library()
-    built = list(fresh_library.iterdir())
-    assert len(built) == 1
-    assert fresh_library.stat().st_mode & 0o77 == 0
-    kernels.library.cache_clear()
-    monkeypatch.setattr(kernels, "_build", lambda *_: pytest.fail("built again"))
-    assert kernels.library().block() in (16, 32)
-    monkeypatch.setattr(kernels, "_processor", lambda: "another kind of machine")
-    kernels.library.cache_clear()
-    with pytest.raises(pytest.fail.Exception, match="built again"):
-        kernels.library()
-
-
-def test_without_a_compiler(fresh_library, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(kernels.KernelsUnavailable, match=r"no C\+\+ compiler"):
-        kernels.library()
-    assert not fresh_library.exists()
-
-
-def test_a_compiler_that_fails_leaves_nothing(fresh_library, monkeypatch, tmp_path):
-    broken = tmp_path / "broken.cpp"
-    broken.write_text("int x = ;")
-    monkeypatch.setattr(kernels, "SOURCE", broken)
-    with pytest.raises(kernels.KernelsUnavailable, match=r"can't build the kernels: .*error"):
-        kernels.library()
-    assert list(fresh_library.iterdir()) == []

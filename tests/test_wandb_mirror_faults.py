@@ -1,6 +1,7 @@
 """What goes wrong with W&B stops no training: real wandb, servers that fail in every way."""
 
 import os
+import pwd
 import re
 import socket
 import subprocess
@@ -113,6 +114,15 @@ def test_wrong_key_falls_back_and_keeps_the_id(start, said, stack, monkeypatch, 
     (folder,) = (tmp_path / "run" / "wandb").iterdir()  # that of the attempt has gone
     assert folder.name.startswith("offline-run-")
     assert history(folder) == [{"update": 1, "env_steps": 1}]
+
+
+def test_without_a_home_it_records_all_the_same(start, said, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("HOME")  # and a user whom /etc/passwd doesn't know
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: {}[0])
+    start("offline").finish(exit_code=0)
+    assert said[0].startswith("W&B: offline, as asked for; wandb sync")
+    assert len(list(tmp_path.glob("run/wandb/offline-run-*/*.wandb"))) == 1
 
 
 def test_malformed_key_falls_back(start, said, monkeypatch, server: WandbServer):

@@ -6,6 +6,7 @@ those of `layers` up to rounding; bench/ measures the speed.
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import platform
@@ -214,7 +215,7 @@ def fingerprint() -> str:
 
     Raises KernelsUnavailable.
     """
-    return hashlib.sha256(Path(library()._name).read_bytes()).hexdigest()[:12]
+    return _digest(Path(library()._name))[:12]
 
 
 @cache
@@ -224,12 +225,10 @@ def library() -> ctypes.CDLL:
     if compiler is None:
         raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
     identity = [SOURCE.read_text(), *FLAGS, _processor(), compiler]
-    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
+    name = "kernels-" + hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     try:
-        built = _folder() / f"kernels-{digest}.so"
-        if not built.exists():
-            _build(compiler, built)
-        loaded = ctypes.CDLL(str(built))
+        folder = _folder()
+        loaded = ctypes.CDLL(str(_whole(folder, name) or _build(compiler, folder, name)))
     except OSError as error:
         raise KernelsUnavailable(f"the built kernels can't be used: {error}") from None
     loaded.block.restype = ctypes.c_long
@@ -240,26 +239,54 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def _build(compiler: str, built: Path) -> None:
-    """Compiles the kernels to `built`, atomically; without threads if there is no OpenMP."""
-    with tempfile.TemporaryDirectory(dir=built.parent) as folder:
-        fresh = Path(folder) / "kernels.so"
+def _whole(folder: Path, name: str) -> Path | None:
+    """A library built earlier whose content is what its name says; the loader doesn't look.
+
+    One cut short would end the process with SIGBUS.
+    """
+    built = sorted(folder.glob(f"{name}-*.so"))
+    return next((path for path in built if path.stem == f"{name}-{_digest(path)[:16]}"), None)
+
+
+def _build(compiler: str, folder: Path, name: str) -> Path:
+    """Compiles the kernels, atomically; without threads if there is no OpenMP."""
+    with tempfile.TemporaryDirectory(dir=folder) as inner:
+        fresh = Path(inner) / "kernels.so"
         for extra in (["-march=native", "-fopenmp"], ["-march=native"], []):
             command = [compiler, *FLAGS, *extra, str(SOURCE), "-o", str(fresh)]
             result = subprocess.run(command, capture_output=True, text=True)
             if result.returncode == 0:
+                with open(fresh, "rb+") as file:
+                    os.fsync(file.fileno())
+                built = folder / f"{name}-{_digest(fresh)[:16]}.so"
                 os.replace(fresh, built)
-                return
+                return built
     reason = (result.stderr.strip() or f"exit code {result.returncode}").splitlines()[0]
     raise KernelsUnavailable(f"{compiler} can't build the kernels: {reason}")
 
 
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _folder() -> Path:
-    """The folder of built kernels, which only this user can access."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache_home) / "attn_ppo"
+    """The folder of built kernels, which only this user can access.
+
+    In the user's cache; where there's no home, or none to write to, with the temporary files.
+    """
+    with contextlib.suppress(OSError, RuntimeError):  # no HOME, and a user without a name
+        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return _private(Path(cache_home) / "attn_ppo")
+    return _private(Path(tempfile.gettempdir()) / f"attn_ppo-{os.getuid()}")
+
+
+def _private(folder: Path) -> Path:
+    """The folder, made where there is none. Raises OSError where others could plant code in it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
+    status = folder.stat()
+    if status.st_uid == os.getuid() and not status.st_mode & 0o22 and os.access(folder, os.W_OK):
+        return folder
+    raise PermissionError(errno.EPERM, "not a folder that this user alone writes to", str(folder))
 
 
 def _processor() -> str:

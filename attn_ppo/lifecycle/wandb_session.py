@@ -58,6 +58,8 @@ def open_run(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
     """
     # wandb sends error reports to the same server: if that hangs, they delay the exit by 10 s.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    if os.path.expanduser("~") == "~":  # no HOME, a user without a name: wandb would raise
+        os.environ["HOME"] = str(about["dir"])
     import wandb
 
     hooks = sys.exit, sys.excepthook  # each wandb run wraps these once more
