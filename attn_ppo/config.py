@@ -15,13 +15,15 @@ import yaml
 from omegaconf import OmegaConf
 
 from attn_ppo.errors import ConfigError
-from attn_ppo.schema import Matches, Range, build, flatten
+from attn_ppo.schema import Matches, OneOf, Range, build, flatten, names_in
 
 Name = Matches(
     r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}",
     "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
 )
 
+# A gate is what attention.py lists as one; importing it would import torch.
+GATES = (*names_in(Path(__file__).with_name("attention.py"), "GATES"), "none")
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
 
 # Settings that earlier versions did not have, with the values that their runs had in effect.
@@ -66,7 +68,7 @@ class PPOSettings:
 class AttentionSettings:
     """The attention module; `gate=none` is the plain Nature CNN without one."""
 
-    gate: Literal["softmax", "sigmoid", "none"]
+    gate: Annotated[str, OneOf(GATES)]
     maps: Annotated[int, Range(1, 64)]
     hidden: Annotated[int, Range(1, 65_536)]
 

@@ -4,6 +4,7 @@ A section is a dataclass whose fields are annotated with what they take. A field
 key `lambda`, which Python's grammar keeps for itself.
 """
 
+import ast
 import dataclasses
 import difflib
 import math
@@ -11,6 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from attn_ppo.errors import ConfigError
@@ -37,6 +39,26 @@ class Matches:
 
     pattern: str
     description: str
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few names."""
+
+    names: tuple[str, ...]
+
+
+def names_in(path: Path, variable: str) -> tuple[str, ...]:
+    """The keys of the dict that a file assigns to `variable`, read without running the file.
+
+    So the names of variants are known without importing what computes them. Raises LookupError.
+    """
+    for node in ast.parse(path.read_text("utf-8")).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)):
+                if name == variable:
+                    return tuple(ast.literal_eval(key) for key in keys if key)
+    raise LookupError(f"{path} assigns no dict to {variable}")
 
 
 def build(cls: type, values: Any, prefix: str = "") -> Any:
@@ -141,6 +163,8 @@ def _check(key: str, value: Any, hint: Any) -> Any:
             return tuple(_check(key, item, get_args(hint)[0]) for item in value)
         raise ConfigError(key, value, "a list such as [first,second]")
     kind, limits = get_args(hint)
+    if isinstance(limits, OneOf):
+        return check_choice(key, value, limits.names)
     return _text(key, value, limits) if kind is str else _number(key, value, kind, limits)
 
 

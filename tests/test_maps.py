@@ -18,7 +18,7 @@ OBS, ACTIONS = torch.cat([scene(), scene(elsewhere=90)]), torch.tensor([1, 2])
 
 
 def agent(gate: str = "softmax") -> ActorCritic:
-    settings = config.AttentionSettings(gate=gate, maps=2, hidden=16)  # pyright: ignore
+    settings = config.AttentionSettings(gate=gate, maps=2, hidden=16)
     return opened(ActorCritic(4, settings, Generator().manual_seed(0)))
 
 

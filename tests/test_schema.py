@@ -1,10 +1,17 @@
-"""The two checks that every command and room shares: a name of a set, and a whole number."""
+"""What every command and room shares: a name of a set, a whole number, names read from a file."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 
 from attn_ppo.errors import ConfigError
-from attn_ppo.schema import Range, check_choice, check_whole
+from attn_ppo.schema import Range, check_choice, check_whole, names_in
+
+ROOT = Path(__file__).parent.parent
 
 FRUIT = {"apple": 1, "pear": 2}
 
@@ -47,3 +54,25 @@ def test_anything_else_is_no_whole_number(value):
     assert str(raised.value) == (
         f"error: n={value} is not allowed\nallowed: a whole number from 1 to 16"
     )
+
+
+def test_names_are_read_from_a_file_that_is_not_run(tmp_path):
+    file = tmp_path / "fruit.py"
+    file.write_text('raise SystemExit\nSIZES = {"x": 1}\nFRUIT = {"apple": f, "pear": g.h}\n')
+    assert names_in(file, "FRUIT") == ("apple", "pear")
+    with pytest.raises(LookupError, match="assigns no dict to VEGETABLES"):
+        names_in(file, "VEGETABLES")
+
+
+def test_a_gate_needs_only_its_function_and_its_entry(tmp_path):
+    for folder in ("attn_ppo", "conf"):
+        copytree(ROOT / folder, tmp_path / folder, ignore=lambda *_: ["node_modules"])
+    file = tmp_path / "attn_ppo" / "attention.py"
+    file.write_text(file.read_text().replace("GATES = {", 'GATES = {"relu": torch.relu, '))
+    code = "from attn_ppo.launch.command_line import parse; import sys\n"
+    code += "settings, = parse(['attention.gate=relu']).configs\n"
+    code += "print(settings.attention.gate, 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={}, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("relu False\n", "")

@@ -25,7 +25,7 @@ SCREEN_TOP, INPUT_TOP, LEFT = 94, 544, 20
 
 
 def agent(settings_of, gate: str = "softmax") -> OpenAgent:
-    layers = AttentionSettings(gate, 2, 8)  # pyright: ignore[reportArgumentType]
+    layers = AttentionSettings(gate, 2, 8)
     model = ActorCritic(4, layers, torch.Generator().manual_seed(0))
     return OpenAgent(settings_of("env=Breakout"), opened(model), 0, "w")
 
