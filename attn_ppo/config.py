@@ -1,4 +1,5 @@
-"""The settings of one run: frozen dataclasses hold names, types and ranges; conf/ holds the values.
+"""The settings of one run: frozen dataclasses hold names, types, ranges and what each key means;
+conf/ holds the values. `--help` prints all of it.
 
 Nothing here imports torch: a wrong setting is reported within a second.
 """
@@ -22,6 +23,7 @@ Name = Matches(
     "a name of up to 64 letters, digits, '_', '.' and '-', starting with a letter or digit",
 )
 
+Game = Matches(Name.pattern, "a single-player game by its ALE name, such as Breakout or MsPacman")
 # A gate is what attention.py lists as one; importing it would import torch.
 GATES = (*names_in(Path(__file__).with_name("attention.py"), "GATES"), "none")
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
@@ -39,19 +41,33 @@ class PPOSettings:
     """Schulman et al. 2017; the values of conf/ppo/study.yaml are Stable-Baselines PPO2's."""
 
     num_envs: Annotated[int, Range(1, 1024)]
+    """Games played side by side, N."""
     num_steps: Annotated[int, Range(1, 65_536)]
+    """Agent steps of each game between two updates, T."""
     num_epochs: Annotated[int, Range(1, 1_000)]
+    """Passes of an update over its N * T samples."""
     num_minibatches: Annotated[int, Range(1, 65_536)]
+    """Gradient steps a pass; a divisor of N * T."""
     learning_rate: Annotated[float, Range(0, 1, above=True)]
+    """Adam's learning rate, at the start of the run if it is annealed."""
     anneal_learning_rate: bool
+    """Whether the learning rate falls linearly to 0 over the run."""
     gamma: Annotated[float, Range(0, 1)]
+    """Discount of the rewards of later agent steps."""
     gae_lambda: Annotated[float, Range(0, 1)]
+    """Lambda of generalised advantage estimation; not the key `lambda`."""
     clip_range: Annotated[float, Range(0, 10, above=True)]
+    """How far from 1 the ratio of an action's new to old probability still counts."""
     anneal_clip_range: bool
+    """Whether the clip range falls linearly to 0 over the run."""
     clip_value_loss: bool
+    """Whether the value's change in an update is clipped by `clip_range`, too."""
     ent_coef: Annotated[float, Range(0, 10)]
+    """Weight of the policy's entropy, which the loss rewards."""
     vf_coef: Annotated[float, Range(0, 100)]
+    """Weight of the value's loss."""
     max_grad_norm: Annotated[float, Range(0, 1_000_000, above=True)]
+    """L2 norm to which longer gradients are scaled."""
 
     @property
     def batch_size(self) -> int:
@@ -69,8 +85,11 @@ class AttentionSettings:
     """The attention module; `gate=none` is the plain Nature CNN without one."""
 
     gate: Annotated[str, OneOf(GATES)]
+    """What turns scores into weights; with `none` there is no attention: the plain Nature CNN."""
     maps: Annotated[int, Range(1, 64)]
+    """Attention maps, K; the features are weighted by their sum."""
     hidden: Annotated[int, Range(1, 65_536)]
+    """Channels of the 1x1 convolution before the maps."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +97,13 @@ class ProtocolSettings:
     """How the game is presented to the learner."""
 
     sticky_actions: Annotated[float, Range(0, 1)]
+    """Probability that the emulator repeats the previous action instead."""
     noop_max: Annotated[int, Range(0, 1_000)]
+    """A game begins with up to so many no-ops, a random number."""
     life_loss_ends_episode: bool
+    """Whether a lost life ends the learner's episode; the game goes on."""
     press_fire: bool
+    """Whether FIRE is pressed when a game begins and after a lost life."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +111,9 @@ class ComputeSettings:
     """What computes the network (backends.py), and the precision of its large layers."""
 
     backend: Literal["auto", "kernels", "torch", "compile"]
+    """`kernels` are ours, for CPUs; `torch` has PyTorch's operators; `auto`: the fastest here."""
     precision: Literal["fp32", "bf16"]
+    """Of the large layers; heads and loss are fp32. `kernels` take fp32 only."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +121,13 @@ class WandbSettings:
     """How the run is mirrored on Weights & Biases. `auto` is online where that is possible."""
 
     mode: Literal["auto", "online", "offline", "disabled"]
+    """Where a run is mirrored; `auto`: online where you are logged in, else offline."""
     project: Annotated[str, Name]
+    """Project on W&B."""
     entity: Annotated[str, Name] | None
+    """User or team on W&B; null: your default."""
     tags: tuple[Annotated[str, Name], ...]
+    """Tags on W&B."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +135,11 @@ class CheckpointSettings:
     """How often a run is saved, and whether a resume must be exact (resume.py, action_log.py)."""
 
     every_updates: Annotated[int, Range(1, 1_000_000)]
+    """Updates between checkpoints."""
     anchor_steps: Annotated[int, Range(1, 1_000_000)]
+    """After so many steps a new game gets its own seed: a resume replays from there."""
     resume: Literal["exact", "anyway"]
+    """`exact`: refused where versions, ROM, device or chip differ; `anyway`: noted in the run."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +147,7 @@ class EvaluationSettings:
     """How many whole games the finished agent plays; 0: no evaluation."""
 
     episodes: Annotated[int, Range(0, 256)]
+    """Whole games that the finished agent plays; 0: no evaluation."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +155,7 @@ class VideoSettings:
     """How often the agent is filmed during training, in updates; 0: never."""
 
     every_updates: Annotated[int, Range(0, 1_000_000)]
+    """Updates between videos of 20 s of play, in `videos/` and on W&B; 0: none."""
 
     def due(self, number: int) -> bool:
         """Whether a video is made after the `number`-th update, counted from 1."""
@@ -132,12 +166,18 @@ class VideoSettings:
 class RunConfig:
     """One run. `lambda_` is spelled `lambda` everywhere outside Python's grammar."""
 
-    env: Annotated[str, Name]
+    env: Annotated[str, Game]
+    """The game. Case, `_` and `-` don't matter: ms_pacman is MsPacman."""
     lambda_: Annotated[float, Range(0, 1_000)]
+    """Weight of the attention's entropy (nats, summed over the maps) in the loss."""
     seed: Annotated[int, Range(0, 2**31 - 1)]
+    """Seed of the agent and of its games."""
     total_steps: Annotated[int, Range(1, 10**12)]
+    """Agent steps over all games, 4 frames each; rounded down to whole updates."""
     name: Annotated[str, Name]
+    """The sweep's name: its runs are in runs/<name>/."""
     device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]
+    """Where the network is computed; `auto`: on a GPU if there is one."""
     ppo: PPOSettings
     attention: AttentionSettings
     protocol: ProtocolSettings

@@ -7,6 +7,8 @@ key `lambda`, which Python's grammar keeps for itself.
 import ast
 import dataclasses
 import difflib
+import inspect
+import itertools
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -30,7 +32,8 @@ class Range:
         return (self.low < number if self.above else self.low <= number) and number <= self.high
 
     def __str__(self) -> str:
-        return f"{'above' if self.above else 'from'} {self.low:,.15g} to {self.high:,.15g}"
+        between = "above {:,.15g}, at most {:,.15g}" if self.above else "from {:,.15g} to {:,.15g}"
+        return between.format(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,41 @@ def known_keys(cls: type, prefix: str = "") -> list[str]:
     return keys
 
 
+def meanings(cls: type, prefix: str = "") -> dict[str, tuple[str, str]]:
+    """Every key that can be set, dotted, with what it means and what it may be.
+
+    A key's meaning is the text below its field. Raises KeyError for a field without one.
+    """
+    (definition,) = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(definition, ast.ClassDef)
+    texts: dict[str, str] = {}
+    for field, below in itertools.pairwise(definition.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                texts[name] = text
+    found: dict[str, tuple[str, str]] = {}
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        key, nested = prefix + name.rstrip("_"), _is_section(hint)
+        found |= meanings(hint, f"{key}.") if nested else {key: (texts[name], allowed(hint))}
+    return found
+
+
+def allowed(hint: Any) -> str:
+    """What a key with this annotation may be, for people."""
+    if type(None) in get_args(hint):
+        return f"null, or {allowed(_inner(hint))}"
+    if hint is bool:
+        return "true or false"
+    if get_origin(hint) is tuple:
+        return "a list such as [first,second]"
+    if names := _names(hint):
+        return ", ".join(names)
+    kind, limits = get_args(hint)
+    if kind is str:
+        return limits.description
+    return f"a {'whole ' if kind is int else ''}number {limits}"
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one, with dotted keys."""
     flat: dict[str, Any] = {}
@@ -150,47 +188,57 @@ def _is_section(hint: Any) -> bool:
 def _check(key: str, value: Any, hint: Any) -> Any:
     """`value` as what its annotation says it is, or ConfigError."""
     if type(None) in get_args(hint):
-        inner = next(arg for arg in get_args(hint) if arg is not type(None))
-        return None if value is None else _check(key, value, inner)
+        return None if value is None else _check(key, value, _inner(hint))
     if hint is bool:
         if isinstance(value, bool):
             return value
-        raise ConfigError(key, value, "true or false")
-    if get_origin(hint) is Literal:
-        return check_choice(key, value, get_args(hint))
+        raise ConfigError(key, value, allowed(hint))
     if get_origin(hint) is tuple:
         if isinstance(value, list | tuple):
-            return tuple(_check(key, item, get_args(hint)[0]) for item in value)
-        raise ConfigError(key, value, "a list such as [first,second]")
-    kind, limits = get_args(hint)
-    if isinstance(limits, OneOf):
-        return check_choice(key, value, limits.names)
-    return _text(key, value, limits) if kind is str else _number(key, value, kind, limits)
+            return tuple(_check(key, item, _inner(hint)) for item in value)
+        raise ConfigError(key, value, allowed(hint))
+    if names := _names(hint):
+        return check_choice(key, value, names)
+    return (_text if get_args(hint)[0] is str else _number)(key, value, hint)
 
 
-def _text(key: str, value: Any, limits: Matches) -> str:
+def _text(key: str, value: Any, hint: Any) -> str:
+    limits: Matches = get_args(hint)[1]
     if isinstance(value, bool | list | dict) or value is None:
-        raise ConfigError(key, value, limits.description)
+        raise ConfigError(key, value, allowed(hint))
     if not re.fullmatch(limits.pattern, str(value)):
-        raise ConfigError(key, value, limits.description)
+        raise ConfigError(key, value, allowed(hint))
     return str(value)
 
 
-def _number(key: str, value: Any, kind: type, limits: Range) -> int | float:
+def _number(key: str, value: Any, hint: Any) -> int | float:
     """Whole numbers may be written 1e7 or 10_000_000."""
-    allowed = f"a {'whole ' if kind is int else ''}number {limits}"
+    kind, limits = get_args(hint)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ConfigError(key, value, allowed)
+        raise ConfigError(key, value, allowed(hint))
     if not str(value).isascii():  # float() takes every alphabet's digits
-        raise ConfigError(key, value, allowed)
+        raise ConfigError(key, value, allowed(hint))
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        raise ConfigError(key, value, allowed) from None
+        raise ConfigError(key, value, allowed(hint)) from None
     if not math.isfinite(number) or number not in limits:
-        raise ConfigError(key, value, allowed)
+        raise ConfigError(key, value, allowed(hint))
     if kind is float:
         return number + 0.0  # -0.0 becomes 0.0: one identity, one folder
     if number != int(number):
-        raise ConfigError(key, value, allowed)
+        raise ConfigError(key, value, allowed(hint))
     return int(value) if isinstance(value, int) else int(number)
+
+
+def _names(hint: Any) -> tuple[str, ...]:
+    """The names that a key may have; () for one that takes other values."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    limits = get_args(hint)[-1] if get_args(hint) else None
+    return limits.names if isinstance(limits, OneOf) else ()
+
+
+def _inner(hint: Any) -> Any:
+    """What a list has, or what an optional value is where it isn't null."""
+    return next(arg for arg in get_args(hint) if arg not in (type(None), ...))

@@ -1,6 +1,8 @@
 """What a command line asks for, where nothing is wrong with it."""
 
 import random
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError
-from attn_ppo.launch import overrides
+from attn_ppo.launch import overrides, sweep
 from attn_ppo.launch.command_line import grid, parse
 from attn_ppo.launch.overrides import conf_dir, groups
 
@@ -169,3 +171,49 @@ def test_a_broken_config_yaml_is_reported(text, tmp_path):
 )
 def test_numbers_in_paths_are_plain(number, text):
     assert config.plain(number) == text
+
+
+def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(capsys):
+    asked = parse(["-m", "experiment=paper", "--help"])
+    assert sweep.show(asked.shows) == 0
+    lines = capsys.readouterr().out.splitlines()
+    help_text = re.sub(r"\s+", " ", " ".join(lines))
+    assert max(map(len, lines)) <= 80  # without a terminal
+    for row in (
+        "seed=0 Seed of the agent and of its games. [a whole number from 0 to 2,147,483,647]",
+        "total_steps=10_000_000 Agent steps",
+        "ppo.learning_rate=0.00025 Adam's learning rate",
+        "is annealed. [a number above 0, at most 1] ppo.anneal_learning_rate=true Whether",
+        "plain Nature CNN. [softmax, sigmoid, none] attention.maps=2",
+        "wandb.entity=null User or team on W&B; null: your default. [null, or a name of",
+        "wandb.tags=[] Tags on W&B. [a list such as [first,second]]",
+        "experiment=quick Two games, the two ends of the study's range of lambda",
+        "protocol=baselines The study's: NoFrameskip-v4 with the wrappers of OpenAI Baselines. [",
+        "hydra.launcher.n_jobs=-1 With engine=local: runs at once. [from 1 to 1,024, or -1: one a",
+    ):
+        assert row in help_text
+
+
+@pytest.mark.parametrize("key", schema.known_keys(config.RunConfig))
+def test_every_key_has_a_meaning(key):
+    meaning, _ = schema.meanings(config.RunConfig)[key]
+    assert len(meaning) > 10
+    assert meaning.endswith(".")
+
+
+@dataclass
+class HalfTold:
+    told: bool
+    """What it is."""
+    untold: bool
+
+
+def test_a_key_without_a_meaning_is_an_error():
+    with pytest.raises(KeyError, match="untold"):
+        schema.meanings(HalfTold)
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["-m", "seed=0,1", "--version"]])
+def test_version(argv, capsys):
+    assert sweep.show(parse(argv).shows) == 0
+    assert re.fullmatch(r"attn_ppo \d+\.\d+\.\d+\n", capsys.readouterr().out)

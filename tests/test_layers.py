@@ -37,7 +37,7 @@ ARROWS = {
         "rollout",
     },
     "status": SETTINGS | {"lifecycle"},
-    "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status"},
+    "launch": SETTINGS | {"__init__", "atari", "compute.devices", "lifecycle", "status"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
 # Rooms of interpret in the order of the data: each may import those before it.

@@ -28,16 +28,16 @@ from attn_ppo.errors import ConfigError, shorten
 from attn_ppo.launch import overrides
 from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
 
-_FLAGS = "key=value, -m (a sweep), --help, --cfg job"
+_FLAGS = "key=value, -m (a sweep), --help, --version, --cfg job"
 _CFG = ("job", "hydra", "all")
 _GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
 _ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's nodes may have other devices
-_JOBS = schema.Range(1, 1_024)
+JOBS = schema.Range(1, 1_024)
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The runs asked for: one, or a sweep; none if Hydra is only to print something."""
+    """The runs asked for: one, or a sweep; none if something is only to be printed."""
 
     is_sweep: bool
     overrides: list[str]
@@ -45,7 +45,7 @@ class CommandLine:
     engine: str = "local"
     jobs_at_once: int | None = None  # -1: one per core; None: the launcher has no such setting
     ray_address: str | None = None
-    shows: tuple[str, ...] = ()  # arguments for Hydra to print what was asked for
+    shows: tuple[str, ...] = ()  # what is to be printed: --help, --version or Hydra's --cfg
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
@@ -55,16 +55,19 @@ def parse(argv: Sequence[str]) -> CommandLine:
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
     parser.add_argument("-c", "--cfg", nargs="?", const="")
     args, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
         key = unknown[0].lstrip("-").partition("=")[0]
-        near = schema.nearest(key, ["--multirun", "--help", "--cfg", *overrides.keys()])
+        near = schema.nearest(
+            key, ["--multirun", "--help", "--version", "--cfg", *overrides.keys()]
+        )
         raise ConfigError("", unknown[0], _FLAGS, near)
     if args.cfg is not None:
         schema.check_choice("--cfg", args.cfg, _CFG)
-    if args.help:
-        return CommandLine(False, [], [], shows=("--help",))
+    if args.help or args.version:
+        return CommandLine(False, [], [], shows=("--help" if args.help else "--version",))
     given = [overrides.parse(text) for text in args.overrides]
     swept = next((o for o in given if o.is_sweep_override()), None)
     if swept and args.cfg:
@@ -197,8 +200,8 @@ def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None
     if override.is_sweep_override() or any(str(name).startswith("_") for name in names):
         allowed = "one value for the whole sweep, without keys such as _target_"
         raise overrides.error(override, allowed)
-    if key == "n_jobs" and not (value == -1 or (type(value) is int and value in _JOBS)):
-        raise overrides.error(override, f"a whole number {_JOBS}, or -1: one a core")
+    if key == "n_jobs" and not (value == -1 or (type(value) is int and value in JOBS)):
+        raise overrides.error(override, f"a whole number {JOBS}, or -1: one a core")
     try:
         OmegaConf.update(launcher, key, value, force_add=True)
     except (OmegaConfBaseException, ValueError) as error:

@@ -7,6 +7,7 @@ shows while it goes on is read from the run folders, wherever the runs are.
 import functools
 import math
 import os
+import shutil
 import sys
 import threading
 import time
@@ -20,10 +21,10 @@ from typing import Any
 import hydra
 from hydra.types import TaskFunction
 
-from attn_ppo import config, schema, status
+from attn_ppo import __version__, config, schema, status
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import on_ray, slurm
+from attn_ppo.launch import on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine, conf_dir
 from attn_ppo.launch.worker import this_worker
 from attn_ppo.lifecycle.run_dir import (
@@ -78,8 +79,13 @@ def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
 
 
 def show(argv: Sequence[str]) -> int:
-    """Lets Hydra print what was asked for: --help, --cfg job, ..."""
-    _hydra_main(this_worker().run_one, argv)
+    """Prints what was asked for: --help, --version, or with Hydra --cfg job, ..."""
+    if argv[0] == "--help":
+        print(usage.text(min(100, shutil.get_terminal_size().columns)))
+    elif argv[0] == "--version":
+        print(f"attn_ppo {__version__}")
+    else:
+        _hydra_main(this_worker().run_one, argv)
     return ExitCode.DONE
 
 
