@@ -43,6 +43,17 @@ def test_they_stay_as_coarse_as_they_are():
     }
 
 
+def test_cells_and_spots_are_drawn_where_they_are():
+    cells = torch.zeros(1, 1, 7, 7)
+    cells[0, 0, 0, 0] = 1
+    drawn = on_pixels("grad_cam", cells)[0, 0]
+    assert drawn[[0, 35, 36, 0], [0, 35, 36, 36]].tolist() == [1, 1, 0, 0]  # it sees pixels 0..35
+    spots = torch.zeros(1, 1, 17, 17)
+    spots[0, 0, 2, 3] = 1  # its centre: row 5 * 2, column 5 * 3
+    drawn = on_pixels("sarfa", spots)[0, 0]
+    assert drawn[[10, 10, 11, 15], [15, 16, 16, 15]].tolist() == pytest.approx([1, 0.8, 0.64, 0])
+
+
 @pytest.mark.parametrize(
     ("methods", "expected"),
     [

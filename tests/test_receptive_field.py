@@ -40,6 +40,26 @@ def test_uniform_attention_glows_in_the_study_s_kernel_only():
     assert density[38:46, 38:46].mean() < 2 * density.mean()
 
 
+def test_a_lone_cell_lights_its_box_evenly_and_nothing_else():
+    for row, column in [(0, 0), (0, 6), (3, 4), (6, 6)]:
+        weights = np.zeros((7, 7))
+        weights[row, column] = 0.75
+        top, left = 8 * row, 8 * column
+        drawn = to_input(weights)  # the default
+        assert (drawn[top : top + 36, left : left + 36] == 0.75).all()
+        assert (drawn > 0).sum() == 36 * 36
+
+
+def test_where_boxes_overlap_the_stronger_is_drawn():
+    weights = np.zeros((2, 7, 7))
+    weights[0, 2, 3], weights[0, 3, 4] = 0.25, 0.5  # rows 16..51 and 24..59, columns 24.. and 32..
+    weights[1] = 0.125
+    first, uniform = to_input(weights, "box_max")
+    drawn = first[[16, 51, 24, 51, 59, 60], [24, 31, 32, 59, 67, 67]]
+    assert drawn.tolist() == [0.25, 0.25, 0.5, 0.5, 0.5, 0]
+    assert (uniform == 0.125).all()
+
+
 def test_density_integrates_to_the_weight():
     weights = np.zeros((7, 7))
     weights[0, 0], weights[3, 4] = 0.25, 0.75

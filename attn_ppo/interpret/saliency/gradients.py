@@ -156,7 +156,7 @@ def grad_cam(
 
 
 def cells_on_pixels(cells: Tensor) -> Tensor:
-    """(B, 7, 7) -> (B, 1, 84, 84), the mean over the cells that see a pixel."""
+    """(B, 7, 7) -> (B, 1, 84, 84), the greatest of the cells that see a pixel."""
     return torch.from_numpy(to_input(cells.cpu().numpy())).to(cells.device)[:, None]
 
 
