@@ -76,12 +76,27 @@ def test_direct_sums_what_the_hidden_units_hand_down(sparse_agent, obs):
             assert direct.relevance[child] == pytest.approx(units.relevance[below].sum())
 
 
+def test_no_preference_is_no_evidence(obs):
+    """A new agent, without biases: all six actions about as likely, log pi = -ln 6 = -1.79176."""
+    settings = config.AttentionSettings(gate="softmax", maps=2, hidden=16)
+    model = opened(ActorCritic(6, settings, torch.Generator().manual_seed(0)))
+    tree = Tracer(model).tree(obs, root="log_prob", action=2, n=3)
+    log_prob = see(model, torch.from_numpy(obs)[None]).log_probs[0, 2].item()
+    assert tree.offset == pytest.approx(-1.79176, abs=1e-3)  # -H
+    assert abs(tree.relevance[0]) < 0.05
+    assert tree.relevance[0] + tree.offset == pytest.approx(log_prob, abs=1e-6)
+    assert abs(tree.bias[0]) < 1e-9  # z_a - sum pi z is without biases all evidence
+
+
 @pytest.mark.parametrize("root", ["log_prob", "margin", "value"])
-def test_a_score_s_root_is_the_score_and_its_children_are_cells(sparse_agent, obs, root):
+def test_a_target_s_root_is_the_target_and_its_children_are_cells(sparse_agent, obs, root):
     tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
     seen = see(sparse_agent, torch.from_numpy(obs)[None])
     target = TARGETS[root](seen, torch.tensor([2])).item()
-    assert tree.relevance[0] == pytest.approx(target, abs=1e-5)
+    log_probs = seen.log_probs[0]
+    entropy = -(log_probs.exp() * log_probs).sum().item() if root == "log_prob" else 0
+    assert tree.offset == pytest.approx(-entropy, abs=1e-5)
+    assert tree.relevance[0] + tree.offset == pytest.approx(target, abs=1e-5)
     assert tree.channel[0] == (0 if root == "value" else 2)
     assert 0 < tree.coverage[0] < 1
 
@@ -180,6 +195,7 @@ def test_held_and_coverage_by_hand():
     np.testing.assert_allclose(tree.held, [1, 3 / 5, 3 / 5 * 2 / 6])
     assert tree.level_coverage == pytest.approx([1, 0.6, 0.2])
     shown = json.loads(json.dumps(tree.as_dict()))
+    assert shown["offset"] == 0
     assert shown["level_coverage"] == pytest.approx({"a": 1, "b": 0.6, "c": 0.2})
     (root,) = shown["nodes"]
     assert root["children"][0]["children"][0] | {"held": 0.2} == {

@@ -69,4 +69,8 @@ def forest(trees: Sequence[Tree]) -> dict[str, np.ndarray]:
         name: np.concatenate([getattr(tree, name) for tree in trees]).astype(kind)
         for name, kind in kinds.items()
     }
-    return {"counts": np.array([len(tree) for tree in trees], np.uint16), **columns}
+    return {
+        "counts": np.array([len(tree) for tree in trees], np.uint16),
+        "offset": np.array([tree.offset for tree in trees], np.float32),
+        **columns,
+    }

@@ -8,6 +8,10 @@ weight x activation (gradient x activation along the path; LRP-0 of Bach et al. 
 of the children plus the bias is the parent's. Only the n strongest children are kept; `coverage`
 is the share that they hold.
 
+The log probability of an action a is no sum of evidence: log pi(a) = z_a - sum_b pi(b) z_b - H(pi)
+for logits z. Its root is the part that depends on the logits' differences, and vanishes where no
+action is preferred; the entropy is told apart, as the tree's `offset`.
+
 What isn't a sum counts as a constant factor: the ELU as elu(z) / z, the normalisation, and, for
 actions and value, the attention. The 512 units of the body have no position on the frames and are
 summed over.
@@ -46,9 +50,10 @@ class Tracer:
         """The tree of (4, 84, 84) uint8 `obs`, with the `n` strongest children of each node.
 
         For attention the roots are the peaks of each map, at most n, whose relevance is their score
-        less the map's mean score. For the other LEVELS the root is the target, of `action` where it
-        needs one, and its children are the n most prominent cells. Raises ConfigError for a root or
-        an action that the agent doesn't have, or an `n` outside CHILDREN.
+        less the map's mean score. For the other LEVELS the root is the target less the tree's
+        `offset`, of `action` where it needs one, and its children are the n most prominent cells.
+        Raises ConfigError for a root or an action that the agent doesn't have, or an `n` outside
+        CHILDREN.
         """
         self._check(root, action, n)
         pixels = torch.from_numpy(np.ascontiguousarray(obs))[None].double() / 255
@@ -57,16 +62,16 @@ class Tracer:
             pixels = layer(pixels)
             if isinstance(layer, nn.ReLU):
                 activations.append(pixels)
-        growth, features = Growth(n), activations.pop()
+        growth, features, offset = Growth(n), activations.pop(), 0.0
         if root in ATTENTION_ROOTS:
             layer = self._from_attention(growth, features, direct=root == "attention_direct")
         else:
-            layer = self._from_target(growth, features, root, action)
+            layer, offset = self._from_target(growth, features, root, action)
         down = zip(reversed(activations), reversed(self._convolutions), strict=True)
         first = len(LEVELS[root]) - len(self._convolutions)
         for level, (below, (weight, bias, stride)) in enumerate(down, first):
             layer = growth.through(layer, level, below[0].numpy(), weight, bias, stride)
-        return Tree(root, LEVELS[root], **growth.columns())
+        return Tree(root, LEVELS[root], **growth.columns(), offset=offset)
 
     def _from_attention(self, growth: Growth, features: Tensor, *, direct: bool) -> Layer:
         """The roots, the hidden units and the units of the last convolution, all at one cell."""
@@ -107,8 +112,10 @@ class Tracer:
         nodes = _Nodes(units, row, column, slopes, constant)
         return _strongest_features(growth, 2, nodes, normal, norm)
 
-    def _from_target(self, growth: Growth, features: Tensor, root: str, action: int) -> Layer:
-        """The root, its cells and the units of the last convolution at these."""
+    def _from_target(
+        self, growth: Growth, features: Tensor, root: str, action: int
+    ) -> tuple[Layer, float]:
+        """The root, its cells and the units of the last convolution at these; and the offset."""
         model, normal, norm = self._model, features, np.ones(features.shape[2:])
         if model.attention is not None:
             normal, norm = _normalized(features)
@@ -122,7 +129,9 @@ class Tracer:
             (gradient,) = torch.autograd.grad(target.sum(), attended)
         slopes = gradient.view_as(normal)[0].numpy()
         relevance = slopes * normal[0].numpy()  # (64, 7, 7)
-        cells, total = relevance.sum(0), float(target.detach())
+        log_probs = seen.log_probs.detach()
+        offset = float((log_probs.exp() * log_probs).sum()) if root == "log_prob" else 0.0
+        cells, total = relevance.sum(0), float(target.detach()) - offset
 
         zero, chosen = np.zeros(1, np.int64), np.array([0 if root == "value" else action])
         top = growth.add(-1, 0, zero, chosen, zero, zero, np.array([total]))
@@ -133,7 +142,7 @@ class Tracer:
         rank = np.arange(len(row))
         index = growth.add(top[0], 1, rank, 0 * rank, row, column, cells[row, column])
         nodes = _Nodes(index, row, column, slopes[:, row, column].T, np.zeros(len(row)))
-        return _strongest_features(growth, 2, nodes, normal, norm)
+        return _strongest_features(growth, 2, nodes, normal, norm), offset
 
     def _check(self, root: str, action: int, n: int) -> None:
         model = self._model

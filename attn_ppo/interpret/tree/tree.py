@@ -59,6 +59,7 @@ class Tree:
     relevance: np.ndarray  # signed, in the target's units
     bias: np.ndarray  # the part of the relevance that goes to constants; 0 at leaves
     total: np.ndarray  # sum of |relevance| of all children, kept or not, and |bias|; 0 at leaves
+    offset: float = 0.0  # the target less its root's relevance: at log_prob -H(policy), else 0
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -88,8 +89,8 @@ class Tree:
         return np.bincount(self.level, self.held, len(self.levels)).tolist()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: root, level_coverage, and nodes nested by `children`, each with its level,
-        channel, row, column, box (top, left, bottom, right; input pixels, ends excluded),
+        """For JSON: root, offset, level_coverage, and nodes nested by `children`, each with its
+        level, channel, row, column, box (top, left, bottom, right; input pixels, ends excluded),
         relevance, bias, coverage (null at leaves) and held."""
         coverage, held = self.coverage, self.held
         nodes: list[dict[str, Any]] = []
@@ -113,4 +114,5 @@ class Tree:
             )
             (nodes[self.parent[i]]["children"] if self.parent[i] >= 0 else top).append(nodes[i])
         covered = dict(zip((level.name for level in self.levels), self.level_coverage, strict=True))
-        return {"root": self.root, "level_coverage": covered, "nodes": top}
+        whole = {"root": self.root, "offset": self.offset, "level_coverage": covered}
+        return whole | {"nodes": top}
