@@ -40,6 +40,8 @@ def evaluate(
     One game each, rather than the first that finish, or short games would count too often. The
     attention entropy is the mean over all steps of all games, in nats; `effective_cells_per_map`
     is its exponential, the number of cells that evenly spread attention of that entropy covers.
+    Both are of shares: `attention_total_per_map` is the mean sum of a map's weights, 1 under a
+    softmax, up to 49 under a sigmoid.
     """
     # Training starts its environments at an update below num_updates: these seeds are new to it.
     envs = AtariEnvs(
@@ -51,8 +53,8 @@ def evaluate(
         num_threads=torch.get_num_threads(),
     )
     with contextlib.closing(envs):
-        games, entropy = _play(model, envs, settings.seed, on_step)
-    per_map = entropy.tolist()
+        games, attention = _play(model, envs, settings.seed, on_step)
+    per_map, totals = attention.tolist()
     scores = [game.episode_return for game in games]
     return {
         "episodes": episodes,
@@ -61,6 +63,7 @@ def evaluate(
         "attention_entropy": sum(per_map) if per_map else None,
         "attention_entropy_per_map": per_map,
         "effective_cells_per_map": [math.exp(nats) for nats in per_map],
+        "attention_total_per_map": totals,
         "scores": scores,
         "lengths": [game.episode_length for game in games],
         "seeds": [int(seed) for seed in envs.seeds],
@@ -70,17 +73,19 @@ def evaluate(
 def _play(
     model: ActorCritic, envs: AtariEnvs, seed: int, on_step: Callable[[], object]
 ) -> tuple[list[Episode], Tensor]:
-    """The first game of each environment, and (K,) the mean entropy of each attention map."""
+    """The first game of each environment, and (2, K) each map's mean entropy and summed weight."""
     device = next(model.parameters()).device
     rng = torch.Generator(device).manual_seed(seed)
     finished: dict[int, Episode] = {}
     playing, steps = np.ones(envs.num_envs, dtype=bool), 0
-    obs, entropy = envs.reset(), torch.zeros(1, dtype=torch.float64, device=device)
+    obs, sums = envs.reset(), torch.zeros(1, dtype=torch.float64, device=device)
     with tqdm(total=envs.num_envs, desc="evaluating", unit="game", disable=None) as bar:
         while playing.any():
             output = model(torch.from_numpy(obs).to(device))
             in_play = torch.from_numpy(playing).to(device)
-            entropy = entropy + map_entropies(output.attention)[in_play].sum(0)
+            attention = output.attention[in_play]
+            seen = torch.stack([map_entropies(attention), attention.sum((2, 3))])  # (2, N, K)
+            sums = sums + seen.sum(1)
             steps += int(playing.sum())
             noise = torch.empty_like(output.policy).exponential_(generator=rng)
             step = envs.step(sample(output.policy, noise).cpu().numpy())
@@ -91,7 +96,7 @@ def _play(
                     finished[game.env_index] = game
                     playing[game.env_index] = False
                     bar.update()
-    return [finished[i] for i in range(envs.num_envs)], entropy / steps
+    return [finished[i] for i in range(envs.num_envs)], sums / steps
 
 
 def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) -> None:

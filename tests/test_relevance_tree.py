@@ -1,6 +1,7 @@
 """The tree: nothing is lost on the way down, true numbers, and how much of it is shown."""
 
 import json
+from typing import Any
 
 import numpy as np
 import planted
@@ -20,8 +21,12 @@ FEW = 6  # inputs of each unit of `sparse_agent`: a tree of six children a node 
 
 @pytest.fixture(scope="module")
 def sparse_agent() -> ActorCritic:
+    return sparse("softmax")
+
+
+def sparse(gate: Any) -> ActorCritic:
     """Random weights of which each unit has few, and biases, which are zero at the start."""
-    settings = config.AttentionSettings(gate="softmax", maps=2, hidden=FEW)
+    settings = config.AttentionSettings(gate=gate, maps=2, hidden=FEW)
     rng = torch.Generator().manual_seed(3)
     model = opened(ActorCritic(6, settings, rng))
     for name, weight in model.named_parameters():
@@ -47,9 +52,10 @@ def sums_of_children(tree: Tree, values: np.ndarray) -> np.ndarray:
     return sums
 
 
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("root", LEVELS)
-def test_children_and_bias_are_the_parent(sparse_agent, obs, root):
-    tree = Tracer(sparse_agent).tree(obs, root=root, action=2, n=FEW)
+def test_children_and_bias_are_the_parent(obs, root, gate):
+    tree = Tracer(sparse(gate)).tree(obs, root=root, action=2, n=FEW)
     parents = tree.total > 0
     if root != "attention":
         parents &= tree.level > 0  # 49 cells, or six times six channels: more than FEW
@@ -113,6 +119,24 @@ def test_attention_s_roots_are_its_peaks_with_their_centred_scores(sparse_agent,
         assert tree.relevance[first[0]] == pytest.approx(
             float(scores[cell] - scores.mean()), abs=1e-5
         )
+
+
+@pytest.mark.parametrize(("gate", "rise"), [("softmax", 0), ("sigmoid", 3)])
+def test_what_all_cells_share_counts_where_the_gate_heeds_it(obs, gate, rise):
+    """All scores 3 higher: under a softmax nothing changes, under a sigmoid everything does."""
+    model, raised = sparse(gate), sparse(gate)
+    raised.state_dict()["attention.score.2.bias"].add_(3)
+    before, after = (see(each, torch.from_numpy(obs)[None]) for each in (model, raised))
+    attended = [TARGETS["attended"](each, torch.tensor([2])).item() for each in (before, after)]
+    assert attended[1] - attended[0] == pytest.approx(2 * rise, abs=1e-4)  # two maps
+    assert ((after.value - before.value).abs().item() > 1e-4) == (rise > 0)
+    for root in ATTENTION_ROOTS:
+        low, high = (Tracer(each).tree(obs, root=root, n=FEW) for each in (model, raised))
+        top = low.parent < 0
+        for name in ("relevance", "bias"):
+            change = getattr(high, name) - getattr(low, name)
+            np.testing.assert_allclose(change[top], rise, atol=1e-6)
+            np.testing.assert_allclose(change[~top], 0, atol=1e-6)
 
 
 def test_more_children_cover_more(sparse_agent, obs):

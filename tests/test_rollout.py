@@ -23,6 +23,24 @@ def test_evaluation_plays_whole_games_of_its_own_seeds(settings_of):
     # five lives: longer than any single life, and raw rewards are not clipped
     assert all(length > 50 for length in result["lengths"])
     assert result["effective_cells_per_map"] == pytest.approx([48.9, 48.9], abs=0.3)
+    assert result["attention_total_per_map"] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(
+    ("gate", "entropies", "totals"),
+    [("sigmoid", [3.89182] * 2, [46.6761] * 2), ("none", [], [])],  # ln 49, 49 / (1 + e^-3)
+)
+def test_evaluation_says_what_the_gate_lets_through(settings_of, gate, entropies, totals):
+    settings = settings_of("env=Breakout", f"attention.gate={gate}", *SMALL)
+    model = make_agent(settings, 4, torch.device("cpu")).model
+    if model.attention is not None:
+        weights = model.state_dict()
+        weights["attention.score.2.weight"].zero_()
+        weights["attention.score.2.bias"].fill_(3)
+    result = evaluation.evaluate(model, settings, episodes=1)
+    assert result["attention_entropy_per_map"] == pytest.approx(entropies, abs=1e-4)
+    assert result["attention_total_per_map"] == pytest.approx(totals, abs=1e-3)
+    assert result["attention_entropy"] == (pytest.approx(7.78364) if entropies else None)
 
 
 def test_a_rollout_holds_what_happened(settings_of):

@@ -44,6 +44,17 @@ def test_finds_what_draws_the_attention(name, target):
     assert at[SPOT].mean() > 10 * others.abs().mean()
 
 
+def test_cells_that_tie_share_what_is_attended():
+    seen = see(agent(), frames(1))
+    heeded = torch.zeros(1, 1, 7, 7, requires_grad=True)
+    with torch.no_grad():
+        heeded[0, 0, [1, 5], [2, 6]] = 3
+    target = TARGETS["attended"](seen._replace(heeded=heeded), ACTION)
+    (slope,) = torch.autograd.grad(target.sum(), heeded)
+    assert target.item() == 3
+    assert (slope[0, 0, 1, 2], slope[0, 0, 5, 6], slope.sum()) == (0.5, 0.5, 1)
+
+
 def test_grad_cam_finds_the_cell():
     for gate in GATES:
         cells = gradients.grad_cam_cells(planted(gate), scene(), ACTION, TARGETS["log_prob"])

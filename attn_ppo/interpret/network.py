@@ -5,6 +5,8 @@ open_agent -> OpenAgent · see -> Seen.
 
 import copy
 import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ class Seen(NamedTuple):
 
     features: Tensor  # (B, 64, 7, 7) of the last convolution, after its ReLU, not normalised
     scores: Tensor  # (B, K, 7, 7) of the attention, before the gate; K = 0 without attention
+    heeded: Tensor  # (B, K, 7, 7) the scores less what the gate ignores, see `heeded_scores`
     attention: Tensor  # (B, K, 7, 7) weights >= 0
     logits: Tensor  # (B, A) of the policy, whose softmax are the action probabilities
     value: Tensor  # (B,)
@@ -87,7 +90,25 @@ def see_features(model: ActorCritic, features: Tensor) -> Seen:
 def see_normalized(model: ActorCritic, features: Tensor) -> Seen:
     """(B, 64, 7, 7) features as `model.normalize` gives them -> Seen, with these features."""
     scores, attention, attended = model.attend(features)
-    return Seen(features, scores, attention, *model.decide(attended))
+    heeded = heeded_scores(model, scores)
+    return Seen(features, scores, heeded, attention, *model.decide(attended))
+
+
+def heeded_scores(model: ActorCritic, scores: Tensor) -> Tensor:
+    """(B, K, 7, 7) the scores less their map's mean where the gate ignores what all cells share.
+
+    A softmax ignores it. A sigmoid doesn't: there they are the scores as they are.
+    """
+    if model.attention is None or not ignores_shift(model.attention.gate):
+        return scores
+    return scores - scores.mean((2, 3), keepdim=True)
+
+
+@lru_cache(maxsize=16)
+def ignores_shift(gate: Callable[[Tensor], Tensor]) -> bool:
+    """Whether the weights stay if all scores of a map rise alike: true of a softmax."""
+    scores = torch.linspace(-1, 1, 49).view(1, 1, 7, 7)
+    return torch.allclose(gate(scores + 1), gate(scores), atol=1e-6)
 
 
 def as_pixels(obs: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What a map can explain: TARGETS, numbers of the agent as functions of what it computed.
 
-The sum of the attention's scores is not among them: the softmax ignores it, so it explains nothing.
+The sum of the attention's scores is not among them: a softmax ignores it, so it explains nothing.
 """
 
 from collections.abc import Callable
@@ -40,12 +40,13 @@ def focus(seen: Seen, _: Tensor) -> Tensor:
 
 
 def attended(seen: Seen, _: Tensor) -> Tensor:
-    """The score of each map's strongest cell less the map's mean score, summed over maps.
+    """The score of each map's strongest cell, less the map's mean if softmax; summed over maps.
 
-    Why the agent looks where it looks. Centred, since the softmax ignores what all cells share.
+    Why the agent looks where it looks. A softmax ignores what all cells share, so there the map's
+    mean is taken off; a sigmoid doesn't. Cells that tie exactly count alike, each with its part
+    of the gradient; among those nearly equal it is the strongest that is explained.
     """
-    flat = seen.scores.flatten(2)
-    return (flat.amax(-1) - flat.mean(-1)).sum(-1)
+    return seen.heeded.flatten(2).amax(-1).sum(-1)
 
 
 TARGETS: dict[str, Target] = {

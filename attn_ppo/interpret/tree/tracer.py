@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_ppo.compute import layers
-from attn_ppo.interpret.network import Seen, opened_copy
+from attn_ppo.interpret.network import Seen, heeded_scores, ignores_shift, opened_copy
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.growth import Growth, Layer
 from attn_ppo.interpret.tree.peaks import peaks
@@ -49,8 +49,8 @@ class Tracer:
     ) -> Tree:
         """The tree of (4, 84, 84) uint8 `obs`, with the `n` strongest children of each node.
 
-        For attention the roots are the peaks of each map, at most n, whose relevance is their score
-        less the map's mean score. For the other LEVELS the root is the target less the tree's
+        For attention the roots are the peaks of each map, at most n, whose relevance is their
+        score as `heeded_scores` has it. For the other LEVELS the root is the target less the tree's
         `offset`, of `action` where it needs one, and its children are the n most prominent cells.
         Raises ConfigError for a root or an action that the agent doesn't have, or an `n` outside
         CHILDREN.
@@ -82,7 +82,7 @@ class Tracer:
         hidden = activate(before)
         scores = out(hidden)
         attention = self._model.attention.gate(scores)[0].numpy()
-        (w1, b1), (w2, _) = _weights(into), _weights(out)
+        (w1, b1), (w2, b2) = _weights(into), _weights(out)
 
         found = [
             (k, peak.row, peak.column, rank)
@@ -90,19 +90,21 @@ class Tracer:
             for rank, peak in enumerate(peaks(heights, growth.n))
         ]
         k, row, column, rank = np.array(found, np.int64).reshape(-1, 4).T
-        centred = (scores - scores.mean((2, 3), keepdim=True))[0].numpy()
-        roots = growth.add(-1, 0, rank, k, row, column, centred[k, row, column])
+        heeded = heeded_scores(self._model, scores)[0].numpy()
+        roots = growth.add(-1, 0, rank, k, row, column, heeded[k, row, column])
 
-        mean = hidden.mean((2, 3))[0].numpy()  # (hidden,): the softmax ignores what all cells share
+        mean, shared = np.zeros(len(b1)), b2[k]  # (hidden,), (roots,)
+        if ignores_shift(self._model.attention.gate):
+            mean, shared = hidden.mean((2, 3))[0].numpy(), np.zeros(len(k))
         z, a = (x[0].numpy()[:, row, column].T for x in (before, hidden))
         above = w2[k, :, 0, 0]  # (roots, hidden)
         factor = np.divide(a, z, out=np.ones_like(z), where=z != 0)
         if direct:
             slopes = (above * factor) @ w1[:, :, 0, 0]  # (roots, 64)
-            constant = (above * (factor * b1 - mean)).sum(1)
+            constant = (above * (factor * b1 - mean)).sum(1) + shared
             nodes = _Nodes(roots, row, column, slopes, constant)
             return _strongest_features(growth, 1, nodes, normal, norm)
-        unit, place, rank = growth.strongest(roots, above * (a - mean), np.zeros(len(roots)))
+        unit, place, rank = growth.strongest(roots, above * (a - mean), shared)
         row, column = row[place], column[place]
         a, above, factor = (x[place, unit] for x in (a, above, factor))
         units = growth.add(roots[place], 1, rank, unit, row, column, above * (a - mean[unit]))
@@ -124,7 +126,7 @@ class Tracer:
         with torch.enable_grad():
             attended = normal.flatten(1).requires_grad_(True)
             none = attended.new_zeros(0)
-            seen = Seen(none, none, none, *model.decide(attended))
+            seen = Seen(none, none, none, none, *model.decide(attended))
             target = TARGETS[root](seen, torch.tensor([action]))
             (gradient,) = torch.autograd.grad(target.sum(), attended)
         slopes = gradient.view_as(normal)[0].numpy()
