@@ -67,7 +67,8 @@ def page(played, tmp_path_factory) -> str:
 def test_the_games_arrays_come_back(played, page):
     header, arrays = decode(page)
     (run,) = header["runs"]
-    assert (header["format"], run["steps"], run["maps"], run["screen"]) == (1, 3, 1, [210, 160])
+    assert (header["format"], run["steps"], run["maps"], run["screen"]) == (2, 3, 1, [210, 160])
+    assert run["gate"] == "softmax"
     assert run["actions"] == ["NOOP", "FIRE", "RIGHT", "LEFT"]
     for name in (
         "palette",
@@ -165,8 +166,8 @@ def test_several_runs_and_other_roots(played, tmp_path):
     header, arrays = decode((tmp_path / "p.html").read_text())
     assert len(header["runs"]) == 2
     assert len(steps) == 6
-    assert header["score"]["name"] == "value"
-    assert header["trees"][0]["levels"][0] == {"name": "score", "stride": 0, "size": 84}
+    assert header["target"]["name"] == "value"
+    assert header["trees"][0]["levels"][0] == {"name": "target", "stride": 0, "size": 84}
     assert arrays["tree/value/rank"].max() <= 1
 
 

@@ -22,7 +22,7 @@ from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import LEVELS
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Played(NamedTuple):
@@ -53,7 +53,7 @@ def write_page(
     runs = [_run(container, each, choice, on_step) for each in played]
     header = {
         "format": FORMAT,
-        "score": {"name": choice.target, "about": about_target(choice.target)},
+        "target": {"name": choice.target, "about": about_target(choice.target)},
         "methods": [
             {"name": name, "signed": METHODS[name].signed, "about": METHODS[name].about}
             for name in choice.methods
@@ -109,6 +109,7 @@ def _run(
         "seed": about.seed,
         "name": about.name,
         "env_steps": about.env_steps,
+        "gate": about.gate,
         "policy": about.policy,
         "recording_seed": about.recording_seed,
         "actions": list(about.action_names),

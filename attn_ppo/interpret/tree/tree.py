@@ -26,8 +26,8 @@ CONVOLUTIONS = (
 )
 MAP = Level("attention map", 8, 36)
 OF_ATTENTION = (MAP, Level("attention hidden", 8, 36), *CONVOLUTIONS)
-# The page knows the level of the target itself by the name "score".
-OF_TARGETS = (Level("score", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
+# The page knows the level of the target itself by the name "target".
+OF_TARGETS = (Level("target", 0, 84), Level("cell", 8, 36), *CONVOLUTIONS)
 # The roots of trees, and the levels below each. `attention_direct` sums over the attention's hidden
 # units, and targets sum over the body's: of so many similar units the strongest few hold little.
 LEVELS = {

@@ -25,11 +25,11 @@ function createOverlays(recording: Recording, store: Store): HTMLElement {
   const update = () => [none, attention, methods].forEach((group) => group.show(store.get().overlay));
   store.on(["overlay"], update);
   update();
-  const { score } = recording.header;
+  const { target } = recording.header;
   const parts: HTMLElement[] = [make("div", { class: "headline" }, head("Overlay"), none.element)];
   if (attention.element.children.length) parts.push(small("Attention"), attention.element);
   if (methods.element.children.length)
-    parts.push(small(`Saliency of ${score.name.replaceAll("_", " ")}`), methods.element, make("p", { class: "hint" }, score.about));
+    parts.push(small(`Saliency of ${target.name.replaceAll("_", " ")}`), methods.element, make("p", { class: "hint" }, target.about));
   return make("section", {}, ...parts);
 }
 

@@ -57,6 +57,6 @@ function createRow(name: string): Row {
 
 function judge(held: number, level: string, children: number, ofMaps: boolean): string {
   const kept = children === 1 ? "the strongest child alone" : `the ${children} strongest children`;
-  const text = `With ${kept}, the tree holds ${formatShare(held)} of the ${ofMaps ? "roots'" : "score's"} evidence at ${level}`;
+  const text = `With ${kept}, the tree holds ${formatShare(held)} of the ${ofMaps ? "roots'" : "target's"} evidence at ${level}`;
   return held < LITTLE ? `${text}: most of it is not shown.` : `${text}.`;
 }

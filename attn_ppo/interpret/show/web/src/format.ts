@@ -1,6 +1,6 @@
 // The container of FORMAT.md: base64 of gzip of a header and arrays -> Recording. No DOM here.
 
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 export interface ArrayAbout {
   type: string;
@@ -33,6 +33,7 @@ export interface RunAbout {
   seed: number;
   name: string;
   env_steps: number;
+  gate: string;
   policy: string;
   recording_seed: number;
   actions: string[];
@@ -45,7 +46,7 @@ export interface RunAbout {
 
 export interface Header {
   format: number;
-  score: { name: string; about: string };
+  target: { name: string; about: string };
   methods: Method[];
   trees: TreeAbout[];
   runs: RunAbout[];

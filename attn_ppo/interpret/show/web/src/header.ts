@@ -17,7 +17,7 @@ export function createHeader({ header, runs }: Recording, store: Store, showHelp
   const facts = [
     "attn_ppo", runs.length === 1 ? "one run" : `${runs.length} runs side by side`,
     `${policies.join(", ")} policy`,
-    `saliency explains ${header.score.name.replaceAll("_", " ")}`,
+    `saliency explains ${header.target.name.replaceAll("_", " ")}`,
   ];
   const theme = button("theme", "Colours: automatic, light, dark", () => store.set({ theme: THEMES[store.get().theme].next }));
   const update = () => {
@@ -28,7 +28,7 @@ export function createHeader({ header, runs }: Recording, store: Store, showHelp
   store.on(["theme"], update);
   update();
   return make("header", { class: "masthead" },
-    make("div", {}, make("h1", {}, games.join(", ")), make("p", { title: header.score.about }, facts.join(" · "))),
+    make("div", {}, make("h1", {}, games.join(", ")), make("p", { title: header.target.about }, facts.join(" · "))),
     make("div", { class: "tools" }, theme, button("show-help", "Keyboard (?)", showHelp, "?")));
 }
 

@@ -33,7 +33,7 @@ export function createReadout(): Readout {
 const ROWS: { id: string; name: string; about: string; read: (node: Node, level: Level, children: number) => string }[] = [
   { id: "place", name: "Place", about: "In the level's own grid", read: placeText },
   { id: "box", name: "Sees", about: "Its receptive field, pixels of the 84 × 84 input", read: boxText },
-  { id: "relevance", name: "Relevance", about: "Signed, in units of the root's score", read: (node) => formatSigned(node.relevance) },
+  { id: "relevance", name: "Relevance", about: "Signed, in units of what the tree explains", read: (node) => formatSigned(node.relevance) },
   { id: "bias", name: "Of it, to biases", about: "Relevance that goes to constants, not to children", read: (node) => (node.total > 0 ? formatSigned(node.bias) : "none") },
   { id: "coverage", name: "Coverage", about: "Share of its relevance that the children shown hold", read: coverageText },
   { id: "held", name: "Held along the path", about: "Share of all evidence that reaches it along its path", read: (node) => formatShare(node.held) },

@@ -5,7 +5,7 @@ import { INPUT, STACK } from "./sizes";
 
 export const FRAME_LEVEL = "input frame"; // at this level a node's channel is a frame, 3 the newest
 const MAP_LEVEL = "attention map"; // at this level it is a map
-const SUMMED_LEVELS = ["score", "cell"]; // at these it says nothing: all channels together
+const SUMMED_LEVELS = ["target", "cell"]; // at these it says nothing: all channels together
 
 export const TREE_ARRAYS = ["parent", "level", "rank", "channel", "row", "column", "relevance", "bias", "total"] as const;
 
