@@ -127,7 +127,7 @@ def test_the_scale_suits_the_overlay_until_one_is_chosen(open_page):
         return page.get_attribute('#scale button[aria-pressed="true"]', "data-value")
 
     show(page, "map:0")
-    assert chosen() == "recording"
+    assert chosen() == "uniform"
     show(page, "method:gradient")
     assert chosen() == "runs"
     page.click('#scale button[data-value="frame"]')

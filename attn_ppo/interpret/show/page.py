@@ -55,7 +55,12 @@ def write_page(
         "format": FORMAT,
         "target": {"name": choice.target, "about": about_target(choice.target)},
         "methods": [
-            {"name": name, "signed": METHODS[name].signed, "about": METHODS[name].about}
+            {
+                "name": name,
+                "signed": METHODS[name].signed,
+                "frames": METHODS[name].frames,
+                "about": METHODS[name].about,
+            }
             for name in choice.methods
         ],
         "trees": [

@@ -36,15 +36,13 @@ export function css([red, green, blue]: Color, alpha = 1): string {
   return `rgb(${red} ${green} ${blue} / ${alpha.toFixed(3)})`;
 }
 
-/** Values over `scale` -> pixels, most opaque at `opacity`. Writes to `pixels`. */
+/** Values -> pixels, by how strongly each is drawn, from -1 to 1; most opaque at `opacity`. Writes to `pixels`. */
 export function tint(
-  values: ArrayLike<number>, scale: number, signed: boolean, opacity: number, pixels: Uint32Array,
+  values: ArrayLike<number>, strength: (value: number) => number, signed: boolean, opacity: number, pixels: Uint32Array,
 ): void {
   const table = signed ? DIVERGING_TABLE : SEQUENTIAL_TABLE;
-  const factor = scale > 0 ? 255 / scale : 0;
   for (let i = 0; i < pixels.length; i++) {
-    const at = Math.max(-255, Math.min(255, Math.round(values[i] * factor)));
-    const pixel = table[at + 255];
+    const pixel = table[Math.round(255 * strength(values[i])) + 255];
     pixels[i] = (pixel & 0xffffff) | (Math.round((pixel >>> 24) * opacity) << 24);
   }
 }

@@ -1,7 +1,7 @@
 // The column at the left: what is laid over the frames, shared by all runs, and the bookmarks.
 
 import { choices, make, setText } from "./dom";
-import { attentionOptions, isAttention, methodOptions, scopeOf } from "./overlay";
+import { attentionOptions, isAttention, isOfCells, methodOptions, scopeOf } from "./overlay";
 import { bookmarksOf, type Player } from "./player";
 import { KERNELS } from "./receptive";
 import type { Recording } from "./recording";
@@ -36,8 +36,12 @@ function createOverlays(recording: Recording, store: Store): HTMLElement {
 function createLooks(recording: Recording, store: Store): HTMLElement {
   const kernel = make("select", { id: "kernel" }, ...KERNELS.map(({ name, label }) => make("option", { value: name }, label)));
   kernel.addEventListener("change", () => store.set({ kernel: kernel.value }));
-  const scopes: { value: Scope; text: string }[] = [{ value: "frame", text: "Per frame" }, { value: "recording", text: "Recording" }];
-  if (recording.runs.length > 1) scopes.push({ value: "runs", text: "All runs" });
+  const scopes: { value: Scope; text: string; title: string }[] = [
+    { value: "uniform", text: "× uniform", title: "Multiples of uniform attention: the same on every page" },
+    { value: "frame", text: "Per frame", title: "Up to each frame's strongest value" },
+    { value: "recording", text: "Recording", title: "Up to the peak of the run's middling step" },
+  ];
+  if (recording.runs.length > 1) scopes.push({ value: "runs", text: "All runs", title: "Up to the greatest such peak of the runs" });
   const scope = choices<Scope>("scale", "Colour scale", scopes, (value) => store.set({ scope: value }));
   const stack = choices<State["stack"]>("stack", "Input frames", [{ value: "newest", text: "Newest" }, { value: "all", text: "All four" }],
     (value) => store.set({ stack: value }));
@@ -45,12 +49,13 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
     const state = store.get();
     scope.show(scopeOf(state, recording.runs));
     stack.show(state.stack);
-    kernel.disabled = !isAttention(state.overlay);
+    kernel.disabled = !isOfCells(state.overlay, recording.runs);
+    scope.element.firstElementChild?.toggleAttribute("hidden", !isAttention(state.overlay));
   };
   store.on(["scope", "stack", "overlay"], update);
   update();
   return make("section", {},
-    field("Attention drawn by", kernel),
+    field("Cells drawn by", kernel),
     group("Colour scale", scope.element),
     createOpacity(store),
     group("Network's input", stack.element),

@@ -12,6 +12,7 @@ export interface ArrayAbout {
 export interface Method {
   name: string;
   signed: boolean;
+  frames: number; // maps an observation, of which the page has the sum
   about: string;
 }
 

@@ -2,56 +2,51 @@
 
 import { alphaOf, colorOf, css } from "./color";
 import { make, setText } from "./dom";
-import { format } from "./numbers";
 import type { About } from "./overlay";
-import type { Scope } from "./store";
-
-const SCOPES: Record<Scope, string> = {
-  frame: "scale of this frame",
-  recording: "scale of the recording",
-  runs: "scale of all runs",
-};
+import type { Scale } from "./scale";
 
 export interface Legend {
   element: HTMLElement;
-  show: (about: About | null, peak: number, scope: Scope, opacity: number) => void;
+  show: (about: About, scale: Scale, opacity: number) => void;
   say: (message: string) => void; // in place of a legend
 }
 
 export function createLegend(): Legend {
   const title = make("span", { class: "legend-title" });
-  const scale = make("span", { class: "legend-scope" });
+  const scope = make("span", { class: "legend-scope" });
   const bar = make("div", { class: "legend-bar" });
-  const [low, middle, high] = [make("span"), make("span"), make("span")];
-  const ticks = make("div", { class: "legend-ticks" }, low, middle, high);
+  const ticks = make("div", { class: "legend-ticks" });
   const unit = make("p", { class: "legend-unit" });
-  const element = make("div", { class: "legend" }, make("p", {}, title, scale), bar, ticks, unit);
+  const element = make("div", { class: "legend" }, make("p", {}, title, scope), bar, ticks, unit);
   let drawn = "";
-  const say = (message: string) => {
-    setText(title, message);
-    setText(scale, "");
-    setText(unit, "");
-    element.classList.add("empty");
-  };
   return {
     element,
-    say,
-    show: (about, peak, scope, opacity) => {
-      if (!about) return say("No overlay");
+    say: (message) => {
+      setText(title, message);
+      setText(scope, "");
+      setText(unit, "");
+      element.classList.add("empty");
+    },
+    show: (about, scale, opacity) => {
       element.classList.remove("empty");
       setText(title, about.title);
-      setText(scale, SCOPES[scope]);
+      setText(scope, scale.text);
       setText(unit, about.unit);
       unit.title = about.unit;
-      const most = scope === "frame" ? "" : "≥ ";
-      setText(low, about.signed ? `${most && "≤ "}${format(-peak)}` : "0");
-      setText(middle, about.signed ? "0" : format(peak / 2));
-      setText(high, `${most}${about.signed ? "+" : ""}${format(peak)}`);
-      const key = `${about.signed} ${opacity}`;
-      if (key !== drawn) bar.style.backgroundImage = gradient(about.signed, opacity);
+      const key = JSON.stringify([scale.ticks, about.signed, opacity]);
+      if (key === drawn) return;
       drawn = key;
+      bar.style.backgroundImage = gradient(about.signed, opacity);
+      bar.replaceChildren(...scale.ticks.filter((tick) => tick.mark).map(({ at }) => placed(make("i"), at)));
+      ticks.replaceChildren(...scale.ticks.map(({ at, text }) => placed(make("span", {}, text), at)));
     },
   };
+}
+
+function placed(element: HTMLElement, at: number): HTMLElement {
+  element.style.left = `${100 * at}%`;
+  element.style.setProperty("--back", `${-100 * (at === 0 || at === 1 ? at : 0.5)}%`); // the ends stay within
+  return element;
 }
 
 /** As over black, with the transparency that the frame shows through. */

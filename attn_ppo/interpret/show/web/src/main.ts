@@ -9,6 +9,7 @@ import { createHelp, listenToKeys } from "./keys";
 import { attentionOptions, methodOptions } from "./overlay";
 import { createPanel } from "./panel";
 import { createPlayer } from "./player";
+import { KERNELS } from "./receptive";
 import { toRecording, treeOf, type Recording } from "./recording";
 import { defaultRoot } from "./roots";
 import { createStore, type State } from "./store";
@@ -67,7 +68,7 @@ function initialState({ header, runs }: Recording): State {
   const trees = runs.map((run) => treeOf(run, root));
   return {
     step: 0, playing: false, speed: 1,
-    overlay: first?.id ?? "none", kernel: "box_mean", scope: null, opacity: 0.7, outline: false, stack: "newest",
+    overlay: first?.id ?? "none", kernel: KERNELS[0].name, scope: null, opacity: 0.7, outline: false, stack: "newest",
     treeRun: 0, treeRoot: root, children: Math.min(DEFAULT_CHILDREN, mostChildren(trees)), depth: trees[0].levels.length, selected: "",
     theme: savedTheme(),
   };

@@ -1,9 +1,10 @@
-// What may be laid over a frame: a map of attention, their sum, or a saliency method. No DOM here.
+// What may be laid over a frame: a map of attention, all maps, or a saliency method. No DOM here.
 
-import type { Header } from "./format";
-import { GRID, kernelNamed, type Kernel } from "./receptive";
+import type { Header, Method } from "./format";
+import { betweenSpots, GRID, kernelNamed, type Kernel } from "./receptive";
 import type { Recording, Run } from "./recording";
-import { CELLS } from "./sizes";
+import { linearScale, UNIFORM, type Scale } from "./scale";
+import { CELLS, INPUT, SPOTS } from "./sizes";
 import type { Scope, State } from "./store";
 
 export interface Option {
@@ -33,7 +34,7 @@ export function attentionOptions(runs: Run[]): Option[] {
     text: `Map ${map + 1}`,
     about: `Attention weights of map ${map + 1}`,
   }));
-  return maps > 1 ? [...options, { id: "sum", text: "Sum of maps", about: "Attention weights summed over maps" }] : options;
+  return maps > 1 ? [{ id: "sum", text: "All maps", about: "Attention weights, the mean of all maps" }, ...options] : options;
 }
 
 export function methodOptions(header: Header): Option[] {
@@ -44,27 +45,49 @@ export function isAttention(overlay: string): boolean {
   return overlay === "sum" || overlay.startsWith("map:");
 }
 
+/** Whether it is known by cell, so that a kernel draws it. */
+export function isOfCells(overlay: string, runs: Run[]): boolean {
+  return isAttention(overlay) || runs.some((run) => run.saliency.get(methodName(overlay))?.rows === CELLS);
+}
+
 /** The overlay at a run's step; null where the run doesn't have it. */
 export function layerAt(header: Header, run: Run, t: number, overlay: string, kernel: Kernel): Layer | null {
-  if (isAttention(overlay)) return attentionLayer(run, t, overlay, kernel);
+  return isAttention(overlay) ? attentionLayer(run, t, overlay, kernel) : saliencyLayer(header, run, t, overlay, kernel);
+}
+
+/** In multiples of uniform. */
+function attentionLayer(run: Run, t: number, overlay: string, kernel: Kernel): Layer | null {
+  const maps = mapsOf(run, overlay);
+  if (!maps.length) return null;
+  return { values: kernel.spread(timesUniform(run, t, maps)), factor: 1, rows: GRID, columns: GRID, signed: false };
+}
+
+/** Each where its pixels, cells or spots lie on the input. */
+function saliencyLayer(header: Header, run: Run, t: number, overlay: string, kernel: Kernel): Layer | null {
   const saliency = run.saliency.get(methodName(overlay));
   if (!saliency) return null;
   const { data, rows, columns, scale } = saliency;
   const values = data.subarray(t * rows * columns, (t + 1) * rows * columns);
-  return { values, factor: scale[t] / 127, rows, columns, signed: isSigned(header, overlay) };
+  const look = { factor: scale[t] / 127, signed: methodOf(header, overlay)?.signed ?? false };
+  if (rows === CELLS) return { ...look, values: kernel.spread(Float32Array.from(values)), rows: GRID, columns: GRID };
+  if (rows === SPOTS) return { ...look, values: betweenSpots(values), rows: INPUT, columns: INPUT };
+  return { ...look, values, rows, columns };
 }
 
-function attentionLayer(run: Run, t: number, overlay: string, kernel: Kernel): Layer | null {
-  const maps = mapsOf(run, overlay);
-  if (!maps.length) return null;
-  const values = new Float32Array(GRID * GRID);
-  for (const map of maps) kernel.spread(weightsAt(run, t, map)).forEach((value, i) => (values[i] += value));
-  return { values, factor: 1, rows: GRID, columns: GRID, signed: false };
-}
-
-export function mapsOf(run: Run, overlay: string): number[] {
+function mapsOf(run: Run, overlay: string): number[] {
   const all = Array.from({ length: run.maps }, (_, map) => map);
   return overlay === "sum" ? all : all.filter((map) => overlay === `map:${map}`);
+}
+
+/** (49) of each cell: its share of its map, the mean over the maps, times 49. */
+function timesUniform(run: Run, t: number, maps: number[]): Float32Array {
+  const times = new Float32Array(CELLS * CELLS);
+  for (const map of maps) {
+    const weights = weightsAt(run, t, map);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total > 0) weights.forEach((weight, cell) => (times[cell] += (weight * CELLS * CELLS) / (total * maps.length)));
+  }
+  return times;
 }
 
 export function weightsAt(run: Run, t: number, map: number): Float32Array {
@@ -72,27 +95,36 @@ export function weightsAt(run: Run, t: number, map: number): Float32Array {
   return run.attention.subarray(from, from + CELLS * CELLS);
 }
 
-export function aboutOverlay(header: Header, overlay: string, kernel: Kernel): About {
-  if (overlay === "sum") return { title: `Sum of maps, ${kernel.label.toLowerCase()}`, unit: kernel.unit, signed: false };
+export function aboutOverlay(header: Header, run: Run, overlay: string, kernel: Kernel): About {
   if (isAttention(overlay)) {
-    const title = `Attention map ${Number(overlay.slice(4)) + 1}, ${kernel.label.toLowerCase()}`;
-    return { title, unit: kernel.unit, signed: false };
+    const title = overlay === "sum" ? "All attention maps" : `Attention map ${Number(overlay.slice(4)) + 1}`;
+    const { gate } = run.about;
+    const shares = gate === "softmax" ? "" : ` Shares of each map's total: the weights of the gate ${gate} don't sum to one.`;
+    return { title, unit: `Weight in multiples of uniform, ${kernel.about}.${shares}`, signed: false };
   }
-  const method = header.methods.find(({ name }) => name === methodName(overlay));
-  return { title: methodName(overlay).replaceAll("_", " "), unit: method?.about ?? "", signed: method?.signed ?? false };
+  const method = methodOf(header, overlay);
+  const summed = method && method.frames > 1 ? "The sum of the four input frames' maps. " : "";
+  const drawn = isOfCells(overlay, [run]) ? ` Drawn as ${kernel.about}.` : "";
+  return { title: methodName(overlay).replaceAll("_", " "), unit: `${summed}${method?.about ?? ""}${drawn}`, signed: method?.signed ?? false };
 }
 
-/** The scale of the colours. Weights sum to one in every run, but saliency of next to nothing must not glow. */
+/** What the strongest colour stands for: the reader's choice where it suits the overlay. Attention has a
+ * scale that is the same on every page; saliency of next to nothing must not glow beside another run's. */
 export function scopeOf({ scope, overlay }: State, runs: Run[]): Scope {
-  return scope ?? (runs.length > 1 && !isAttention(overlay) ? "runs" : "recording");
+  if (isAttention(overlay)) return scope ?? "uniform";
+  return scope && scope !== "uniform" ? scope : runs.length > 1 ? "runs" : "recording";
 }
 
-/** What the strongest colour stands for, in units; in a run's scale, the peak of its middling step:
- * the highest of all would leave most steps dark. */
-export function peakOf(recording: Recording, run: Run, t: number, overlay: string, kernel: string, scope: Scope): number {
-  if (scope === "frame") return peakOfLayer(layerAt(recording.header, run, t, overlay, kernelNamed(kernel)));
+/** How strongly a layer's values are drawn. A run's own scale ends at the peak of its middling step: the
+ * highest of all would leave most steps dark. */
+export function scaleAt(recording: Recording, run: Run, t: number, overlay: string, kernel: string, scope: Scope): Scale {
+  if (scope === "uniform") return UNIFORM;
   const runs = scope === "runs" ? recording.runs : [run];
-  return Math.max(...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
+  const peak = scope === "frame"
+    ? peakOfLayer(layerAt(recording.header, run, t, overlay, kernelNamed(kernel)))
+    : Math.max(...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
+  const signed = methodOf(recording.header, overlay)?.signed ?? false;
+  return linearScale(peak, scope, { signed, attention: isAttention(overlay) });
 }
 
 function peakOfLayer(layer: Layer | null): number {
@@ -119,6 +151,6 @@ function methodName(overlay: string): string {
   return overlay.replace(/^method:/, "");
 }
 
-function isSigned(header: Header, overlay: string): boolean {
-  return header.methods.find(({ name }) => name === methodName(overlay))?.signed ?? false;
+function methodOf(header: Header, overlay: string): Method | undefined {
+  return header.methods.find(({ name }) => name === methodName(overlay));
 }

@@ -5,7 +5,7 @@ import { GREY, paintIndexed } from "./color";
 import { make, setText } from "./dom";
 import { createLegend } from "./legend";
 import { entropyOf, format, formatReward } from "./numbers";
-import { aboutOverlay, isAttention, layerAt, peakOf, scopeOf, weightsAt } from "./overlay";
+import { aboutOverlay, isAttention, layerAt, scaleAt, scopeOf, weightsAt } from "./overlay";
 import { kernelNamed, strongestCell } from "./receptive";
 import { stepOf, treeOf, type Recording, type Run } from "./recording";
 import { CELLS, INPUT, STACK } from "./sizes";
@@ -86,9 +86,9 @@ function overlay(
   const kernel = kernelNamed(state.kernel);
   const layer = state.overlay === "none" ? null : layerAt(recording.header, run, t, state.overlay, kernel);
   const scope = scopeOf(state, recording.runs);
-  const peak = layer ? peakOf(recording, run, t, state.overlay, state.kernel, scope) : 0;
-  for (const view of views) view.lay(layer, peak, state.opacity);
-  if (layer) legend.show(aboutOverlay(recording.header, state.overlay, kernel), peak, scope, state.opacity);
+  const scale = scaleAt(recording, run, t, state.overlay, state.kernel, scope);
+  for (const view of views) view.lay(layer, scale, state.opacity);
+  if (layer) legend.show(aboutOverlay(recording.header, run, state.overlay, kernel), scale, state.opacity);
   else if (state.overlay === "none") legend.say("No overlay");
   else legend.say(isAttention(state.overlay) ? "This agent has no such attention map" : "Not recorded for this run");
 }

@@ -1,6 +1,6 @@
 // What the reader has chosen, and who wants to know when it changes.
 
-export type Scope = "frame" | "recording" | "runs";
+export type Scope = "uniform" | "frame" | "recording" | "runs";
 export type Theme = "auto" | "light" | "dark";
 
 export interface State {
@@ -9,7 +9,7 @@ export interface State {
   speed: number;
   overlay: string; // "none", "sum", "map:0", "method:gradient": see overlay.ts
   kernel: string;
-  scope: Scope | null; // what the brightest colour stands for; until somebody chooses, as suits the overlay
+  scope: Scope | null; // what the colours stand for; until somebody chooses, as suits the overlay
   opacity: number;
   outline: boolean; // of each map's strongest cell
   stack: "newest" | "all";

@@ -4,6 +4,7 @@
 import { tint } from "./color";
 import { make, makeSvg } from "./dom";
 import type { Layer } from "./overlay";
+import type { Scale } from "./scale";
 import { INPUT } from "./sizes";
 import type { Box } from "./tree";
 
@@ -15,7 +16,7 @@ export interface Outline {
 export interface View {
   element: HTMLElement;
   paint: (fill: (pixels: Uint32Array) => void) => void;
-  lay: (layer: Layer | null, peak: number, opacity: number) => void;
+  lay: (layer: Layer | null, scale: Scale, opacity: number) => void;
   outline: (outlines: Outline[]) => void;
 }
 
@@ -32,11 +33,11 @@ export function createView(rows: number, columns: number, label: string, classNa
       fill(picture.pixels);
       picture.show();
     },
-    lay: (layer, peak, opacity) => {
+    lay: (layer, scale, opacity) => {
       overlay.canvas.hidden = !layer;
       if (!layer) return;
       overlay.resize(layer.rows, layer.columns);
-      tint(layer.values, peak / layer.factor, layer.signed, opacity, overlay.pixels);
+      tint(layer.values, (value) => scale.strength(value * layer.factor), layer.signed, opacity, overlay.pixels);
       overlay.show();
     },
     outline: (outlines) => drawing.replaceChildren(...outlines.flatMap(drawOutline)),
