@@ -1,7 +1,8 @@
 """The tree of the page in a real Chromium: sliders, roots, three dimensions or no WebGL."""
 
+import numpy as np
 import pytest
-from pages import number, scrub
+from pages import number, played, scrub
 
 pytest_plugins = "pages"
 pytestmark = pytest.mark.slow
@@ -73,3 +74,20 @@ def test_without_webgl_the_page_says_so_and_the_rest_works(chromium, files):
     assert number(page, "return").strip() == "7"
     page.wait_for_selector("#tree-list [role=treeitem]")
     page.close()
+
+
+def test_the_entropy_is_told_apart_from_the_action_s_tree(open_page):
+    """The root's relevance is log pi(a|s) plus the policy's entropy."""
+    page = open_page("one.html")
+    scrub(page, 11)
+    page.click('#tree-root button[data-value="log_prob"]')
+    page.locator("#tree-list .node").first.click()
+    told = page.text_content('#readout dd[data-readout="offset"]') or ""
+    recording = played().recording
+    log_probs = recording.log_probs[11].astype(float)
+    entropy = -(np.exp(log_probs) * log_probs).sum()
+    for nats in (log_probs[recording.actions[11]], entropy):
+        assert f"{nats:.3g}".replace("-", "\N{MINUS SIGN}") in told
+    page.click('#tree-root button[data-value="value"]')
+    page.locator("#tree-list .node").first.click()
+    assert not page.is_visible('#readout dd[data-readout="offset"]')

@@ -7,7 +7,7 @@ import { boxOf, coverage, isWhole, nameOf, type Node } from "./tree";
 
 export interface Readout {
   element: HTMLElement;
-  show: (node: Node | null, levels: Level[], children: number) => void;
+  show: (node: Node | null, levels: Level[], children: number, offset: number) => void;
 }
 
 export function createReadout(): Readout {
@@ -15,25 +15,32 @@ export function createReadout(): Readout {
   const list = make("dl", { class: "numbers" });
   const rows = ROWS.map(({ id, name, about, read }) => {
     const value = make("dd", { "data-readout": id });
-    list.append(make("div", { title: about }, make("dt", {}, name), value));
-    return { value, read };
+    const element = make("div", { title: about }, make("dt", {}, name), value);
+    list.append(element);
+    return { element, value, read };
   });
   return {
     element: make("div", { id: "readout", class: "readout" }, title, list),
-    show: (node, levels, children) => {
+    show: (node, levels, children, offset) => {
       list.hidden = !node;
       if (!node) return setText(title, "Choose a node, here or in the 3-D view");
       const level = levels[node.level];
       setText(title, nameOf(node, level));
-      for (const { value, read } of rows) setText(value, read(node, level, children));
+      for (const { element, value, read } of rows) {
+        const text = read(node, level, children, offset);
+        element.hidden = !text;
+        setText(value, text);
+      }
     },
   };
 }
 
-const ROWS: { id: string; name: string; about: string; read: (node: Node, level: Level, children: number) => string }[] = [
+/** What can be read off a node; a row without text isn't shown. */
+const ROWS: { id: string; name: string; about: string; read: (node: Node, level: Level, children: number, offset: number) => string }[] = [
   { id: "place", name: "Place", about: "In the level's own grid", read: placeText },
   { id: "box", name: "Sees", about: "Its receptive field, pixels of the 84 × 84 input", read: boxText },
   { id: "relevance", name: "Relevance", about: "Signed, in units of what the tree explains", read: (node) => formatSigned(node.relevance) },
+  { id: "offset", name: "Log probability", about: "The root's relevance less the policy's entropy, which no place accounts for", read: offsetText },
   { id: "bias", name: "Of it, to biases", about: "Relevance that goes to constants, not to children", read: (node) => (node.total > 0 ? formatSigned(node.bias) : "none") },
   { id: "coverage", name: "Coverage", about: "Share of its relevance that the children shown hold", read: coverageText },
   { id: "held", name: "Held along the path", about: "Share of all evidence that reaches it along its path", read: (node) => formatShare(node.held) },
@@ -41,6 +48,11 @@ const ROWS: { id: string; name: string; about: string; read: (node: Node, level:
 
 function placeText(node: Node, level: Level): string {
   return isWhole(level) ? "everywhere" : `row ${node.row}, column ${node.column}`;
+}
+
+/** The target itself, at a root that is not all of it. */
+function offsetText(node: Node, _: Level, __: number, offset: number): string {
+  return node.parent || !offset ? "" : `${format(node.relevance + offset)} nats, after the policy's entropy of ${format(-offset)}`;
 }
 
 function boxText(node: Node, level: Level): string {

@@ -127,6 +127,7 @@ function toSaliency(arrays: Map<string, Tensor>): Map<string, Saliency> {
 function growTree(arrays: Map<string, Tensor>, { root, levels }: TreeAbout): () => Tree {
   const tensors = TREE_ARRAYS.map((name) => [name, need(arrays, `tree/${root}/${name}`)] as const);
   const counts = need(arrays, `tree/${root}/counts`);
+  const offsets = need(arrays, `tree/${root}/offset`);
   let grown: Tree | undefined;
-  return () => (grown ??= toTree(levels, counts.data, new Map(tensors.map(([name, { data }]) => [name, data]))));
+  return () => (grown ??= toTree(levels, counts.data, offsets.data, new Map(tensors.map(([name, { data }]) => [name, data]))));
 }

@@ -5,7 +5,7 @@ import type { TreeAbout } from "./format";
 const ROOTS: Record<string, { text: string; about: string }> = {
   attention: { text: "Attention, unit by unit", about: "Why the peaks of each attention map stand out, by way of the attention module's hidden units" },
   attention_direct: { text: "Attention, hidden units summed", about: "Why the peaks of each attention map stand out, straight from the last convolution" },
-  log_prob: { text: "Action", about: "What the chosen action's log probability owes to each place" },
+  log_prob: { text: "Action", about: "What the chosen action's log probability, the policy's entropy added, owes to each place" },
   margin: { text: "Action vs next best", about: "What the chosen action's lead over the next best owes to each place" },
   value: { text: "Value", about: "What the critic's estimate owes to each place" },
 };

@@ -15,6 +15,7 @@ export interface Tree extends Record<(typeof TREE_ARRAYS)[number], Numbers> {
   present: boolean[]; // levels that any node is at
   most: number; // children of any node
   starts: Uint32Array; // (T + 1): a step's nodes are starts[t] .. starts[t + 1] - 1
+  offsets: Numbers; // (T) the target less its root's relevance: minus the policy's entropy at log_prob, else 0
   ofMaps: boolean; // each attention map has roots of its own, ranked by themselves
 }
 
@@ -41,7 +42,7 @@ export interface Box {
   right: number;
 }
 
-export function toTree(levels: Level[], counts: Numbers, arrays: Map<string, Numbers>): Tree {
+export function toTree(levels: Level[], counts: Numbers, offsets: Numbers, arrays: Map<string, Numbers>): Tree {
   const starts = new Uint32Array(counts.length + 1);
   for (let t = 0; t < counts.length; t++) starts[t + 1] = starts[t] + counts[t];
   const columns = Object.fromEntries(arrays) as Record<(typeof TREE_ARRAYS)[number], Numbers>;
@@ -49,7 +50,7 @@ export function toTree(levels: Level[], counts: Numbers, arrays: Map<string, Num
   for (const level of columns.level) present[level] = true;
   let most = 1;
   for (const rank of columns.rank) most = Math.max(most, rank + 1);
-  return { ...columns, levels, present, most, starts, ofMaps: levels[0]?.name === MAP_LEVEL };
+  return { ...columns, levels, present, most, starts, offsets, ofMaps: levels[0]?.name === MAP_LEVEL };
 }
 
 /** The greatest number of children that any node of the trees has. */

@@ -50,10 +50,10 @@ export function createTreeView(recording: Recording, store: Store): HTMLElement 
     stage.draw(placed.drawing);
   });
   const update = () => {
-    const { tree, nodes, chosen } = current(recording, store);
+    const { t, tree, nodes, chosen } = current(recording, store);
     const { children, depth } = store.get();
     held.show(tree, nodes, children, depth);
-    readout.show(chosen, tree.levels, children);
+    readout.show(chosen, tree.levels, children, tree.offsets[t]);
     drawStage?.();
     drawList();
   };
