@@ -8,7 +8,6 @@ import argparse
 import json
 import math
 import os
-import re
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ from typing import Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.lifecycle import lock
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, read_last_row, read_status
 
 SILENT_MINUTES = 20  # a live run on another machine writes more often than that
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
 
 def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
     """The standing of each run; settings that aren't given are read from its folder."""
-    locks, standings = _locks(), []
+    locks, standings = lock.held_here(), []
     for folder, settings in runs:
         unreadable = ""
         try:
@@ -147,7 +147,7 @@ def _state(
     locks: Collection[tuple[int, int]],
 ) -> tuple[str, str]:
     """The state and its note. A `running` in status.json holds only while its process is alive."""
-    state, holder = recorded.get("state"), _holder(folder, locks)
+    state, holder = recorded.get("state"), _printable(lock.holder(folder, locks))
     process = f"pid {_printable(recorded.get('pid'))} on {_printable(recorded.get('host'))}"
     if state == "done":
         return "done", ""
@@ -169,30 +169,6 @@ def _state(
     if row or (folder / "status.json").exists():
         return "unreadable", "its status.json"
     return "not started", ""
-
-
-def _locks() -> set[tuple[int, int]]:
-    """Inode and process of every file lock on this machine."""
-    try:
-        lines = Path("/proc/locks").read_text().splitlines()
-    except OSError:
-        return set()
-    found = (re.search(r" (\d+) \w+:\w+:(\d+) ", line) for line in lines)
-    return {(int(match[2]), int(match[1])) for match in found if match}
-
-
-def _holder(folder: Path, locks: Collection[tuple[int, int]]) -> str:
-    """How the holder of a run's lock describes itself; "" if no process of this machine holds it.
-
-    /proc/locks is searched by inode and pid, not by device: overlays and btrfs number these
-    differently.
-    """
-    try:
-        holder = _printable((folder / "lock").read_text(errors="replace").strip())
-        pid = int(holder.split()[1])
-        return holder if ((folder / "lock").stat().st_ino, pid) in locks else ""
-    except (OSError, ValueError, IndexError):
-        return ""
 
 
 def _minutes_silent(folder: Path) -> float:

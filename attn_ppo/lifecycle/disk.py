@@ -1,6 +1,7 @@
 """Files that are whole or not there, and what to say of a disk that doesn't take them."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield pending
         with open(pending, "rb+") as file:
-            os.fsync(file.fileno())
+            sync(file.fileno())
         os.replace(pending, path)
     finally:
         with contextlib.suppress(OSError):
@@ -38,9 +39,18 @@ def sync_folder(folder: Path) -> None:
     """Makes renames within a folder survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)
+
+
+def sync(handle: int) -> None:
+    """fsync, where the file system has it: some network file systems don't, or not for folders."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 def check_writable(folders: Iterable[Path]) -> None:

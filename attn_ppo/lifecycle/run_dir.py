@@ -6,7 +6,6 @@ cuts them back to where its checkpoint was made.
 
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import os
@@ -19,7 +18,8 @@ from typing import IO, Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
-from attn_ppo.lifecycle.disk import disk_error, write_atomically
+from attn_ppo.lifecycle.disk import disk_error, sync, write_atomically
+from attn_ppo.lifecycle.lock import RunLock
 
 METRICS = (
     "update",
@@ -58,8 +58,7 @@ class RunDir:
         check_identity(self.folder, settings)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 held until close()
-            self._take_lock()
+            self._lock = RunLock(self.folder)
             write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
             self._files = {
                 name: _open_table(self.folder / name, columns) for name, columns in _TABLES.items()
@@ -67,23 +66,11 @@ class RunDir:
         except OSError as error:
             raise disk_error(self.folder, error) from None
 
-    def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another process"
-            self._lock.close()
-            raise RunError(ExitCode.BUSY, f"{self.folder} is being run by {holder}") from None
-        self._lock.truncate(0)
-        self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}")
-        self._lock.flush()
-
     def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows for metrics.csv or episodes.csv, on their way to the disk when this returns.
 
-        Raises RunError where the disk doesn't take them, ValueError for a column that the table
-        doesn't have: a number would silently be lost.
+        Raises RunError where the disk doesn't take them or the folder isn't ours any more,
+        ValueError for a column that the table doesn't have: a number would silently be lost.
         """
         file, columns = self._files[table]
         for row in rows:
@@ -91,15 +78,20 @@ class RunDir:
                 raise ValueError(f"{table} has no column {', '.join(sorted(unknown))}")
         text = _lines([row[c] for c in columns] for row in rows)
         try:
+            self._lock.check()
             file.write(text)
             file.flush()
         except OSError as error:
             raise disk_error(self.folder / table, error, len(text)) from None
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of each table, all of them safely on the disk: what a checkpoint remembers."""
+        """Bytes of each table, all of them safely on the disk: what a checkpoint remembers.
+
+        Raises RunError where the folder isn't ours any more, and a checkpoint mustn't be made.
+        """
+        self._lock.check()
         for file, _ in self._files.values():
-            os.fsync(file.fileno())
+            sync(file.fileno())
         return {name: file.tell() for name, (file, _) in self._files.items()}
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
@@ -118,7 +110,11 @@ class RunDir:
                 self._files[name] = _begin_table(file, _TABLES[name])
 
     def write_status(self, state: str, **facts: Any) -> None:
-        """Merges into status.json; `state` is one of running, done, failed, preempted."""
+        """Merges into status.json; `state` is one of running, done, failed, preempted.
+
+        Raises RunError where the folder isn't ours any more.
+        """
+        self._lock.check()
         mark_status(self.folder, state, pid=os.getpid(), host=socket.gethostname(), **facts)
 
     def __enter__(self) -> "RunDir":
@@ -130,7 +126,8 @@ class RunDir:
             code, text = describe(error)
             state = "preempted" if code == ExitCode.PREEMPTED else "failed"
             cause = text.partition("\n")[0].removeprefix("error: ")
-            with contextlib.suppress(OSError):  # a full disk: the error itself says so
+            # a full disk, another's folder by now: the error itself says so
+            with contextlib.suppress(OSError, RunError):
                 self.write_status(state, cause=cause, exit_code=int(code))
         self.close()
 

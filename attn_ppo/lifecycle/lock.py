@@ -1,0 +1,116 @@
+"""Who has a run folder: one process at a time, on every file system.
+
+flock decides where it works. Where it fails (Lustre without its flock option, some NFS and FUSE),
+or would hold on one machine only (NFS with nolock), lease.py does.
+"""
+
+import errno
+import fcntl
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle import lease
+from attn_ppo.lifecycle.lease import Lease
+
+NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+ON_ONE_MACHINE = {"nolock", "local_lock=all", "local_lock=flock", "localflock", "nobrl"}
+
+
+class RunLock:
+    """A folder that no other process has, until it is closed."""
+
+    def __init__(self, folder: Path):
+        """Raises RunError where another process has the folder, OSError of the disk.
+
+        Takes up to lease.STALE_SECONDS where a process of another machine had it last, on a lease.
+        """
+        self._folder, self._lease = folder, None
+        self._file = open(folder / "lock", "a+")  # noqa: SIM115 held until close()
+        try:
+            flocked = self._flock()
+            if not flocked or lease.newest(folder):  # as of a machine where flock fails
+                self._lease = Lease(folder)
+        except lease.Taken as error:
+            self._file.close()
+            raise _busy(folder, str(error)) from None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _flock(self) -> bool:
+        """Whether flock keeps every other process out. Raises Taken."""
+        if flock_is_local(self._folder, _mountinfo()):
+            return False
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            raise lease.Taken(self._file.read().strip()) from None
+        except OSError as error:
+            if error.errno in NO_FLOCK:
+                return False
+            raise
+        self._file.truncate(0)
+        self._file.write(lease.this_process())
+        self._file.flush()
+        return True
+
+    def check(self) -> None:
+        """Raises RunError where another process took the folder, as this one seemed dead."""
+        if self._lease and not self._lease.is_ours():
+            raise _busy(self._folder, lease.holder(self._folder))
+
+    def close(self) -> None:
+        """Gives the folder back."""
+        if self._lease:
+            self._lease.close()
+        self._file.close()
+
+
+def flock_is_local(folder: Path, mountinfo: str) -> bool:
+    """Whether flock on `folder` is told only to processes of this machine, by /proc's mountinfo."""
+    found, options = "", ""
+    for line in mountinfo.splitlines():
+        fields, _, after = line.partition(" - ")
+        mount = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
+        if folder.resolve().is_relative_to(mount) and len(mount) >= len(found):
+            found, options = mount, after.split()[-1]
+    return not ON_ONE_MACHINE.isdisjoint(options.split(","))
+
+
+def held_here() -> set[tuple[int, int]]:
+    """Inode and process of every file lock on this machine."""
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return set()
+    found = (re.search(r" (\d+) \w+:\w+:(\d+) ", line) for line in lines)
+    return {(int(match[2]), int(match[1])) for match in found if match}
+
+
+def holder(folder: Path, held: Collection[tuple[int, int]]) -> str:
+    """How the process that has a folder describes itself; "" if none is known to. Locks nothing.
+
+    /proc/locks is searched by inode and pid, not by device: overlays and btrfs number these
+    differently.
+    """
+    try:
+        said = (folder / "lock").read_text(errors="replace").strip()
+        if ((folder / "lock").stat().st_ino, int(said.split()[1])) in held:
+            return said
+    except (OSError, ValueError, IndexError):
+        pass
+    return lease.holder(folder)
+
+
+def _mountinfo() -> str:
+    try:
+        return Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return ""
+
+
+def _busy(folder: Path, holder: str) -> RunError:
+    return RunError(ExitCode.BUSY, f"{folder} is being run by {holder or 'another process'}")

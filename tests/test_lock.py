@@ -1,0 +1,330 @@
+"""One process a run folder, also on file systems where flock fails, by a file with a pulse."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from starting import COMMAND, wait_for
+
+from attn_ppo import status
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle import lease
+from attn_ppo.lifecycle.lease import Lease, Taken
+from attn_ppo.lifecycle.lock import RunLock, flock_is_local
+from attn_ppo.lifecycle.run_dir import RunDir, read_status
+
+FAILS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]
+ROW = {"env_steps": 8, "env_index": 3, "episode_return": -21.0, "episode_length": 764}
+
+
+@pytest.fixture
+def no_flock(monkeypatch, request):
+    """As on a file system where flock fails."""
+
+    def flock(*_):
+        raise OSError(getattr(request, "param", errno.ENOSYS), "not here")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A pulse of 20 a second, and half a second without one is the end."""
+    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.5)
+
+
+def elsewhere(monkeypatch, name: str = "another") -> None:
+    """From here on this process is on another machine, as far as leases tell."""
+    monkeypatch.setattr(lease, "_machine", lambda: name)
+
+
+def holder_in(folder: Path) -> str:
+    return lease.holder(folder)
+
+
+@pytest.mark.parametrize("no_flock", FAILS, indirect=True, ids=errno.errorcode.get)
+@pytest.mark.usefixtures("no_flock")
+def test_without_flock_one_process_at_a_time(tmp_path):
+    first = RunLock(tmp_path)
+    for _ in range(2):
+        with pytest.raises(RunError, match=f"is being run by pid {os.getpid()} on ") as told:
+            RunLock(tmp_path)
+        assert told.value.code == ExitCode.BUSY
+    first.close()
+    assert holder_in(tmp_path) == ""
+    second = RunLock(tmp_path)
+    second.check()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lease.2", "lock"]
+    second.close()
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_other_faults_of_flock_are_the_disks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="broken"):
+        RunLock(tmp_path)
+    assert not list(tmp_path.glob("lease.*"))
+
+
+def test_a_lease_says_who_has_it(tmp_path):
+    held = Lease(tmp_path)
+    said = json.loads((tmp_path / "lease.1").read_text())
+    assert said["holder"].startswith(f"pid {os.getpid()} on ")
+    assert said["process"][1] == os.getpid()
+    assert said["time"][:2] == "20"
+    held.close()
+    assert json.loads((tmp_path / "lease.1").read_text())["holder"] == ""
+
+
+def test_a_lease_ends_when_the_next_number_is_there_or_it_is_gone(tmp_path):
+    for path, made in ((tmp_path / "lease.2", True), (tmp_path / "lease.3", False)):
+        held = Lease(tmp_path)
+        assert held.is_ours()
+        path.write_text("") if made else path.unlink()
+        assert not held.is_ours()
+        held.close()
+        (tmp_path / "lease.2").write_text('{"holder": ""}')
+
+
+@pytest.mark.usefixtures("no_flock")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_process_of_this_machine_keeps_nothing_a_stopped_one_does(how, tmp_path):
+    code = "import sys, time; from pathlib import Path; from attn_ppo.lifecycle.lease import Lease;"
+    code += "lease = Lease(Path(sys.argv[1])); print('held', flush=True); time.sleep(99)"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        process.send_signal(how)
+        if how == signal.SIGKILL:
+            process.wait()
+            RunLock(tmp_path).close()
+        else:
+            with pytest.raises(RunError, match=f"is being run by pid {process.pid} on "):
+                RunLock(tmp_path)
+            process.kill()
+
+
+def test_a_pid_that_begins_anew_is_another_process(tmp_path):
+    held = Lease(tmp_path)
+    path = tmp_path / "lease.1"
+    said = json.loads(path.read_text())
+    said["process"][2] = "1"  # as if this process had taken over the pid of one that died
+    path.write_text(json.dumps(said))
+    Lease(tmp_path).close()
+    assert not held.is_ours()
+    held.close()
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_machines_live_lease_is_seen_by_its_pulse(tmp_path, monkeypatch, capsys):
+    held = Lease(tmp_path)
+    elsewhere(monkeypatch)
+    began = time.monotonic()
+    with pytest.raises(Taken, match=f"pid {os.getpid()} on "):
+        Lease(tmp_path)
+    assert time.monotonic() - began < 0.5
+    assert "waiting up to 0 s for a sign of life" in capsys.readouterr().out
+    assert held.is_ours()
+    held.close()
+    Lease(tmp_path).close()  # given back: at once
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"holder": "me", "process": 7}', b"\xff"])
+def test_a_lease_that_says_nothing_is_waited_for(said, tmp_path):
+    (tmp_path / "lease.7").write_bytes(said)
+    began = time.monotonic()
+    held = Lease(tmp_path)
+    assert time.monotonic() - began >= 0.5
+    assert [path.name for path in tmp_path.iterdir()] == ["lease.8"]
+    held.close()
+
+
+@pytest.mark.usefixtures("quick", "no_flock", "in_empty_folder")
+def test_a_run_that_was_suspended_too_long_writes_nothing_more(settings_of, monkeypatch):
+    settings = settings_of()
+    slept = RunDir(settings)
+    assert slept._lock._lease
+    slept._lock._lease._over.set()  # no pulse
+    elsewhere(monkeypatch)
+    other = RunDir(settings)
+    other.write_status("running", total_steps=7)
+
+    def files() -> dict[Path, bytes]:
+        found = (path for path in settings.folder.iterdir() if path.suffix != ".2")  # the pulse
+        return {path: path.read_bytes() for path in found}
+
+    before = files()
+    for write in (
+        lambda: slept.append("episodes.csv", [ROW]),
+        slept.sizes,
+        lambda: slept.write_status("done"),
+    ):
+        with pytest.raises(RunError, match="is being run by pid") as told:
+            write()
+        assert told.value.code == ExitCode.BUSY
+    slept.__exit__(None, told.value, None)  # records no failure in what is another's folder
+    assert files() == before
+    assert read_status(settings.folder)["state"] == "running"
+    other.append("episodes.csv", [ROW])
+    other.close()
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_many_that_race_for_a_stale_lease_one_gets_it(tmp_path, monkeypatch):
+    for _ in range(20):
+        (tmp_path / "lease.3").write_text('{"holder": "pid 7 on gone", "process": ["gone", 7, ""]}')
+        monkeypatch.setattr(lease, "STALE_SECONDS", 0.02)
+        gate, found = threading.Barrier(8), []
+
+        def race(gate=gate, found=found) -> None:
+            gate.wait()
+            try:
+                found.append(Lease(tmp_path))
+            except Taken as error:
+                found.append(str(error))
+
+        racers = [threading.Thread(target=race) for _ in range(8)]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        winners = [each for each in found if isinstance(each, Lease)]
+        assert len(winners) == 1
+        assert winners[0].is_ours()
+        assert set(found) - set(winners) <= {lease.this_process(), ""}
+        winners[0].close()
+        (tmp_path / "lease.4").unlink()
+
+
+def test_who_was_slow_to_take_a_stale_lease_finds_it_long_taken(tmp_path, monkeypatch):
+    """Between looking and creating, others took it, gave it back, and one took the next."""
+    lease_at_last: list[Lease] = []
+    real_open = os.open
+
+    def slow_open(path, flags, *rest):
+        if str(path).endswith("lease.4"):
+            monkeypatch.setattr(os, "open", real_open)
+            Lease(tmp_path).close()  # 4
+            lease_at_last.append(Lease(tmp_path))  # 5, which clears 4 away
+            assert [each.name for each in tmp_path.iterdir()] == ["lease.5"]
+        return real_open(path, flags, *rest)
+
+    (tmp_path / "lease.3").write_text('{"holder": ""}')
+    monkeypatch.setattr(os, "open", slow_open)
+    with pytest.raises(Taken, match=f"pid {os.getpid()} on "):
+        Lease(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["lease.5"]
+    assert lease_at_last[0].is_ours()
+    lease_at_last[0].close()
+
+
+def test_where_flock_works_a_lease_of_elsewhere_counts_too(tmp_path):
+    held = Lease(tmp_path)  # of a machine that mounted the disk without flock
+    with pytest.raises(RunError, match="is being run by"):
+        RunLock(tmp_path)
+    held.close()
+    both = RunLock(tmp_path)
+    with pytest.raises(Taken):
+        Lease(tmp_path)
+    both.close()
+
+
+MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
+40 22 0:40 / /home rw - nfs4 server:/home rw,vers=4.2,local_lock=none,addr=10.0.0.1
+41 22 0:41 / /old rw - nfs server:/old rw,vers=3,nolock,local_lock=all,addr=10.0.0.1
+42 22 0:42 / /scratch rw - lustre 10.0.0.1@tcp:/scratch rw,checksum,localflock
+43 22 0:43 / /work rw - lustre 10.0.0.1@tcp:/work rw,checksum,flock
+44 22 0:44 / /my\040disk rw - cifs //server/my rw,nobrl
+45 41 8:2 / /old/fast rw - xfs /dev/sdb1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "local"),
+    {
+        "/runs": False,
+        "/home/me/runs": False,
+        "/old/runs": True,
+        "/older/runs": False,
+        "/scratch/me/runs": True,
+        "/work/me/runs": False,
+        "/my disk/runs": True,
+        "/old/fast/runs": False,
+    }.items(),
+)
+def test_mounts_where_flock_tells_no_other_machine(folder, local):
+    assert flock_is_local(Path(folder), MOUNTS) is local
+
+
+@pytest.mark.usefixtures("no_flock", "quick", "in_empty_folder")
+def test_status_knows_who_has_a_lease(settings_of, monkeypatch, capsys):
+    settings = settings_of()
+    run_dir = RunDir(settings)
+    run_dir.write_status("running")
+
+    def state() -> tuple[str, str]:
+        (standing,) = status.look([(settings.folder, settings)])
+        return standing.state, standing.note
+
+    who = lease.this_process()
+    assert state() == ("running", who)
+    run_dir.write_status("preempted")  # of the last time: it is being resumed
+    elsewhere(monkeypatch)
+    assert state() == ("running", who)
+    run_dir.close()
+    assert state() == ("preempted", "")
+    elsewhere(monkeypatch, "a third")
+    path = settings.folder / "lease.1"
+    path.write_text(path.read_text().replace('"holder": ""', f'"holder": "{who}"'))
+    assert state() == ("running", who)
+    os.utime(path, (time.time() - 1, time.time() - 1))
+    assert state() == ("preempted", "")
+    assert capsys.readouterr().out == ""
+
+
+SHIM = """
+#include <errno.h>
+int flock(int file, int how) { (void)file, (void)how; errno = ENOSYS; return -1; }
+"""
+
+
+@pytest.mark.slow
+def test_a_run_where_flock_fails(in_empty_folder):
+    """Runs whole, one at a time, and again right after a kill: a real flock that isn't there."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("g++")
+    if not compiler:
+        pytest.skip("no C compiler to build a flock that fails")
+    (in_empty_folder / "flock.c").write_text(SHIM)
+    shim = in_empty_folder / "flock.so"
+    build = [compiler, "-xc", "-shared", "-fPIC", "flock.c", "-o", str(shim)]
+    subprocess.run(build, check=True)
+    environment = os.environ | {"LD_PRELOAD": str(shim)}
+    command = [*COMMAND, "total_steps=640", "evaluation.episodes=0", "checkpoint.every_updates=2"]
+    folder = in_empty_folder / "runs/default/Breakout/lambda=0/seed=0"
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    wait_for(lambda: (folder / "checkpoint.pt").exists())
+    other = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert other.returncode == ExitCode.BUSY == 5
+    assert f"is being run by pid {first.pid} on" in other.stderr
+    first.kill()
+    first.wait()
+    assert (folder / "lease.1").exists()
+    last = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert last.returncode == 0, last.stderr
+    assert "resuming after update" in last.stdout + last.stderr
+    assert read_status(folder)["state"] == "done"
