@@ -4,7 +4,7 @@ import pytest
 from dry_run import check_refused
 
 from attn_ppo import schema
-from attn_ppo.atari.games import known
+from attn_ppo.atari.games import known, named
 from attn_ppo.errors import ConfigError
 from attn_ppo.launch.command_line import parse
 
@@ -14,10 +14,9 @@ pytest_plugins = "dry_run"
 MISTAKES = {
     # games
     "env=Brekout": ["env=Brekout", "nearest: Breakout"],
-    "env=breakout": ["nearest: Breakout"],
     "env=ALE/Breakout-v5": ["env=ALE/Breakout-v5", "nearest: Breakout"],
     "env=PongNoFrameskip-v4": ["nearest: Pong"],
-    "env=space_invaders": ["nearest: SpaceInvaders"],
+    "env=space_invader": ["nearest: SpaceInvaders"],
     "env=CartPole-v1": ["env=CartPole-v1", "single-player game"],
     "env=Combat": ["env=Combat", "single-player game"],
     "env=Joust": ["env=Joust", "single-player game"],
@@ -190,6 +189,13 @@ def test_mistakes_of_several_arguments(line, dry_run):
 def test_no_line_of_a_message_is_endless():
     printed = str(ConfigError("k" * 999, "v" * 999, "a\n" * 999, "seed")).split("\n")
     assert [len(line) for line in printed] == [7 + 80 + 1 + 80 + 15, 9 + 500, 13]
+
+
+def test_every_game_is_known_under_its_other_names():
+    games = known()
+    for game, rom in games.items():
+        assert named(game) == named(game.lower()) == named(game.upper()) == game
+        assert named(rom) == named(rom.replace("_", "-")) == game
 
 
 def test_every_game_is_found_under_its_other_names():

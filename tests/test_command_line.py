@@ -36,6 +36,15 @@ def test_the_sweep_of_the_readme():
     assert str(asked.configs[17].folder) == "runs/default/MsPacman/lambda=0.005/seed=2"
 
 
+@pytest.mark.parametrize("text", ["mspacman", "ms_pacman", "ms-pacman", "Ms_Pacman", "'MS PACMAN'"])
+def test_a_game_in_any_spelling_is_the_same_run(text):
+    asked = parse(["-m", f"env={text},breakout"])
+    assert [c.env for c in asked.configs] == ["MsPacman", "Breakout"]
+    assert str(asked.configs[0].folder) == "runs/default/MsPacman/lambda=0/seed=0"
+    with pytest.raises(ConfigError, match="two would share runs/default/MsPacman"):
+        sweep.check_folders(parse(["-m", f"env={text},MsPacman"]).configs)
+
+
 def test_the_papers_sweep():
     asked = parse(["-m", "experiment=paper"])
     assert len({c.folder for c in asked.configs}) == 180

@@ -18,7 +18,7 @@ from attn_ppo.launch.worker import Worker
 from attn_ppo.lifecycle.run_dir import read_status
 
 TRAINED_SOON = ["ppo.num_epochs=1", "evaluation.episodes=0"]
-SWEEP = ["-m", "env=Breakout,Pong", "lambda=0,0.005", "total_steps=64", *TRAINED_SOON]
+SWEEP = ["-m", "env=breakout,Pong", "lambda=0,0.005", "total_steps=64", *TRAINED_SOON]
 FAULTS = Path(__file__).parent / "faults"
 SECOND = RUN.with_name("seed=1")
 

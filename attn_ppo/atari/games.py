@@ -1,6 +1,7 @@
 """The games that can be played, by their ALE names, with their ROMs and actions."""
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def known() -> dict[str, str]:
     # an exception; they aren't registered.
     specs = [s for s in gymnasium.registry.values() if s.namespace == "ALE" and s.version == 5]
     return {spec.name: spec.kwargs["game"] for spec in specs}
+
+
+def named(text: str) -> str:
+    """The ALE name of a game in another spelling: MsPacman for ms_pacman, ms-pacman or MSPACMAN.
+
+    What is no game's name comes back as it is.
+    """
+    by_letters = {name.lower(): name for name in known()}
+    return by_letters.get(re.sub(r"[ _-]", "", text.lower()), text)
 
 
 def rom_id(game: str) -> str:

@@ -30,7 +30,6 @@ from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
 
 _FLAGS = "key=value, -m (a sweep), --help, --version, --cfg job"
 _CFG = ("job", "hydra", "all")
-_GAMES = "a single-player game by its ALE name, such as Breakout, MsPacman or Pong"
 _ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's nodes may have other devices
 JOBS = schema.Range(1, 1_024)
 
@@ -145,7 +144,8 @@ def _config(point: tuple[str, ...]) -> RunConfig:
         for section in sections:
             target = target[section]
         target[leaf] = override.value()
-    schema.check_choice("env", str(values["env"]), games.known(), allowed=_GAMES)
+    values["env"] = games.named(str(values["env"]))
+    schema.check_choice("env", values["env"], games.known(), allowed=config.Game.description)
     return config.from_dict(values)
 
 

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from attn_ppo import config
+from attn_ppo.atari import games
 from attn_ppo.errors import ExitCode
 from attn_ppo.launch import gpus, parent, slurm
 from attn_ppo.lifecycle.run_dir import FINAL, mark_status, read_status
@@ -45,6 +46,7 @@ class Worker:
         """
         values = OmegaConf.to_container(cfg)
         assert isinstance(values, dict)
+        values["env"] = games.named(str(values["env"]))
         settings = config.from_dict({str(key): value for key, value in values.items()})
         folder = settings.folder
         requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
