@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.env_checks import check_arguments, checked_actions
 from attn_ppo.atari.games import action_names, rom_id
+from attn_ppo.atari.score_wrap import mended
 from attn_ppo.atari.step import Episode, Step
 from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
 
@@ -84,7 +85,7 @@ class AtariEnvs:
             anchor_steps=anchor_steps,
         )
 
-        self.num_envs = int(num_envs)
+        self._game, self.num_envs = game, int(num_envs)
         self.action_names = action_names(game)
         self.num_actions = len(self.action_names)
         # (N,) emulator frames since each game began, the presses at its reset included
@@ -188,7 +189,8 @@ class AtariEnvs:
     def _receive(self, anchors_due: np.ndarray) -> Step:
         """Finishes a step; where a game ends in `anchors_due` (N,), the next has a new seed."""
         env = self._backend()
-        obs, raw_rewards, ended, _, info = env.recv()
+        obs, shown, ended, _, info = env.recv()
+        raw_rewards = mended(shown, self._game)
 
         begun = _first_frame(info)
         game_over = begun != self._begun
