@@ -185,12 +185,13 @@ def test_losses_and_gradients_equal_the_peers(peer):
         assert parameter.grad.abs().max() > 1e-6
 
 
-def test_lambda_times_attention_entropy_is_added():
+@pytest.mark.parametrize(("maps", "entropy"), [(2, 7.783641), (0, 0)])  # 2 ln 49; no attention
+def test_lambda_times_attention_entropy_is_added(maps, entropy):
     class Uniform(nn.Module):
         def forward(self, obs: Tensor) -> Output:
             batch = len(obs)
             policy = torch.full((batch, 2), 0.5).log()
-            return Output(policy, torch.zeros(batch), torch.full((batch, 2, 7, 7), 1 / 49))
+            return Output(policy, torch.zeros(batch), torch.full((batch, maps, 7, 7), 1 / 49))
 
     half, zeros = torch.full((4,), 0.5).log(), torch.zeros(4)
     advantages = torch.tensor([1.0, -1, 1, -1])
@@ -202,8 +203,8 @@ def test_lambda_times_attention_entropy_is_added():
     with_it, metrics = ppo_loss(
         Uniform(), batch, settings, lambda_=0.1, clip_range=torch.tensor(0.2)
     )
-    assert metrics["attention_entropy"].item() == pytest.approx(7.783641)  # 2 ln 49
-    assert (with_it - without).item() == pytest.approx(0.7783641)
+    assert metrics["attention_entropy"].item() == pytest.approx(entropy)
+    assert (with_it - without).item() == pytest.approx(0.1 * entropy)
     assert without.item() == pytest.approx(-0.01 * 0.693147)  # -ent_coef * ln 2
 
 

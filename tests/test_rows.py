@@ -7,7 +7,8 @@ import torch
 from starting import rows as table
 
 from attn_ppo.atari.envs import Episode
-from attn_ppo.lifecycle.rows import Rows
+from attn_ppo.errors import RunError
+from attn_ppo.lifecycle.rows import FINITE, Rows
 from attn_ppo.lifecycle.run_dir import RunDir
 
 LEARNED: tuple[str, ...] = (
@@ -82,3 +83,27 @@ def test_the_last_100_games_outlast_an_interruption(run_dir, settings_of):
     after = Rows(settings_of(), run_dir, [], after.state())
     # The first three have left: (97 * 1 + 3 * 5) / 100 and (97 * 10 + 3 * 50) / 100.
     assert write(after, 5, games(3, 5, 50)) == (1.12, 11.2)
+
+
+def test_without_attention_its_entropy_is_nan_and_no_fault(in_empty_folder, settings_of):  # noqa: ARG001
+    class Sent(list):
+        def write(self, row):
+            self.append(row)
+
+    settings, sent = settings_of("attention.gate=none"), Sent()
+    run_dir = RunDir(settings)
+    rows = Rows(settings, run_dir, [sent])
+    metrics = {name: torch.tensor(0.0) for name in LEARNED}
+    row = rows.write(1, [], metrics, 1e-3)
+    run_dir.close()
+    (written,) = table(run_dir.folder / "metrics.csv")
+    assert (written["attention_entropy"], written["policy_entropy"]) == ("nan", "0.0")
+    assert math.isnan(row["attention_entropy"])
+    assert math.isnan(sent[0]["attention_entropy"])
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_a_loss_that_isn_t_finite_ends_the_run(run_dir, settings_of, name):
+    metrics = dict.fromkeys(LEARNED, torch.tensor(0.5)) | {name: torch.tensor(math.nan)}
+    with pytest.raises(RunError, match=f"{name} is nan at update 7"):
+        Rows(settings_of(), run_dir, []).write(7, [], metrics, 1e-3)

@@ -10,7 +10,8 @@ import torch
 from starting import COMMAND, RUN, rows, run_command, train, wait_for
 
 from attn_ppo import evaluate as evaluation
-from attn_ppo import ppo
+from attn_ppo import ppo, status
+from attn_ppo.lifecycle import wandb_mirror
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -54,6 +55,24 @@ def test_a_run_leaves_its_files_and_runs_once():
     other = train(*words, "total_steps=640")
     assert other.returncode == 2
     assert "total_steps=320" in other.stderr
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_without_attention_there_is_no_attention_entropy():
+    done = train("lambda=0", "total_steps=64", "attention.gate=none")
+    assert done.returncode == 0, done.stderr
+    assert "attention entropy -" in done.stderr
+    folder = RUN.parent.parent / "lambda=0" / "seed=0"
+    assert [row["attention_entropy"] for row in rows(folder / "metrics.csv")] == ["nan", "nan"]
+    result = json.loads((folder / "evaluation.json").read_text())
+    assert (result["attention_entropy"], result["attention_entropy_per_map"]) == (None, [])
+    assert wandb_mirror.of_evaluation(result).keys() == {
+        "evaluation/score_mean",
+        "evaluation/score_std",
+        "evaluation/episodes",
+    }
+    (standing,) = status.look([(folder, None)])
+    assert status.result(standing)[1] == "-"
 
 
 @pytest.mark.usefixtures("in_empty_folder")

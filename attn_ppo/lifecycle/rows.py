@@ -39,6 +39,7 @@ class Rows:
     ):
         self._inexact_resumes = inexact_resumes
         self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks
+        self._attends = settings.attention.gate != "none"
         recent = saved["recent"] if saved else []
         self._recent = deque(recent, maxlen=RECENT_GAMES)
         self._row_began = time.monotonic()
@@ -55,7 +56,8 @@ class Rows:
 
         Raises RunError where the disk doesn't take it, or where a loss isn't finite.
         `episodes` are the games that finished at each of its steps. Metrics come to the host in
-        one copy and keep 9 digits, all that float32 holds.
+        one copy and keep 9 digits, all that float32 holds. Without attention its entropy is nan:
+        the 0 of the loss would read as perfectly sharp.
         """
         games = self._episode_rows(number - 1, episodes)
         self._recent.extend((game["episode_return"], game["episode_length"]) for game in games)
@@ -71,11 +73,13 @@ class Rows:
         row = {"update": number, "env_steps": env_steps, "frames": env_steps * FRAMES_PER_STEP}
         row |= {key: float(f"{value:.9g}") for key, value in values.items()}
         row["inexact_resumes"] = self._inexact_resumes
+        if not self._attends:
+            row["attention_entropy"] = math.nan
         self._run_dir.append("episodes.csv", games)
         self._run_dir.append("metrics.csv", [row])
         for sink in self._sinks:
             sink.write(row)
-        _check_finite(row)
+        _check_finite(number, values)
         return row
 
     def state(self) -> RowsState:
@@ -104,8 +108,8 @@ class Rows:
         ]
 
 
-def _check_finite(row: Mapping[str, float]) -> None:
+def _check_finite(number: int, values: Mapping[str, float]) -> None:
     for key in FINITE:
-        if not math.isfinite(row[key]):
-            reason = f"{key} is {row[key]} at update {row['update']}"
+        if not math.isfinite(values[key]):
+            reason = f"{key} is {values[key]} at update {number}"
             raise RunError(ExitCode.NOT_FINITE, reason)

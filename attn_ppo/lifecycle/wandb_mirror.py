@@ -5,6 +5,7 @@ to end a run. How W&B is started and ended is in wandb_session.py.
 """
 
 import csv
+import math
 import queue
 import secrets
 import shlex
@@ -93,7 +94,8 @@ class WandbMirror:
             say(f"W&B: records nothing, {cause}; metrics.csv has it all")
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Sends the row of one `update`; nan and infinities arrive as such. Never waits."""
+        """Sends the row of one `update`; nan and infinities arrive as such, but for the attention
+        entropy of an agent without attention, which is left out. Never waits."""
         if self._run is None or self._trouble_reported:
             return
         self._rows.put(dict(row))
@@ -202,7 +204,7 @@ def of_run(
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
     """The part of evaluation.json that goes into a W&B run's summary."""
     keys = ("score_mean", "score_std", "attention_entropy", "episodes")
-    return {f"evaluation/{key}": result[key] for key in keys if key in result}
+    return {f"evaluation/{key}": result[key] for key in keys if result.get(key) is not None}
 
 
 def _recorded(folder: Path) -> list[dict[str, Any]]:
@@ -227,6 +229,8 @@ def _with_films(row: dict[str, Any]) -> dict[str, Any]:
     """A row as W&B takes it: paths become videos; those of files that have gone are left out."""
     import wandb
 
+    if math.isnan(row.get("attention_entropy", 0)):
+        row = {key: value for key, value in row.items() if key != "attention_entropy"}
     paths = _paths(row)
     films = {key: wandb.Video(path) for key, path in paths.items() if path.exists()}
     return {key: value for key, value in row.items() if key not in paths} | films
