@@ -85,7 +85,7 @@ class AttentionSettings:
     """The attention module; `gate=none` is the plain Nature CNN without one."""
 
     gate: Annotated[str, OneOf(GATES)]
-    """What turns scores into weights; with `none` there is no attention: the plain Nature CNN."""
+    """What turns scores into weights; `none`: no attention, the plain Nature CNN, entropy nan."""
     maps: Annotated[int, Range(1, 64)]
     """Attention maps, K; the features are weighted by their sum."""
     hidden: Annotated[int, Range(1, 65_536)]
