@@ -85,8 +85,10 @@ def device_for(settings: RunConfig) -> torch.device:
 def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
     """A run's settings, its network as last saved, on the CPU, and its agent steps so far.
 
+    From here on torch computes with no more threads than this process has processors.
     Raises ConfigError or RunError where the folder has no readable config.yaml or checkpoint.
     """
+    devices.limit_threads()
     settings = config.read(folder / "config.yaml")
     saved = saved_runs.load(folder)
     if saved is None:

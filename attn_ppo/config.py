@@ -30,7 +30,7 @@ FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as 
 
 # Settings that earlier versions did not have, with the values that their runs had in effect.
 EARLIER = {
-    "compute": {"backend": "torch", "precision": "fp32"},
+    "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
     "videos": {"every_updates": 0},
 }
@@ -108,12 +108,15 @@ class ProtocolSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """What computes the network (backends.py), and the precision of its large layers."""
+    """What computes the network (backends.py), the precision of its large layers, and the threads."""
 
     backend: Literal["auto", "kernels", "torch", "compile"]
     """`kernels` are ours, for CPUs; `torch` has PyTorch's operators; `auto`: the fastest here."""
     precision: Literal["fp32", "bf16"]
     """Of the large layers; heads and loss are fp32. `kernels` take fp32 only."""
+    threads: Annotated[str, Matches("auto|[1-9][0-9]{0,2}", "auto, or a number from 1 to 999")]
+    """`auto`: those that the run began with, for a new one its share of the processors. Other
+    threads make other last bits."""
 
 
 @dataclass(frozen=True)
@@ -250,9 +253,12 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """The settings, by dotted key, that decide what the run computes: not W&B, videos or saving."""
+    """The settings, by dotted key, that decide what the run computes: not W&B, videos or saving.
+
+    Nor threads, which `auto` leaves to the machine: the checkpoint knows how many (resume.py).
+    """
     flat = flatten(as_dict(config))
-    elsewhere = ("wandb.", "videos.", "checkpoint.every_updates", "checkpoint.resume")
+    elsewhere = ("wandb.", "videos.", "checkpoint.every", "checkpoint.resume", "compute.threads")
     return {k: v for k, v in flat.items() if not k.startswith(elsewhere)}
 
 

@@ -27,7 +27,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
 
     Raises RunError where it ends early: asked to stop (saved first), or not finite.
     """
-    checkpoint = resume.load(run_dir)
+    checkpoint = resume.load(run_dir, settings)
     agent = make_agent(settings, len(action_names(settings.env)), device, checkpoint)
     origin = resume.check_circumstances(settings, device, agent.backend, checkpoint)
     run_dir.cut_back(checkpoint.rows["sizes"] if checkpoint else {})

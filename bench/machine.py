@@ -5,7 +5,6 @@ of a matrix product, nothing else costs anything, and the emulator plays alone. 
 computes in float32 and takes turns between playing and learning gets below it.
 """
 
-import os
 import platform
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.compute.devices import available_cpus
 from bench.ours import settings_of
 
 # (rows, inner, columns) of the network's layers as matrix products over a minibatch of 256, and a
@@ -44,8 +44,8 @@ def describe() -> dict[str, str | int]:
 
 
 def cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
+    """Cores that this process may keep busy."""
+    return available_cpus()
 
 
 def gemm_rates(threads: int) -> dict[str, dict[str, float]]:

@@ -1,6 +1,9 @@
-"""Checks the device of a run, without importing torch where that is possible."""
+"""What a run may compute on: device and processors, without importing torch where possible."""
 
+import math
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from attn_ppo.errors import ConfigError
 
@@ -26,3 +29,60 @@ def _gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def available_cpus(proc: Path = Path("/proc/self")) -> int:
+    """How many processors this process may keep busy, at least 1.
+
+    By its affinity, the quotas of its control groups (rounded up), and LOKY_MAX_CPU_COUNT.
+    joblib.cpu_count() asks for the same, but finds quotas of a container only.
+    """
+    limit = os.environ.get("LOKY_MAX_CPU_COUNT", "")
+    limits = [int(limit)] if limit.isdecimal() else []
+    limits += [len(os.sched_getaffinity(0)), *map(math.ceil, _quotas(proc))]
+    return max(1, min(limits))
+
+
+def limit_threads() -> None:
+    """Has torch use no more threads than processors; as many as OMP_NUM_THREADS says, if it does.
+
+    A thread too many spins where it waits, which uses up the quota of the others.
+    """
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), available_cpus()))
+
+
+def _quotas(proc: Path) -> Iterator[float]:
+    """Processors that the control groups of a process allow it, the inner ones and the outer."""
+    for folder in _groups(proc):
+        try:
+            quota, period = (folder / "cpu.max").read_text().split()  # version 2: 150000 100000
+        except (OSError, ValueError):
+            try:
+                names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+                quota, period = ((folder / name).read_text() for name in names)
+            except OSError:
+                continue
+        if quota != "max" and float(quota) > 0:  # version 1: -1 where there is none
+            yield float(quota) / float(period)
+
+
+def _groups(proc: Path) -> Iterator[Path]:
+    """The folders of the control groups that may limit a process's time."""
+    try:
+        lines = [line.split(":", 2) for line in (proc / "cgroup").read_text().splitlines()]
+        mounts = (proc / "mountinfo").read_text().splitlines()
+    except OSError:
+        return
+    paths = {name: path for _, names, path in lines for name in names.split(",")}
+    for mount in mounts:
+        before, _, after = mount.partition(" - ")
+        kind, options = after.split()[0], after.split()[-1].split(",")
+        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options):
+            root, top = before.split()[3:5]
+            path = Path(paths.get("" if kind == "cgroup2" else "cpu", "/"))
+            inner = path.relative_to(root if path.is_relative_to(root) else "/")
+            folder = Path(top) / inner
+            yield from (each for each in (folder, *folder.parents) if each.is_relative_to(top))

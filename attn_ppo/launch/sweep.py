@@ -4,6 +4,7 @@ So whatever happens to one run, leaks of memory or settings included, stays ther
 shows while it goes on is read from the run folders, wherever the runs are.
 """
 
+import dataclasses
 import functools
 import math
 import os
@@ -22,6 +23,7 @@ import hydra
 from hydra.types import TaskFunction
 
 from attn_ppo import __version__, config, schema, status
+from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.launch import on_ray, slurm, usage
@@ -58,7 +60,7 @@ def run_all(asked: CommandLine) -> int:
     names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
     print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
     if todo:
-        _share_threads(asked.jobs_at_once, len(todo))
+        asked = _share_cpus(asked, todo)
         with _Watch(todo):
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
@@ -89,18 +91,23 @@ def show(argv: Sequence[str]) -> int:
     return ExitCode.DONE
 
 
-def _share_threads(jobs_at_once: int | None, runs: int) -> None:
-    """Divides the cores among the runs that this machine executes at once.
+def _share_cpus(asked: CommandLine, todo: Sequence[RunConfig]) -> CommandLine:
+    """Divides the processors among the runs that this machine executes at once.
 
-    Both names, or joblib sets the other one for its workers, and torch takes the smaller.
+    Both names, or joblib sets the other one for its workers, and torch takes the smaller. joblib
+    is told how many jobs, as it knows neither the quotas nor the threads of a run.
     """
-    if jobs_at_once is None:
-        return
-    cores = len(os.sched_getaffinity(0))
-    at_once = min(cores if jobs_at_once < 0 else jobs_at_once, runs)
-    threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // at_once)))
-    os.environ["OMP_NUM_THREADS"] = threads
-    os.environ.setdefault("MKL_NUM_THREADS", threads)
+    if asked.jobs_at_once is None:
+        return asked
+    cpus, given = devices.available_cpus(), os.environ.get("OMP_NUM_THREADS", "auto")
+    threads = [c.compute.threads for c in todo]
+    most = max(int(n) for n in [given, *threads, "1"] if n.isdecimal())
+    at_once = max(1, cpus // most) if asked.jobs_at_once < 0 else asked.jobs_at_once
+    share = str(max(1, cpus // min(at_once, len(todo))))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, share if given == "auto" else given)
+    jobs = f"++hydra.launcher.n_jobs={at_once}"
+    return dataclasses.replace(asked, overrides=[*asked.overrides, jobs])
 
 
 def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:

@@ -1,7 +1,8 @@
 """Whether a run can go on bit by bit: what its numbers depend on besides its settings.
 
-Threads and backend are those that the run began with. Any other change is refused, or, with
-`checkpoint.resume=anyway`, recorded for good in the checkpoint, the rows and status.json.
+Backend and, unless others are asked for, threads are those that the run began with. Any other
+change is refused, or, with `checkpoint.resume=anyway`, recorded for good in the checkpoint, the
+rows and status.json.
 """
 
 import platform
@@ -16,7 +17,7 @@ import torch
 
 from attn_ppo.atari.envs import AtariEnvs, NotRestored, two_groups
 from attn_ppo.atari.games import rom_md5
-from attn_ppo.compute import kernels
+from attn_ppo.compute import devices, kernels
 from attn_ppo.compute.backends import Backend
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
@@ -63,19 +64,23 @@ class Games:
             envs.close()
 
 
-def load(run_dir: RunDir) -> Saved | None:
+def load(run_dir: RunDir, settings: RunConfig) -> Saved | None:
     """The checkpoint to go on from, None for a new run.
 
-    From here on torch computes with as many threads as the run began with. Raises RunError where a
-    checkpoint was made and none is usable.
+    From here on torch computes with the threads asked for, with `auto` as many as the run began
+    with. Raises RunError where a checkpoint was made and none is usable.
     """
     saved = saved_runs.load(run_dir.folder)
     steps = read_status(run_dir.folder).get("env_steps")
     if saved is None and steps:
         reason = f"{run_dir.folder} has no checkpoint, though one was saved at {steps:,} steps"
         raise RunError(ExitCode.NO_CHECKPOINT, f"{reason}; delete the folder to begin afresh")
-    if saved:
+    if settings.compute.threads != "auto":
+        torch.set_num_threads(int(settings.compute.threads))
+    elif saved:
         torch.set_num_threads(saved.origin["threads"])
+    else:
+        devices.limit_threads()
     return saved
 
 
