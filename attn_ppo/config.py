@@ -231,8 +231,11 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
         allowed = "a divisor of num_envs * num_steps = {:,} that leaves at least 2 samples each"
         raise ConfigError("ppo.num_minibatches", ppo.num_minibatches, allowed.format(batch))
     if config.num_updates < 1:
-        allowed = f"at least one update of num_envs * num_steps = {batch:,} steps"
-        raise ConfigError("total_steps", config.total_steps, allowed)
+        allowed = (
+            f"at least {batch:,}, ppo.num_envs={ppo.num_envs} times ppo.num_steps={ppo.num_steps}"
+        )
+        wrong = "is less than one update"
+        raise ConfigError("total_steps", config.total_steps, allowed, wrong=wrong)
     if 0 < config.lambda_ < 1e-12:  # written out, it names the folder
         raise ConfigError("lambda", config.lambda_, "0, or from 1e-12 to 1,000")
     if config.attention.gate == "none" and config.lambda_ > 0:
@@ -269,14 +272,18 @@ def read(path: Path | str) -> RunConfig:
             values = yaml.load(file, _Loader)
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError("", path, f"a readable config.yaml of a run ({reason})") from None
+        missing = isinstance(error, FileNotFoundError)
+        wrong = "isn't there" if missing else f"can't be read ({reason})"
+        raise ConfigError("", path, "a readable config.yaml of a run", wrong=wrong) from None
     if not isinstance(values, dict):
-        raise ConfigError("", path, "a config.yaml of a run, a mapping of keys to values")
+        wrong = "has no settings in it"
+        raise ConfigError("", path, "the config.yaml of a run, keys with values", wrong=wrong)
     try:
         return from_dict(_with_earlier({str(key): value for key, value in values.items()}))
     except ConfigError as error:
         reason = str(error).partition("\n")[0].removeprefix("error: ")
-        raise ConfigError("", path, f"a config.yaml of this version ({reason})") from None
+        allowed = "the config.yaml of a run of this version"
+        raise ConfigError("", path, allowed, wrong=f"can't be used ({reason})") from None
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportGeneralTypeIssues]

@@ -43,12 +43,28 @@ class RunError(Exception):
 
 
 class ConfigError(ValueError):
-    """Bad input in at most three lines: key and value, what is allowed, the nearest name."""
+    """Bad input in at most three lines: key and value, what is allowed, the nearest name.
 
-    def __init__(self, key: str, value: Any, allowed: str, nearest: str | None = None):
+    `wrong` says what is the matter where that isn't the value itself.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        value: Any,
+        allowed: str,
+        nearest: str | None = None,
+        *,
+        wrong: str = "is not allowed",
+    ):
+        self.wrong = wrong
         setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
-        lines = [f"error: {setting} is not allowed", f"allowed: {shorten(allowed, 500)}"]
-        super().__init__("\n".join(lines + ([f"nearest: {nearest}"] if nearest else [])))
+        lines = [f"error: {setting} {shorten(wrong, 300)}".rstrip()]
+        lines += [
+            f"allowed: {shorten(allowed, 500)}",
+            *([f"nearest: {nearest}"] if nearest else []),
+        ]
+        super().__init__("\n".join(lines))
 
 
 def describe(error: BaseException) -> tuple[ExitCode, str]:

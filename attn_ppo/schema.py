@@ -58,7 +58,10 @@ def names_in(path: Path, variable: str) -> tuple[str, ...]:
     """
     for node in ast.parse(path.read_text("utf-8")).body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)):
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys))
+            ):
                 if name == variable:
                     return tuple(ast.literal_eval(key) for key in keys if key)
     raise LookupError(f"{path} assigns no dict to {variable}")
@@ -77,13 +80,14 @@ def build(cls: type, values: Any, prefix: str = "") -> Any:
             raise ConfigError(
                 prefix + str(key),
                 values[key],
-                f"no such key; there are {', '.join(hints)}",
+                f"one of the keys {', '.join(prefix + name for name in hints)}",
                 nearest(str(key), hints),
+                wrong="has an unknown key",
             )
     fields: dict[str, Any] = {}
     for name, hint in hints.items():
         if name not in values:
-            raise ConfigError(prefix + name, "(missing)", "a value for each key")
+            raise ConfigError("", prefix + name, "a value for each key", wrong="is missing")
         key = prefix + name
         field = f"{name}_" if name == "lambda" else name
         nested = _is_section(hint)
@@ -168,17 +172,33 @@ def check_whole(key: str, value: Any, limits: Range) -> int:
 def nearest(word: str, names: Iterable[str]) -> str | None:
     """The name that a mistyped word most likely meant, if any comes close.
 
-    Besides letters that differ: ms_pacman for MsPacman, only the end of a dotted name, only its
-    beginning, or a name with something around it, such as ALE/Pong-v5.
+    Besides letters that differ: the end of a dotted name (gate), the beginning of a name (grad for
+    gradient, ppo.clip for ppo.clip_range), initials (lr for learning_rate), and a name with
+    something around it, such as ALE/Pong-v5.
     """
-    word, by_lower = word.lower()[:80], {name.lower(): name for name in names}
-    same = [name for name in by_lower if name == word.replace("_", "")]
-    ends = [name for name in by_lower if name.rpartition(".")[2] == word]
-    close = difflib.get_close_matches(word, by_lower, n=1, cutoff=0.5)
-    starts = [name for name in by_lower if word and name.startswith(word)]
-    inside = [name for name in by_lower if len(name) > 3 and name in word]
-    found = same or ends or sorted(inside, key=len, reverse=True) or close or starts
-    return by_lower[found[0]] if found else None
+    word = re.sub("[ -]", "_", word.lower()[:80].lstrip("-")).removesuffix("=")
+    by_name = {name.lower().lstrip("-").replace("-", "_"): name for name in names}
+    of_section = [name for name in by_name if name.startswith(word.partition(".")[0] + ".")]
+    last = word.rpartition(".")[2]
+    pool = of_section if "." in word and of_section else list(by_name)
+    ends = {name: name.rpartition(".")[2] for name in pool}
+    initials = {name: "".join(part[:1] for part in end.split("_")) for name, end in ends.items()}
+    ways = [
+        [name for name in by_name if name == word or name == word.replace("_", "")],
+        [name for name, end in ends.items() if end == last],
+        [name for name, letters in initials.items() if letters == last and len(last) > 1],
+        [name for name in pool if name.startswith(word) and len(word) > 2],
+        [
+            name
+            for name, end in ends.items()
+            if end.startswith(last if len(last) > 2 else last + "_")
+        ],
+        [name for name, end in ends.items() if last.endswith("_" + end)],
+        sorted((name for name in pool if len(name) > 3 and name in word), key=len, reverse=True),
+        difflib.get_close_matches(word, pool, n=1, cutoff=0.5),
+        [name for name in pool if word and name.startswith(word)],
+    ]
+    return next((by_name[found[0]] for found in ways if found), None)
 
 
 def _is_section(hint: Any) -> bool:

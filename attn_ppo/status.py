@@ -92,7 +92,7 @@ def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
         try:
             settings = settings or config.read(folder / "config.yaml")
         except ConfigError as error:
-            unreadable = str(error).partition("\nallowed: ")[2]
+            unreadable = f"config.yaml {error.wrong}"
         row, recorded = read_last_row(folder), read_status(folder)
         row |= _evaluation(folder, row.get("env_steps"))
         state, note = _state(folder, recorded, row, locks)

@@ -1,14 +1,18 @@
 """Every kind of mistake on the command line: the message, and that nothing is left behind."""
 
+from pathlib import Path
+
 import pytest
 from dry_run import check_refused
 
 from attn_ppo import schema
 from attn_ppo.atari.games import known, named
 from attn_ppo.errors import ConfigError
+from attn_ppo.launch import overrides
 from attn_ppo.launch.command_line import parse
 
 pytest_plugins = "dry_run"
+ROOT = Path(__file__).parent.parent
 
 # What is asked, and what of the message must be there: the key with the value, the nearest name.
 MISTAKES = {
@@ -25,9 +29,10 @@ MISTAKES = {
     "env=": ["env=", "single-player game"],
     "env": ["env", "key=value", "nearest: env"],
     "env=[Pong]": ["env=['Pong']"],
-    "env=Breakout,Pong": ["env=Breakout,Pong", "add -m"],
+    "env=Breakout,Pong": ["env=Breakout,Pong has several values", "add -m"],
     # keys
-    "sed=0": ["sed=0", "nearest: seed"],
+    "sed=0": ["sed=0 has an unknown key", "nearest: seed"],
+    "ppo.lr=1": ["ppo.lr=1 has an unknown key", "nearest: ppo.learning_rate"],
     "SEED=0": ["SEED=0", "nearest: seed"],
     "lamda=1": ["lamda=1", "nearest: lambda"],
     "gate=none": ["gate=none", "nearest: attention.gate"],
@@ -41,7 +46,7 @@ MISTAKES = {
     "seed@x=1": ["seed@x=1", "nearest: seed"],
     "=1": ["=1", "key=value"],
     "": ["an empty argument", "key=value"],
-    "Breakout": ["Breakout", "key=value"],
+    "Breakout": ["Breakout is not of the form key=value", "such as env=Pong"],
     # numbers
     "lambda=abc": ["lambda=abc", "a number from 0 to 1,000"],
     "lambda=-1": ["lambda=-1", "from 0 to 1,000"],
@@ -67,7 +72,10 @@ MISTAKES = {
     "seed=" + "9" * 4999: ["seed=999", "grammar"],
     "seed=" + "[" * 4999: ["seed=[[[", "100 brackets"],
     "seed=" + "1," * 4999: ["seed=1,1,", "range(0,100)"],
-    "total_steps=100": ["total_steps=100", "1,024"],
+    "total_steps=100": [
+        "total_steps=100 is less than one update",
+        "at least 1,024, ppo.num_envs=8 times ppo.num_steps=128",
+    ],
     "total_steps=1e99": ["total_steps="],
     # choices
     "ppo.clip_value_loss=1": ["ppo.clip_value_loss=1", "true or false"],
@@ -75,10 +83,10 @@ MISTAKES = {
     "wandb.mode=of": ["wandb.mode=of", "nearest: offline"],
     "compute.backend=cuda": ["compute.backend=cuda", "auto, kernels, torch, compile"],
     "device=gpu": ["device=gpu", "cuda:N"],
-    "device=cuda:99": ["device=cuda:99", "what this machine has: auto, cpu"],
+    "device=cuda:99": ["device=cuda:99 is not on this machine", "what this machine has: auto, cpu"],
     "device=cuda:200": ["device=cuda:200"],
     "device=cuda:007": ["device=cuda:007", "cuda or cuda:N"],
-    "experiment=paper": ["experiment=paper", "add -m"],
+    "experiment=paper": ["experiment=paper is a sweep, not one run", "add -m"],
     "experiment=papr": ["experiment=papr", "nearest: paper"],
     "experiment=null": ["experiment=None", "paper, quick, smoke"],
     "protocol=machdo": ["protocol=machdo", "nearest: machado"],
@@ -123,7 +131,7 @@ MISTAKES = {
     "hydra.launcher.n_jobs=100000": ["hydra.launcher.n_jobs=100000"],
     "hydra.launcher.pre_dispatch=all": ["hydra.launcher.pre_dispatch=all"],
     # flags
-    "--lamda": ["--lamda", "nearest: lambda"],
+    "--lamda": ["--lamda is not a flag", "nearest: lambda"],
     "--env=Pong": ["--env=Pong", "nearest: env"],
     "--multi-run": ["--multi-run", "nearest: --multirun"],
     "--mul": ["--mul"],
@@ -150,9 +158,13 @@ MISTAKES_TOGETHER = {
     "-m lambda=range(0,inf)": ["lambda=range(0,inf)"],
     "-m lambda=range(nan,1)": ["lambda=range(nan,1)"],
     "-m lambda=choice(choice(0,1),2)": ["lambda=choice("],
-    "-m lambda=0,0.0": ["name=default", "each run once"],
-    "-m ppo.gamma=0.9,0.99": ["name=default", "each value of ppo.gamma"],
-    "-m seed=range(10001)": ["seed=range(10001)", "at most 10,000", "10,001"],
+    "-m lambda=0,0.0": ["runs/default/Breakout/lambda=0/seed=0 comes twice", "each run once"],
+    "-m seed=0,0": ["runs/default/Breakout/lambda=0/seed=0 comes twice", "each run once"],
+    "-m ppo.gamma=0.9,0.99": [
+        "runs/default/Breakout/lambda=0/seed=0 would be shared by runs that differ in ppo.gamma",
+        "a name= for each value of ppo.gamma",
+    ],
+    "-m seed=range(10001)": ["seed=range(10001) gives 10,001 runs", "at most 10,000"],
     "-m seed=range(10000000)": ["seed=range(10000000)", "10,000,000"],
     "-m seed=shuffle(range(100000000))": ["100,000,000"],
     "-m lambda=range(0,1,1e-9)": ["lambda=range(0,1,1e-9)", "1,000,000,000"],
@@ -184,6 +196,50 @@ def test_mistakes_of_several_arguments(line, dry_run):
     check_refused(outcome)
     for part in MISTAKES_TOGETHER[line]:
         assert part in "\n".join(outcome.err)
+
+
+NEAREST = {
+    # as other trainers or other settings spell it
+    "lr": "ppo.learning_rate",
+    "ppo.learning-rate": "ppo.learning_rate",
+    "n_envs": "ppo.num_envs",
+    "ppo.n_steps": "ppo.num_steps",
+    "total_timesteps": "total_steps",
+    "clip_eps": "ppo.clip_range",
+    "ppo.clip": "ppo.clip_range",
+    "ent": "ppo.ent_coef",
+    "vf": "ppo.vf_coef",
+    "gae": "ppo.gae_lambda",
+    "num_maps": "attention.maps",
+    "wandb": "wandb.mode",
+    "wandb_project": "wandb.project",
+    "eval_episodes": "evaluation.episodes",
+    "max_grad": "ppo.max_grad_norm",
+    "sticky": "protocol.sticky_actions",
+    "zzz": None,
+}
+
+
+@pytest.mark.parametrize("word", NEAREST)
+def test_what_a_key_was_meant_to_be(word):
+    assert schema.nearest(word, overrides.keys()) == NEAREST[word]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("grad", "gradient"),
+        ("vargard", "vargrad"),
+        ("cam", "grad_cam"),
+        ("smooth", "smoothgrad"),
+        ("ig", "integrated_gradients"),
+        ("pert", "perturbation_actor"),
+        ("xx", None),
+    ],
+)
+def test_what_a_method_was_meant_to_be(word, meant):
+    names = schema.names_in(ROOT / "attn_ppo/interpret/saliency/methods.py", "METHODS")
+    assert schema.nearest(word, names) == meant
 
 
 def test_no_line_of_a_message_is_endless():

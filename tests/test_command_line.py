@@ -41,7 +41,7 @@ def test_a_game_in_any_spelling_is_the_same_run(text):
     asked = parse(["-m", f"env={text},breakout"])
     assert [c.env for c in asked.configs] == ["MsPacman", "Breakout"]
     assert str(asked.configs[0].folder) == "runs/default/MsPacman/lambda=0/seed=0"
-    with pytest.raises(ConfigError, match="two would share runs/default/MsPacman"):
+    with pytest.raises(ConfigError, match="MsPacman/lambda=0/seed=0 comes twice"):
         sweep.check_folders(parse(["-m", f"env={text},MsPacman"]).configs)
 
 

@@ -95,7 +95,8 @@ def test_other_circumstances_are_refused_unless_asked_for_and_then_marked(saved_
     assert refused.returncode == 2
     here = torch.__version__
     first, second = refused.stderr.strip().split("\n")
-    assert first == f"error: torch={here} is not allowed"
+    where = saved_run.relative_to(Path.cwd())
+    assert first == f"error: torch={here} differs from what {where} began with"
     assert "torch=1.0.0" in second
     assert "checkpoint.resume=anyway" in second
     assert (saved_run / "metrics.csv").read_bytes() == before  # nothing is lost by asking

@@ -19,7 +19,8 @@ def check_device(device: str) -> None:
     devices = _gpus()
     if int(index or 0) >= devices:
         there = ", ".join(["auto", "cpu", *(f"cuda:{i}" for i in range(devices))])
-        raise ConfigError("device", device, f"what this machine has: {there}")
+        allowed = f"what this machine has: {there}"
+        raise ConfigError("device", device, allowed, wrong="is not on this machine")
 
 
 def _gpus() -> int:

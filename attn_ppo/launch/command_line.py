@@ -62,7 +62,7 @@ def parse(argv: Sequence[str]) -> CommandLine:
         near = schema.nearest(
             key, ["--multirun", "--help", "--version", "--cfg", *overrides.keys()]
         )
-        raise ConfigError("", unknown[0], _FLAGS, near)
+        raise ConfigError("", unknown[0], _FLAGS, near, wrong="is not a flag")
     if args.cfg is not None:
         schema.check_choice("--cfg", args.cfg, _CFG)
     if args.help or args.version:
@@ -70,9 +70,10 @@ def parse(argv: Sequence[str]) -> CommandLine:
     given = [overrides.parse(text) for text in args.overrides]
     swept = next((o for o in given if o.is_sweep_override()), None)
     if swept and args.cfg:
-        raise overrides.error(swept, "one value with --cfg")
+        raise overrides.error(swept, "one value with --cfg", wrong="has several values")
     if swept and not args.multirun:
-        raise overrides.error(swept, "one value; several make a sweep: add -m")
+        allowed = "one value; several make a sweep: add -m"
+        raise overrides.error(swept, allowed, wrong="has several values")
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         asked = _expand(given, is_sweep=args.multirun or bool(args.cfg))
     if args.cfg:
@@ -106,7 +107,8 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
     params = {k: v for k, v in (hydra.sweeper.get("params") or {}).items() if k not in keys}
     if params and not is_sweep:
         allowed = f"a sweep over {', '.join(params)}: add -m"
-        raise ConfigError("experiment", hydra.runtime.choices.experiment, allowed)
+        name = hydra.runtime.choices.experiment
+        raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
     points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
     _check_size(points)
     configs = [_config(point) for point in grid(points)]
@@ -125,10 +127,11 @@ def _check_size(points: Iterable[Override]) -> None:
     if runs > MAX_RUNS:
         largest_first = sorted(counts.values(), key=lambda pair: pair[0], reverse=True)
         swept = " ".join(o.input_line or "" for count, o in largest_first if count > 1)
-        raise ConfigError("", swept, f"at most {MAX_RUNS:,} runs in a sweep; these are {runs:,}")
+        allowed = f"at most {MAX_RUNS:,} runs in a sweep"
+        raise ConfigError("", swept, allowed, wrong=f"gives {runs:,} runs")
     for count, override in counts.values():
         if not count:
-            raise overrides.error(override, "at least one value")
+            raise overrides.error(override, "at least one value", wrong="has no value")
 
 
 def _config(point: tuple[str, ...]) -> RunConfig:
@@ -159,10 +162,11 @@ def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
         return compose("config", list(chosen), return_hydra_config=with_hydra)
     except (HydraException, OmegaConfBaseException) as error:
         reason = shorten(str(error).partition("\n")[0])
-        allowed = f"what Hydra can compose ({reason})"
+        allowed, wrong = "what Hydra can compose", f"can't be composed ({reason})"
         if "hydra/launcher/" in reason:
-            allowed = "one that is installed: pip install -e '.[slurm]', or '.[ray]' for engine=ray"
-        raise ConfigError("", " ".join(chosen), allowed) from None
+            allowed = "after pip install -e '.[slurm]', or '.[ray]' for engine=ray"
+            wrong = "needs a launcher that isn't installed"
+        raise ConfigError("", " ".join(chosen), allowed, wrong=wrong) from None
 
 
 @functools.cache
@@ -182,7 +186,8 @@ def _options(given: Iterable[Override]) -> tuple[str, ...]:
         group, text = override.key_or_group, override.input_line or ""
         if group in overrides.groups() and not override.is_sweep_override():
             if group in chosen:
-                raise overrides.error(override, f"one value; there is {chosen[group]} as well")
+                wrong = f"comes after {chosen[group]}"
+                raise overrides.error(override, "one value for the sweep", wrong=wrong)
             chosen[group] = text
     return tuple(chosen.values())
 
@@ -194,7 +199,8 @@ def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None
     if (key not in known and not known.get(key.rpartition(".")[0])) or override.package:
         allowed = f"with engine={engine} {LAUNCHER}* is one of {', '.join(known) or 'nothing'}"
         near = schema.nearest(key, known)
-        raise overrides.error(override, allowed, near and LAUNCHER + near)
+        near = near and LAUNCHER + near
+        raise overrides.error(override, allowed, near, wrong="has an unknown key")
     mappings = [part for part in overrides.parts(value) if isinstance(part, Mapping)]
     names = [key.rpartition(".")[2], *itertools.chain(*mappings)]
     if override.is_sweep_override() or any(str(name).startswith("_") for name in names):
@@ -226,4 +232,4 @@ def _settings_of(launcher: DictConfig, prefix: str = "") -> dict[str, bool]:
 
 
 def _refuse_flag(message: str) -> NoReturn:
-    raise ConfigError("", message, _FLAGS)
+    raise ConfigError("", message, _FLAGS, wrong="")

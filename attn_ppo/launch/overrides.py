@@ -109,10 +109,12 @@ def parts(value: Any) -> Iterator[Any]:
         yield from parts(part)
 
 
-def error(override: Override, allowed: str, nearest: str | None = None) -> ConfigError:
+def error(
+    override: Override, allowed: str, nearest: str | None = None, **wrong: str
+) -> ConfigError:
     """The ConfigError for an override, with its key and value as they were typed."""
     key, _, value = (override.input_line or "").partition("=")
-    return ConfigError(key, value, allowed, nearest)
+    return ConfigError(key, value, allowed, nearest, **wrong)
 
 
 @cache
@@ -122,9 +124,10 @@ def _parser() -> OverridesParser:
 
 def _refuse_form(text: str, key: str) -> NoReturn:
     verb = {"+": "added (+)", "~": "removed (~)"}.get(text[:1])
-    allowed = f"key=value; keys can't be {verb}" if verb else "key=value"
+    allowed = f"key=value; keys can't be {verb}" if verb else "key=value, such as env=Pong"
     bare = key.lstrip("+~").partition("@")[0]
-    raise ConfigError("", text or "an empty argument", allowed, schema.nearest(bare, keys()))
+    shown, near = text or "an empty argument", schema.nearest(bare, keys())
+    raise ConfigError("", shown, allowed, near, wrong="is not of the form key=value")
 
 
 def _check_key(key: str, value: str) -> None:
@@ -136,7 +139,8 @@ def _check_key(key: str, value: str) -> None:
     siblings = [leaf for leaf in _LEAVES if leaf.startswith(key.split(".")[0] + ".")]
     sections = dict.fromkeys(k if "." not in k else k.split(".")[0] + ".*" for k in keys())
     allowed = "one of the keys " + ", ".join(siblings or sections)
-    raise ConfigError(key, value, allowed, schema.nearest(key, keys()))
+    near = schema.nearest(key, keys())
+    raise ConfigError(key, value, allowed, near, wrong="has an unknown key")
 
 
 def _check_options(override: Override) -> None:
@@ -145,7 +149,8 @@ def _check_options(override: Override) -> None:
     chosen = [override.value()]
     if override.is_sweep_override():
         if group in _PER_SWEEP:
-            raise error(override, f"one of {', '.join(known)} for the whole sweep")
+            allowed = f"one of {', '.join(known)} for the whole sweep"
+            raise error(override, allowed, wrong="has several values")
         if not isinstance(override.value(), ChoiceSweep):
             raise error(override, f"{', '.join(known)}, with commas between in a sweep")
         chosen = list(override.sweep_string_iterator())

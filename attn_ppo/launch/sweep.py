@@ -47,9 +47,9 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
         if other is not settings:
             ours, theirs = (schema.flatten(config.as_dict(c)) for c in (settings, other))
             keys = ", ".join(key for key in ours if ours[key] != theirs[key])
-            allowed = f"a name for each value of {keys}" if keys else "each run once"
-            allowed += f": two would share {settings.folder}"
-            raise ConfigError("name", settings.name, allowed)
+            wrong = f"would be shared by runs that differ in {keys}" if keys else "comes twice"
+            allowed = f"a name= for each value of {keys}" if keys else "each run once"
+            raise ConfigError("", settings.folder, allowed, wrong=wrong)
         check_identity(settings.folder, settings)
 
 

@@ -103,8 +103,9 @@ def check_circumstances(
         here, began = (
             ", ".join(f"{name}={pair[i]}" for name, pair in changed.items()) for i in (1, 0)
         )
-        where = f"as {settings.folder} began; or checkpoint.resume=anyway, which marks the run"
-        raise ConfigError("", here, f"{began} {where}")
+        allowed = f"{began}; or checkpoint.resume=anyway, which marks the run"
+        wrong = f"differs from what {settings.folder} began with"
+        raise ConfigError("", here, allowed, wrong=wrong)
     arrows = ", ".join(f"{name} {then} -> {new}" for name, (then, new) in changed.items())
     steps = saved.update * settings.ppo.batch_size
     return Origin(now, [*before, f"at {steps:,} steps: {arrows}"], True)

@@ -147,7 +147,10 @@ def check_identity(folder: Path, settings: RunConfig) -> None:
     if differing:
         there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
         asked = " ".join(f"{key}={ours[key]}" for key in differing)
-        raise ConfigError("", asked, f"{there} as {folder} began; or give this run its own name=")
+        wrong = f"differs from the run in {folder}"
+        raise ConfigError(
+            "", asked, f"{there}, as there; or give this run its own name=", wrong=wrong
+        )
 
 
 def read_status(folder: Path) -> dict[str, Any]:

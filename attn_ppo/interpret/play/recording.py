@@ -114,4 +114,5 @@ def load(path: Path) -> Recording:
             return Recording(About(**about), **{name: file[name] for name in ARRAYS})
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError("", path, f"a recording of this version ({reason})") from None
+        wrong = f"can't be read ({reason})"
+        raise ConfigError("", path, "a recording of this version", wrong=wrong) from None
