@@ -1,6 +1,5 @@
 """All figures and tables of a sweep: `python -m analysis.figures [runs/<name>] [--out DIR]`."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games
+from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
@@ -18,8 +18,10 @@ FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the figures, prints problems and paths; 0, or 2 without runs, 4 on a disk error."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.figures", description=__doc__)
-    parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
+    parser = Parser("analysis.figures", __doc__, "runs/demo")
+    parser.add_argument(
+        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
+    )
     parser.add_argument("--out", type=Path, help="default: figures/ in the root")
     options = parser.parse_args(arguments)
     try:

@@ -21,9 +21,9 @@ from analysis.playing import (
     is_run,
     names_of,
     play_options,
-    whole,
 )
 from analysis.runs import Problem, newest_root, read_runs
+from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
@@ -54,7 +54,8 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
     given = options.folders or [newest_root()]
     if len(given) > 1 or is_run(given[0]):
         if len(given) > MOST_RUNS:
-            raise ConfigError("FOLDER", f"{len(given)} of them", f"up to {MOST_RUNS} run folders")
+            allowed = f"up to {MOST_RUNS} folders of runs"
+            raise ConfigError("", f"{len(given)} folders", allowed, wrong="are too many")
         shared = Path(os.path.commonpath([folder.resolve() for folder in given]))
         return {options.out or (given[0] if len(given) == 1 else shared) / "page.html": given}
     runs, problems = read_runs(given[0])
@@ -96,10 +97,18 @@ def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[st
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser("analysis.page", __doc__)
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
-    parser.add_argument("--trees", help=f"the roots of the trees; {','.join(LEVELS)}")
-    parser.add_argument("--children", default="3", help="of a node in a tree; 3")
+    parser = Parser("analysis.page", __doc__, "runs/demo --steps 150")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="of runs, or of one sweep; default: the newest in runs/",
+    )
+    parser.add_argument("--trees", help=f"roots of the trees; default: all, {', '.join(LEVELS)}")
+    parser.add_argument(
+        "--children", default="3", help=f"of a node in a tree, {CHILDREN}; default: 3"
+    )
     parser.add_argument("--out", type=Path, help="the file, or for a sweep's folder the folder")
     options = parser.options(arguments)
     options.children = whole("--children", options.children, CHILDREN)

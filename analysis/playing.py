@@ -6,45 +6,48 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from analysis.runs import Run
 from analysis.stats import order_games
+from attn_ppo import arguments
+from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import TARGETS
-from attn_ppo.schema import Range, check_choice, check_whole, nearest
+from attn_ppo.schema import check_choice
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser with the options of playing and explaining. Raises ConfigError for bad input."""
+class Parser(arguments.Parser):
+    """A parser with the options of playing and explaining."""
 
-    def __init__(self, prog: str, description: str | None):
-        super().__init__(
-            prog=f"python -m {prog}",
-            description=description,
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+    def __init__(self, module: str, description: str | None, example: str):
+        super().__init__(module, description, example)
+        add = self.add_argument
+        add(
+            "--steps",
+            default="300",
+            help=f"agent steps to play, 15 a second, {STEPS}; default: 300",
         )
-        self.add_argument("--steps", default="300", help="agent steps to play, 15 a second; 300")
-        self.add_argument("--games", help="whole games to play, in place of --steps")
-        self.add_argument("--policy", default="stochastic", help="stochastic (default) or greedy")
-        self.add_argument("--seed", default="0", help="of the games that are played; 0")
-        self.add_argument("--agent-seed", help="of the training; default: each lambda's first")
-        self.add_argument("--methods", default=",".join(METHODS), help="of saliency; %(default)s")
-        self.add_argument("--target", default="log_prob", help=f"explained: {', '.join(TARGETS)}")
+        add("--games", help=f"whole games to play, in place of --steps, {STEPS}")
+        add("--policy", default="stochastic", help=f"{' or '.join(POLICIES)}; default: stochastic")
+        add("--seed", default="0", help="seed of the games that are played; default: 0")
+        add("--agent-seed", help="seed of the training; default: the first of each lambda")
+        methods = ", ".join(METHODS)
+        add("--methods", default=",".join(METHODS), help=f"of saliency; default: all, {methods}")
+        targets = ", ".join(TARGETS)
+        add(
+            "--target",
+            default="log_prob",
+            help=f"what is explained, of {targets}; default: log_prob",
+        )
         hidden = argparse.SUPPRESS
-        self.add_argument("--score", dest="target", default=hidden, help=hidden)  # former name
+        add("--score", dest="target", default=hidden, help=hidden)  # former name
 
-    def options(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+    def options(self, given: Sequence[str] | None) -> argparse.Namespace:
         """The command line, its options checked. Raises ConfigError."""
-        options, unknown = self.parse_known_args(arguments)
-        if unknown:
-            shown = [action for action in self._actions if action.help != argparse.SUPPRESS]
-            known = [name for action in shown for name in action.option_strings]
-            found = nearest(unknown[0].partition("=")[0], known)
-            raise ConfigError("", unknown[0], f"folders, {', '.join(known)}", found)
+        options = self.checked(given)
         options.steps = whole("--steps", options.steps, STEPS)
         if options.games is not None:
             options.games = whole("--games", options.games, STEPS)
@@ -55,9 +58,6 @@ class Parser(argparse.ArgumentParser):
         names_of("--policy", options.policy, POLICIES)
         names_of("--target", options.target, TARGETS)
         return options
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError("", message, "see --help")
 
 
 def exit_code(work: Callable[[], int], writing: str) -> int:
@@ -99,12 +99,6 @@ def play_options(options: argparse.Namespace) -> dict[str, Any]:
 def names_of(key: str, text: str, known: Collection[str]) -> tuple[str, ...]:
     """The names in `text`, separated by commas, each once. Raises ConfigError for unknown ones."""
     return tuple(check_choice(key, name, known) for name in dict.fromkeys(text.split(",")))
-
-
-def whole(key: str, text: str, limits: Range) -> int:
-    """The whole number that `text` spells in digits alone, within limits. Raises ConfigError."""
-    spelled = len(text) <= 20 and text.isascii() and text.isdigit()
-    return check_whole(key, int(text) if spelled else text, limits)
 
 
 def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]:

@@ -102,8 +102,10 @@ def _explained(
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser("analysis.videos", __doc__)
-    parser.add_argument("root", nargs="?", type=Path, help="default: the newest folder in runs/")
+    parser = Parser("analysis.videos", __doc__, "runs/demo --no-saliency")
+    parser.add_argument(
+        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
+    )
     parser.add_argument("--out", type=Path, help="default: videos/ in the root")
     parser.add_argument(
         "--saliency",

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attn_ppo.agent import load_agent
+from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig, fixed
@@ -24,6 +25,11 @@ from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
+from attn_ppo.schema import Range
+
+EPISODES = Range(1, 256)
+ABOUT = """Lets a run's agent, as last saved, play fresh whole games, one in each of EPISODES
+environments; prints score and attention entropy and writes them to evaluation.json."""
 
 
 @torch.no_grad()
@@ -107,19 +113,19 @@ def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) ->
 
 def main(argv: list[str]) -> int:
     """The command line; returns the exit code."""
-    usage = "python -m attn_ppo.evaluate RUN_FOLDER [EPISODES, a whole number from 1 to 256]"
+    parser = Parser("attn_ppo.evaluate", ABOUT, "runs/demo/Breakout/lambda=0/seed=0 20")
+    parser.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="a run with a checkpoint")
+    default = "default: the run's evaluation.episodes"
+    parser.add_argument("episodes", nargs="?", metavar="EPISODES", help=f"{EPISODES}; {default}")
+    asked = parser.parse_args(argv)
     try:
-        folder, *count = argv
-        settings, model, env_steps = load_agent(Path(folder))
-        episodes = int(count[0]) if count else max(settings.evaluation.episodes, 1)
-        if len(count) > 1 or not 1 <= episodes <= 256:
-            raise ValueError
+        count = asked.episodes and whole("EPISODES", asked.episodes, EPISODES)
+        settings, model, env_steps = load_agent(asked.folder)
+        episodes = count or max(settings.evaluation.episodes, 1)
         result = evaluate(model, settings, episodes=episodes)
-        write_evaluation(Path(folder), result, env_steps=env_steps)
+        write_evaluation(asked.folder, result, env_steps=env_steps)
     except (ConfigError, RunError) as error:
         return report(error)
-    except ValueError:
-        return report(ConfigError("", " ".join(argv) or "an empty command line", usage))
     print(f"{settings.label}: {summary(result)}")
     return ExitCode.DONE
 

@@ -4,7 +4,6 @@ Works at any time, wherever the runs are, and takes no lock. A run's settings ar
 config.yaml, never from its path.
 """
 
-import argparse
 import json
 import math
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from attn_ppo import config
+from attn_ppo.arguments import Parser
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.lifecycle import lock
@@ -36,6 +36,9 @@ COLOURS = {
     "killed": 31,
     "unreadable": 31,
 }
+ABOUT = """Prints a table of runs: state, progress, score, attention entropy, and what failed.
+
+Exit code 1 if a run failed or was killed, else 0."""
 LEFT = ("game", "state", "note")  # aligned left; the other columns are numbers
 OPTIONAL = ("steps/s", "ETA", "note")  # columns shown only if some run has a value
 
@@ -54,7 +57,7 @@ class Standing:
 def main(argv: Sequence[str]) -> int:
     """Prints the table of the runs at or below the folders; returns the exit code."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` is no error
-    parser = argparse.ArgumentParser(prog="python -m attn_ppo.status", description=main.__doc__)
+    parser = Parser("attn_ppo.status", ABOUT, "runs/demo")
     parser.add_argument(
         "folders",
         nargs="*",

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attn_ppo.arguments import Parser
+from attn_ppo.atari import games
 from attn_ppo.errors import ConfigError
 from bench import chart, machine, race, report, scaling
 from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
@@ -30,8 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measures, prints, writes; the exit code."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    options.out.mkdir(parents=True, exist_ok=True)
     try:
+        games.rom_id(options.game)
+        options.out.mkdir(parents=True, exist_ok=True)
         results = measure(options)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -114,15 +117,21 @@ def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> 
     return found
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser("bench", __doc__, "--minutes 3 --only ours sb3")
     add = parser.add_argument
-    add("--game", default="Breakout", help="by its ALE name; default: Breakout")
+    add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--minutes", type=float, default=8, help="for everything; default: 8")
     add("--threads", type=int, default=machine.cores(), help="of each contender; default: cores")
-    add("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="who takes part")
-    add("--against", choices=CONTENDERS, default="sb3", help="whom to compare with; default: sb3")
-    add("--peer-python", default=sys.executable, help="interpreter that has the peers' packages")
+    names = ", ".join(CONTENDERS)
+    chosen = {"choices": CONTENDERS, "metavar": "NAME"}
+    add("--only", nargs="+", **chosen, default=list(CONTENDERS), help=f"of {names}; default: all")
+    add("--against", **chosen, default="sb3", help="whom to compare with; default: sb3")
+    add(
+        "--peer-python",
+        default=sys.executable,
+        help="Python with the peers' packages; default: this",
+    )
     for name, address in REPOSITORIES.items():
         add(f"--{name}", type=Path, metavar="PATH", help=f"a checkout of {address}")
     add("--race-only", action="store_true", help="leave out what our speed depends on")

@@ -5,7 +5,6 @@ seconds spent in everything that only a resume needs. Two runs, one with and one
 differ by less than this machine's noise.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 
 from attn_ppo import train
 from attn_ppo.agent import Agent
+from attn_ppo.arguments import Parser
 from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.config import RunConfig
@@ -40,9 +40,9 @@ PARTS = {
 
 def main() -> int:
     """The command line; returns 1 above 2 %."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--updates", type=int, default=100)
-    parser.add_argument("--out", type=Path, default=Path("bench/out"))
+    parser = Parser("bench.overhead", __doc__, "--updates 20")
+    parser.add_argument("--updates", type=int, default=100, help="to measure; default: 100")
+    parser.add_argument("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
     asked = parser.parse_args()
     out = asked.out.absolute()
     settings = command_line.parse(

@@ -4,7 +4,6 @@ The study's network with random weights, a frame at a time. Methods take turns, 
 the machine's speed affects all alike. Prints the median, and the least, which has the least noise.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,8 @@ import torch
 from torch import Generator
 
 from attn_ppo import config
+from attn_ppo.arguments import Parser
+from attn_ppo.errors import ConfigError, report
 from attn_ppo.interpret.network import opened
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.perturbation import perturbation_maps
@@ -21,25 +22,28 @@ from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
 from attn_ppo.model import ActorCritic
+from attn_ppo.schema import Range, check_whole
 
 ALL_THREE = "perturbation, all three"
 
 
 def main(arguments: Sequence[str]) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.saliency", description=__doc__)
+    parser = Parser("bench.saliency", __doc__, "--repeats 5")
     parser.add_argument("--repeats", type=int, default=20, help="of each method; default: 20")
     parser.add_argument(
         "--gate",
-        choices=["softmax", "sigmoid", "none"],
+        choices=config.GATES,
         default="softmax",
         help="of the attention; default: softmax",
     )
     options = parser.parse_args(arguments)
-    if options.repeats < 1:
-        parser.error(f"--repeats={options.repeats} is not allowed; allowed: from 1")
+    try:
+        repeats = check_whole("--repeats", options.repeats, Range(1, 10_000))
+    except ConfigError as error:
+        return report(error)
     print(f"ms a frame, {torch.get_num_threads()} threads{'median':>21}{'least':>8}")
-    for name, milliseconds in measure(options.gate, options.repeats).items():
+    for name, milliseconds in measure(options.gate, repeats).items():
         print(f"{name:36}{median(milliseconds):8.1f}{min(milliseconds):8.1f}")
     return 0
 

@@ -5,7 +5,6 @@ and logging to W&B offline, so that whatever leaks has many steps to do so. Memo
 within an update, so the least of half a minute counts.
 """
 
-import argparse
 import csv
 import os
 import subprocess
@@ -15,6 +14,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from attn_ppo.arguments import Parser
 
 OVERRIDES = [
     "ppo.num_epochs=1",
@@ -33,9 +34,9 @@ WARM_UP = 0.2  # share of the time before growth is looked at: buffers fill, the
 
 def main() -> int:
     """The command line; returns 1 where the run grew."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--out", type=Path, default=Path("bench/out"))
+    parser = Parser("bench.soak", __doc__, "--minutes 5")
+    parser.add_argument("--minutes", type=float, default=30, help="of training; default: 30")
+    parser.add_argument("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     samples = follow(asked.minutes * 60)

@@ -12,6 +12,7 @@ ARROWS = {
     "__init__": set(),
     "errors": set(),
     "schema": {"errors"},
+    "arguments": {"__init__", "errors", "schema"},
     "config": {"errors", "schema"},
     "compute": SETTINGS,
     "atari": SETTINGS,
@@ -22,7 +23,8 @@ ARROWS = {
     "agent": SETTINGS | {"compute", "model", "lifecycle.saved"},
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
-    "evaluate": SETTINGS | {"agent", "atari", "model", "regularizers", "lifecycle.disk"},
+    "evaluate": SETTINGS
+    | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle.disk"},
     "interpret": SETTINGS
     | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
     "run": SETTINGS
@@ -36,13 +38,13 @@ ARROWS = {
         "ppo",
         "rollout",
     },
-    "status": SETTINGS | {"lifecycle"},
+    "status": SETTINGS | {"arguments", "lifecycle"},
     "launch": SETTINGS | {"__init__", "atari", "compute.devices", "lifecycle", "status"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
 # Rooms of interpret in the order of the data: each may import those before it.
 INTERPRET = ("network", "receptive_field", "play", "saliency", "tree", "show")
-ANALYSIS = SETTINGS | {"agent", "interpret", "lifecycle"}
+ANALYSIS = SETTINGS | {"arguments", "agent", "interpret", "lifecycle"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),

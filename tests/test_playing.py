@@ -48,7 +48,7 @@ def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path):
     [([], "log_prob"), (["--target", "value"], "value"), (["--score=margin"], "margin")],
 )
 def test_score_is_another_name_of_target(given, target, capsys):
-    parser = Parser("analysis.page", None)
+    parser = Parser("analysis.page", None, "runs/demo")
     assert parser.options(given).target == target
     parser.print_help()
     text = capsys.readouterr().out
