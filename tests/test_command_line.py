@@ -116,6 +116,39 @@ def test_a_grid_is_what_hydras_own_sweeper_makes():
         assert list(grid(given)) == [tuple(point) for point in points]
 
 
+RANGES = {
+    # from the first to below the second, whatever the step, then sorted
+    "seed=range(2,10,3)": "2 5 8",
+    "seed=sort(range(2,10,3),reverse=true)": "8 5 2",
+    "seed=sort(range(0,10,3),reverse=true)": "9 6 3 0",
+    "seed=sort(range(10,2,-3))": "4 7 10",
+    "seed=sort(range(10,2,-3),reverse=true)": "10 7 4",
+    "seed=sort(range(3))": "0 1 2",
+    # decimal fractions as they are typed
+    "lambda=range(0,1,0.1)": "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9",
+    "lambda=range(0.3,0.9,0.3)": "0.3 0.6",
+    "lambda=sort(range(0,0.5,0.2),reverse=true)": "0.4 0.2 0.0",
+    "lambda=range(0,3e-3,1e-3)": "0.0 0.001 0.002",
+}
+
+
+@pytest.mark.parametrize("text", RANGES)
+def test_ranges_have_what_they_say_and_hydra_gets_it_listed(text):
+    asked = parse(["-m", text])
+    key, values = text.partition("=")[0], RANGES[text].split()
+    there = [c.seed if key == "seed" else c.lambda_ for c in asked.configs]
+    assert there == [float(value) for value in values]
+    assert asked.overrides == [f"{key}={','.join(values)}"]
+
+
+@pytest.mark.parametrize("text", ["seed=shuffle(range(20))", "seed=shuffle(0,1,2,3,4,5,6,7)"])
+def test_what_is_shuffled_is_run_in_the_order_that_was_checked(text):
+    asked = parse(["-m", text])
+    seeds = [settings.seed for settings in asked.configs]
+    assert sorted(seeds) == list(range(len(seeds)))
+    assert asked.overrides == [f"seed={','.join(map(str, seeds))}"]
+
+
 def test_the_studys_settings_are_the_defaults(settings_of):
     ppo = settings_of("env=Pong").ppo
     assert (ppo.num_envs, ppo.num_steps, ppo.num_epochs, ppo.num_minibatches) == (8, 128, 4, 4)

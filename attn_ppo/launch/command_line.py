@@ -115,7 +115,9 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
     if not is_sweep or engine in _ON_THIS_MACHINE:
         for device in dict.fromkeys(settings.device for settings in configs):
             devices.check_device(device)
-    texts = [("++" if o.is_hydra_override() else "") + (o.input_line or "") for o in given]
+    texts = [
+        ("++" if o.is_hydra_override() else "") + overrides.as_hydra_takes_it(o) for o in given
+    ]
     address = OmegaConf.select(launcher, "ray.init.address")
     return CommandLine(is_sweep, texts, configs, engine, launcher.get("n_jobs"), address)
 

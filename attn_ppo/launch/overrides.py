@@ -4,9 +4,11 @@ Hydra allows more than we want: new keys, interpolations that print the environm
 anywhere, endless ranges, classes to call. `parse` refuses all of these.
 """
 
+import functools
 import math
-from collections.abc import Iterator, Mapping
-from functools import cache
+import random
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +33,7 @@ def conf_dir() -> Path:
     return next(d for d in (package / "conf", package.parent / "conf") if d.is_dir())
 
 
-@cache
+@functools.cache
 def groups() -> Mapping[str, list[str]]:
     """The config groups, each folder of conf/, with the names of their options."""
     folders = (path for path in sorted(conf_dir().iterdir()) if path.is_dir())
@@ -100,6 +102,14 @@ def count(override: Override) -> int:
     raise error(override, "values with commas between, or range(start,stop,step)")
 
 
+def as_hydra_takes_it(override: Override) -> str:
+    """The argument for Hydra, with a sweep's values spelled out: its own ranges go wrong."""
+    if not isinstance(override.value(), ChoiceSweep):
+        return override.input_line or ""
+    values = ",".join(override.sweep_string_iterator())
+    return f"{override.get_key_element()}={values}"
+
+
 def parts(value: Any) -> Iterator[Any]:
     """A value and all that is inside it: elements of lists, keys and values of mappings."""
     yield value
@@ -117,9 +127,41 @@ def error(
     return ConfigError(key, value, allowed, nearest, **wrong)
 
 
-@cache
+@functools.cache
 def _parser() -> OverridesParser:
-    return OverridesParser.create()
+    """Hydra's, but for `range` and `shuffle`."""
+    parser = OverridesParser.create()
+    known = parser.functions.functions
+    known |= {"range": _range, "shuffle": functools.partial(_shuffle_once, known["shuffle"])}
+    return parser
+
+
+def _range(start: Any, stop: Any = None, step: Any = 1) -> ChoiceSweep | RangeSweep:
+    """The numbers from start to below stop, exact to the digits that were typed.
+
+    Hydra sorts a range by swapping its ends: sort(range(2,10,3),reverse=true) gives 7, 4, 1 in
+    place of 8, 5, 2. And it adds binary fractions up: range(0,1,0.1) has 0.7000000000000001 in it.
+    A range that is endless or too long is left as it is, for `count` to refuse.
+    """
+    start, stop = (0, start) if stop is None else (start, stop)
+    unlisted = RangeSweep(start=start, stop=stop, step=step)
+    try:
+        first, end, by = (Decimal(str(number)) for number in (start, stop, step))
+        length = max(0, math.ceil((end - first) / by))
+    except (ValueError, ArithmeticError):
+        return unlisted
+    if length > MAX_RUNS:
+        return unlisted
+    kind = int if all(isinstance(number, int) for number in (start, stop, step)) else float
+    return ChoiceSweep(list=[kind(first + by * index) for index in range(length)])
+
+
+def _shuffle_once(shuffle: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    """Hydra's, drawn at once: what is checked is what is run, in that order."""
+    shuffled = shuffle(*args, **more)
+    if isinstance(shuffled, ChoiceSweep):
+        shuffled.list, shuffled.shuffle = random.sample(shuffled.list, len(shuffled.list)), False
+    return shuffled
 
 
 def _refuse_form(text: str, key: str) -> NoReturn:
