@@ -256,13 +256,15 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """The settings, by dotted key, that decide what the run computes: not W&B, videos or saving.
+    """The settings, by dotted key, that decide what is trained.
 
-    Nor threads, which `auto` leaves to the machine: the checkpoint knows how many (resume.py).
+    The others may change from one start of a run to the next: the device and the threads, which
+    a resume compares itself, how the run is saved and followed, and how it is evaluated.
     """
+    elsewhere = ("device", "compute.threads", "checkpoint.every_updates", "checkpoint.resume")
+    sections = ("wandb.", "videos.", "evaluation.")
     flat = flatten(as_dict(config))
-    elsewhere = ("wandb.", "videos.", "checkpoint.every", "checkpoint.resume", "compute.threads")
-    return {k: v for k, v in flat.items() if not k.startswith(elsewhere)}
+    return {k: v for k, v in flat.items() if k not in elsewhere and not k.startswith(sections)}
 
 
 def read(path: Path | str) -> RunConfig:

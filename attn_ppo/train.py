@@ -11,7 +11,7 @@ from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.launch import command_line, parent, sweep
 from attn_ppo.lifecycle.disk import check_writable
-from attn_ppo.lifecycle.run_dir import RunDir, read_status
+from attn_ppo.lifecycle.run_dir import RunDir, is_done
 from attn_ppo.lifecycle.signals import StopRequest, stop_request
 
 
@@ -22,8 +22,7 @@ def main(argv: Sequence[str]) -> int:
         if asked.shows:
             return sweep.show(asked.shows)
         sweep.check_folders(asked.configs)
-        folders = [settings.folder for settings in asked.configs]
-        check_writable(f for f in folders if read_status(f).get("state") != "done")
+        check_writable(c.folder for c in asked.configs if not is_done(c))
     except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
@@ -36,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 def train(settings: RunConfig) -> int:
     """One run, unless it is already done; returns the exit code, which status.json has too."""
-    if read_status(settings.folder).get("state") == "done":
+    if is_done(settings):
         print(f"{settings.folder} is done already")
         return ExitCode.DONE
     with stop_request() as stop:

@@ -139,7 +139,7 @@ def test_a_working_folder_that_is_gone(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_done_needs_no_disk_to_write_to(monkeypatch):
-    monkeypatch.setattr(train, "read_status", lambda _: {"state": "done"})
+    monkeypatch.setattr(train, "is_done", lambda _: True)
     monkeypatch.chdir("/proc")
     assert train.main(["seed=1"]) == 0
 

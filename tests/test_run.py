@@ -9,9 +9,9 @@ import pytest
 import torch
 from starting import COMMAND, RUN, rows, run_command, train, wait_for
 
+from attn_ppo import config, ppo, status
 from attn_ppo import evaluate as evaluation
-from attn_ppo import ppo, status
-from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle import checkpoint, wandb_mirror
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -144,9 +144,10 @@ def test_a_signal_during_the_evaluation_ends_it():
     _, told = process.communicate(timeout=60)
     assert process.returncode == 75, told
     assert not (RUN / "evaluation.json").exists()
-    assert train("lambda=0.005", "total_steps=64").returncode == 2  # other evaluation.episodes
     status = json.loads((RUN / "status.json").read_text())
     assert status["state"] == "preempted"
+    assert train("lambda=0.005", "total_steps=64").returncode == 0  # on two games instead of 30
+    assert json.loads((RUN / "evaluation.json").read_text())["episodes"] == 2
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -171,3 +172,40 @@ def test_evaluating_any_run_folder():
     assert evaluation.main(["nowhere"]) == 2
     assert evaluation.main([str(RUN), "0"]) == 2
     assert evaluation.main([]) == 2
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_finished_run_is_evaluated_anew_where_more_games_are_asked_for():
+    def ask(*more: str) -> subprocess.CompletedProcess:
+        return train("lambda=0.005", "total_steps=64", *more)
+
+    def found() -> dict:
+        return json.loads((RUN / "evaluation.json").read_text())
+
+    assert ask().returncode == 0
+    trained = {name: (RUN / name).read_bytes() for name in ("metrics.csv", "episodes.csv")}
+    first = found()
+    state = checkpoint.load(RUN) or {}
+    state["origin"]["circumstances"]["torch"] = "1.0.0"  # what it was trained on is past
+    checkpoint.save(RUN, state)
+    done = ask("evaluation.episodes=3")
+    assert done.returncode == 0, done.stderr
+    assert found()["episodes"] == 3
+    assert found()["seeds"][:2] == first["seeds"]
+    assert trained == {name: (RUN / name).read_bytes() for name in trained}
+    status = json.loads((RUN / "status.json").read_text())
+    assert (status["state"], status["score"]) == ("done", found()["score_mean"])
+    assert status["inexact_resumes"] == []
+    assert config.read(RUN / "config.yaml").evaluation.episodes == 3
+    for nothing_to_do in ("evaluation.episodes=3", "evaluation.episodes=0"):
+        again = ask(nothing_to_do, "device=cpu", "videos.every_updates=2", "wandb.mode=offline")
+        assert (again.returncode, "done already" in again.stdout) == (0, True)
+    for file in RUN.glob("checkpoint*"):
+        file.unlink()
+    refused = ask("evaluation.episodes=4")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "error: evaluation.episodes=4 is not allowed\n"
+        f"allowed: 3, as {RUN} was: it has no checkpoint to evaluate\n"
+    )
+    assert json.loads((RUN / "status.json").read_text())["state"] == "done"

@@ -32,6 +32,7 @@ from attn_ppo.launch.worker import this_worker
 from attn_ppo.lifecycle.run_dir import (
     FINAL,
     check_identity,
+    is_done,
     mark_status,
     read_last_row,
     read_status,
@@ -56,7 +57,7 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
 def run_all(asked: CommandLine) -> int:
     """Runs what isn't done yet, with the launcher of the command line; returns the exit code."""
     configs = asked.configs
-    todo = [c for c in configs if read_status(c.folder).get("state") != "done"]
+    todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
     print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
     if todo:

@@ -20,7 +20,7 @@ from attn_ppo import config
 from attn_ppo.atari import games
 from attn_ppo.errors import ExitCode
 from attn_ppo.launch import gpus, parent, slurm
-from attn_ppo.lifecycle.run_dir import FINAL, mark_status, read_status
+from attn_ppo.lifecycle.run_dir import FINAL, is_done, mark_status, read_status
 from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
 
 ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
@@ -60,7 +60,7 @@ class Worker:
             environment |= gpus.job_environment(settings.device, hydra.job.num, visible)
         elif launcher == "submitit_slurm":
             environment |= slurm.thread_environment(os.environ)
-        if before.get("state") == "done" or folder in given_up:
+        if is_done(settings) or folder in given_up:
             return ExitCode.DONE
         code = ExitCode.PREEMPTED
         if not self.interrupted():

@@ -96,6 +96,8 @@ def check_circumstances(
     if saved is None:
         return Origin(now, [], False)
     before = saved.origin["inexact_resumes"]
+    if saved.update >= settings.num_updates:  # trained: nothing is computed on them any more
+        return Origin(now | saved.origin["circumstances"], before, False)
     changed = differences(saved.origin["circumstances"], now)
     if not changed:
         return Origin(now, before, False)
@@ -140,6 +142,8 @@ def begin_games(
     if saved is None:
         groups = _groups(settings, stream=0)
         return Games(groups, [envs.reset() for envs in groups])
+    if saved.update >= settings.num_updates:
+        return Games([], [])
     steps = sum(state["actions"].numel() for state in saved.games)
     say(
         f"resuming after update {saved.update:,}: games in progress are played again, "

@@ -59,6 +59,8 @@ class RunDir:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(self.folder)
+            if read_status(self.folder).get("state") == "done":
+                self.write_status("running")  # until it is evaluated as these settings ask
             write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
             self._files = {
                 name: _open_table(self.folder / name, columns) for name, columns in _TABLES.items()
@@ -138,11 +140,28 @@ class RunDir:
                 file.close()
 
 
+def is_done(settings: RunConfig) -> bool:
+    """Whether nothing is left to do: trained, and evaluated on as many games as asked for."""
+    folder, games = settings.folder, settings.evaluation.episodes
+    if read_status(folder).get("state") != "done":
+        return False
+    path = folder / "config.yaml"
+    return not games or not path.exists() or config.read(path).evaluation.episodes == games
+
+
 def check_identity(folder: Path, settings: RunConfig) -> None:
-    """Raises ConfigError, naming the differing keys, where `folder` is a run of other settings."""
+    """Raises ConfigError, naming the differing keys, where `folder` is a run of other settings.
+
+    Or where it is done, and has no agent any more that could be evaluated on more games.
+    """
     if not (folder / "config.yaml").exists():
         return
-    theirs, ours = config.identity(config.read(folder / "config.yaml")), config.identity(settings)
+    recorded = config.read(folder / "config.yaml")
+    done = read_status(folder).get("state") == "done"
+    if done and not is_done(settings) and not any(folder.glob("checkpoint*.pt")):
+        there = f"{recorded.evaluation.episodes}, as {folder} was: it has no checkpoint to evaluate"
+        raise ConfigError("evaluation.episodes", settings.evaluation.episodes, there)
+    theirs, ours = config.identity(recorded), config.identity(settings)
     differing = [key for key in ours if ours[key] != theirs.get(key)]
     if differing:
         there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
