@@ -1,5 +1,10 @@
 """All figures and tables of a sweep: `python -m analysis.figures [runs/<name>] [--out DIR]`."""
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,4 +69,4 @@ def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(main)

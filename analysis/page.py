@@ -5,9 +5,13 @@ that they share. For a sweep's folder, by default the newest in runs/: `<Game>.h
 with the first agent of each lambda side by side. Takes a few minutes an agent.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -118,4 +122,4 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(main)

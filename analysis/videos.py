@@ -5,6 +5,11 @@ agent `<Game>-lambda=<lambda>-seed=<seed>-saliency.mp4`, with every saliency met
 runs that W&B knows go there as well.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -123,4 +128,4 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(main)

@@ -108,7 +108,7 @@ class ProtocolSettings:
 
 @dataclass(frozen=True)
 class ComputeSettings:
-    """What computes the network (backends.py), the precision of its large layers, and the threads."""
+    """What computes the network (backends.py), the precision of its large layers, the threads."""
 
     backend: Literal["auto", "kernels", "torch", "compile"]
     """`kernels` are ours, for CPUs; `torch` has PyTorch's operators; `auto`: the fastest here."""

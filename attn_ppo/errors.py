@@ -5,7 +5,6 @@ ExitCode · ConfigError, RunError · describe, report, shorten.
 
 import errno
 import sys
-import traceback
 from enum import IntEnum
 from typing import Any
 
@@ -82,6 +81,8 @@ def report(error: BaseException) -> ExitCode:
     """Prints an error for people, with a traceback where nobody foresaw it; its exit code."""
     code, text = describe(error)
     if code == ExitCode.RUN_FAILED and not isinstance(error, RunError):
+        import traceback  # late, as this module is imported before signals are handled
+
         traceback.print_exception(error)
     print(text, file=sys.stderr)
     return code

@@ -3,11 +3,15 @@
 `python -m attn_ppo.evaluate RUN_FOLDER [EPISODES]` does it for any run folder with a checkpoint.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import contextlib
 import json
 import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +115,7 @@ def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) ->
     write_atomically(folder / "evaluation.json", text + "\n")
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     """The command line; returns the exit code."""
     parser = Parser("attn_ppo.evaluate", ABOUT, "runs/demo/Breakout/lambda=0/seed=0 20")
     parser.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="a run with a checkpoint")
@@ -142,4 +146,4 @@ def summary(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    process.finish(main)

@@ -4,11 +4,15 @@ Works at any time, wherever the runs are, and takes no lock. A run's settings ar
 config.yaml, never from its path.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import json
 import math
 import os
 import shutil
-import signal
 import socket
 import sys
 import time
@@ -56,7 +60,6 @@ class Standing:
 
 def main(argv: Sequence[str]) -> int:
     """Prints the table of the runs at or below the folders; returns the exit code."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` is no error
     parser = Parser("attn_ppo.status", ABOUT, "runs/demo")
     parser.add_argument(
         "folders",
@@ -78,7 +81,6 @@ def main(argv: Sequence[str]) -> int:
             sweep = root.joinpath(*folder.relative_to(root).parts[:-3])  # of game, lambda, seed
             sweeps.setdefault(sweep, []).append(folder)
     every: list[Standing] = []
-    sys.stdout.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue]
     for sweep, folders in sweeps.items():
         standings = sorted(look((folder, None) for folder in folders), key=_order)
         every += standings
@@ -250,4 +252,4 @@ def _number(value: float | None, digits: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    process.finish(main)

@@ -4,7 +4,11 @@ Settings are checked before torch is imported, so that a typo is reported within
 life of a run is in run.py, which needs torch and is imported late.
 """
 
-import sys
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 from collections.abc import Sequence
 
 from attn_ppo.config import RunConfig
@@ -12,7 +16,7 @@ from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.launch import command_line, parent, sweep
 from attn_ppo.lifecycle.disk import check_writable
 from attn_ppo.lifecycle.run_dir import RunDir, is_done
-from attn_ppo.lifecycle.signals import StopRequest, stop_request
+from attn_ppo.lifecycle.signals import stop_request
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,25 +42,24 @@ def train(settings: RunConfig) -> int:
     if is_done(settings):
         print(f"{settings.folder} is done already")
         return ExitCode.DONE
-    with stop_request() as stop:
-        parent.follow_parent()  # a sweep's runs end with it
-        try:
-            _train(settings, stop)
-        except Exception as error:
-            return report(error)
+    parent.follow_parent()  # a sweep's runs end with it
+    try:
+        _train(settings)
+    except Exception as error:
+        return report(error)
     return ExitCode.DONE
 
 
-def _train(settings: RunConfig, stop: StopRequest) -> None:
+def _train(settings: RunConfig) -> None:
     from attn_ppo.agent import device_for  # torch only now, see above
     from attn_ppo.compute import backends
     from attn_ppo.run import run
 
     device = device_for(settings)
     backends.choose(settings, device)  # a backend that isn't available leaves no folder
-    with RunDir(settings) as run_dir:
+    with stop_request() as stop, RunDir(settings) as run_dir:
         run(settings, run_dir, device, stop)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    process.finish(main, unwinds=False)

@@ -4,10 +4,14 @@ The machine's best rates, then the race, then what our speed depends on. Nothing
 running. Writes results.json and throughput.png.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import argparse
 import json
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +20,7 @@ from typing import Any
 
 from attn_ppo.arguments import Parser
 from attn_ppo.atari import games
-from attn_ppo.errors import ConfigError
+from attn_ppo.errors import ConfigError, ExitCode
 from bench import chart, machine, race, report, scaling
 from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
 from bench.ours import network
@@ -24,24 +28,22 @@ from bench.pace import spread
 
 RACE_SHARE = 0.6  # of the time, with the machine's rates; the rest is for scaling
 SHARES = {"updating": 0.1, "concurrent": 0.5, "collecting": 1.0}  # of what is left then
-BAD_INPUT, INTERRUPTED = 2, 130
 BEGAN = time.monotonic()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measures, prints, writes; the exit code."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         games.rom_id(options.game)
         options.out.mkdir(parents=True, exist_ok=True)
         results = measure(options)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return BAD_INPUT
+        return ExitCode.BAD_INPUT
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.PREEMPTED
     (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     print(report.text(results))
     if results["contenders"]:
@@ -144,4 +146,4 @@ def _print(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    process.finish(main)

@@ -23,8 +23,7 @@ ARROWS = {
     "agent": SETTINGS | {"compute", "model", "lifecycle.saved"},
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
-    "evaluate": SETTINGS
-    | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle.disk"},
+    "evaluate": SETTINGS | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle"},
     "interpret": SETTINGS
     | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
     "run": SETTINGS

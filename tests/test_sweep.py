@@ -217,7 +217,7 @@ def test_a_launcher_that_raises_still_leaves_a_table(error, monkeypatch, capsys)
         raise error
 
     monkeypatch.setattr(sweep, "_hydra_main", launch)
-    monkeypatch.setattr(Worker, "handle_interrupts", lambda _: None)
+    monkeypatch.setattr(Worker, "lead", lambda *_: None)
     assert sweep.run_all(command_line.parse(["-m", "seed=0,1"])) == 1
     out, told = capsys.readouterr()
     assert "2 runs: 2 not started" in out

@@ -7,6 +7,7 @@ shows while it goes on is read from the run folders, wherever the runs are.
 import dataclasses
 import functools
 import math
+import multiprocessing.resource_tracker
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 import hydra
 from hydra.types import TaskFunction
+from joblib.externals.loky.backend import resource_tracker as joblibs
 
 from attn_ppo import __version__, config, schema, status
 from attn_ppo.compute import devices
@@ -37,6 +39,7 @@ from attn_ppo.lifecycle.run_dir import (
     read_last_row,
     read_status,
 )
+from attn_ppo.lifecycle.signals import held_back, say_at_once
 from attn_ppo.lifecycle.terminal import Terminal
 
 
@@ -118,7 +121,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     the dead worker's own run, which may well be the reason, is given up.
     """
     worker = this_worker()
-    worker.handle_interrupts()
+    worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else print)
     once = functools.partial(_multirun, asked.overrides, set())
     if asked.engine == "slurm":
         slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
@@ -130,7 +133,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
         return
     before = {c.folder: read_status(c.folder).get("heartbeat") for c in todo}
     given_up = set[Path]()
-    while _multirun(asked.overrides, given_up) and not worker.interrupted():
+    while _in_thread(asked, given_up) and not worker.interrupted():
         _wait_for_orphans(todo)
         ended = [f for f in before.keys() - given_up if _ended(f) and _ended(f) != before[f]]
         for folder in ended:
@@ -141,6 +144,37 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
         if not ended or not left:
             break
         print(f"a worker process was killed: going on with {left} runs", file=sys.stderr)
+
+
+def _say_stopping(todo: Sequence[RunConfig], name: str) -> None:
+    """Answers an interrupt at once: saving may take some seconds."""
+    saving = sum(read_status(c.folder).get("state") == "running" for c in todo)
+    runs = f"saving {saving} run{'s' * (saving != 1)}" if saving else "stopping"
+    say_at_once(f"{name}: {runs}; again to quit unsaved")
+
+
+def _in_thread(asked: CommandLine, given_up: Set[Path]) -> bool:
+    """`_multirun` in a thread where signals are held back, and so in the workers that it starts.
+
+    One that a signal found importing would end, and joblib would kill the others and their runs.
+    """
+    if asked.engine != "local":
+        return _multirun(asked.overrides, given_up)
+    broke_off: list[bool] = []
+
+    def call() -> None:
+        broke_off.append(_multirun(asked.overrides, given_up))
+
+    with held_back():
+        for tracker in (multiprocessing.resource_tracker, joblibs):
+            tracker.ensure_running()  # lets signals in where it is started: so not in the thread
+    with held_back():
+        thread = threading.Thread(target=call, daemon=True)
+        thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+        this_worker().pass_on()
+    return any(broke_off)
 
 
 def _multirun(overrides: Sequence[str], given_up: Set[Path]) -> bool:

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +21,7 @@ from attn_ppo import config
 from attn_ppo.atari import games
 from attn_ppo.errors import ExitCode
 from attn_ppo.launch import gpus, parent, slurm
+from attn_ppo.lifecycle import signals
 from attn_ppo.lifecycle.run_dir import FINAL, is_done, mark_status, read_status
 from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
 
@@ -36,7 +38,10 @@ class Worker:
     """A process that starts runs and waits for them: the sweep's own, or one of its launcher's."""
 
     def __init__(self) -> None:
-        self._interrupted_at: float | None = None
+        self._leads = False  # whether this is the sweep's own process
+        self._interrupted_by: int | None = None
+        self._interrupted_at = 0.0
+        self._reached = set[int]()  # the children that were told
         self._run: subprocess.Popen[bytes] | None = None
 
     def run_one(self, cfg: DictConfig, given_up: Container[Path] = ()) -> int:
@@ -50,12 +55,14 @@ class Worker:
         settings = config.from_dict({str(key): value for key, value in values.items()})
         folder = settings.folder
         requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
-        self.handle_interrupts()  # in the launcher's process, wherever that is
+        if threading.current_thread() is threading.main_thread():
+            self.handle_interrupts()  # in the launcher's process, wherever that is
         before, hydra, environment = read_status(folder), HydraConfig.get(), dict(os.environ)
         launcher = hydra.runtime.choices["hydra/launcher"]
-        if launcher == "joblib":  # this is a worker of this machine
-            signal.signal(ORPHANED, self._end_as_orphan)
-            parent.end_with_parent(ORPHANED)
+        if launcher == "joblib":
+            if not self._leads:  # as it does where one run at a time needs no further process
+                signal.signal(ORPHANED, self._end_as_orphan)
+                parent.end_with_parent(ORPHANED)
             visible = gpus.visible_gpus(os.environ)
             environment |= gpus.job_environment(settings.device, hydra.job.num, visible)
         elif launcher == "submitit_slurm":
@@ -77,7 +84,12 @@ class Worker:
             requeue(signal.SIGUSR2, None)  # counts time limits reached, ends this process
         return code
 
-    def handle_interrupts(self) -> None:
+    def lead(self, say: Callable[[str], object]) -> None:
+        """`handle_interrupts` in the sweep's own process; `say` is told the first one's name."""
+        self._leads = True
+        self.handle_interrupts(say)
+
+    def handle_interrupts(self, say: Callable[[str], object] = lambda _: None) -> None:
         """From here on an interrupt lets the runs save and end, and starts no further one.
 
         As KeyboardInterrupt it would make joblib kill the runs before they had saved. Signals are
@@ -86,23 +98,32 @@ class Worker:
         all.
         """
 
-        def handle(number: int, _: Any) -> None:
+        def receive(number: int, _: Any) -> None:
+            first = not self.interrupted()
             if self._pass_on_once(number):
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
+            if first:
+                say(signal.Signals(number).name)
 
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN and not self.interrupted():
-                signal.signal(number, handle)
+        if not self.interrupted():
+            signals.handle(receive)
+        signals.let_in()
 
     def interrupted(self) -> bool:
         """Whether this process has been interrupted."""
-        return self._interrupted_at is not None
+        return self._interrupted_by is not None
+
+    def pass_on(self) -> None:
+        """Tells those children of an interrupt that were born after it."""
+        if self._interrupted_by is not None:
+            self._reached |= signal_children(self._interrupted_by, but=self._reached)
 
     def _call(self, command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int:
         """Runs a command to its end; returns its exit code, below 0 the signal that killed it."""
         null, environment = subprocess.DEVNULL, {**environment, parent.VARIABLE: str(os.getpid())}
-        run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
+        with signals.held_back():
+            run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
         self._run = run
         if self.interrupted():  # since we looked last
             run.terminate()
@@ -110,9 +131,9 @@ class Worker:
 
     def _pass_on_once(self, number: int) -> bool:
         """Asks the runs to stop; if that was asked before, ends them and returns True."""
-        if self._interrupted_at is None:
-            self._interrupted_at = time.monotonic()
-            signal_children(number)
+        if self._interrupted_by is None:
+            self._interrupted_by, self._interrupted_at = number, time.monotonic()
+            self.pass_on()
             return False
         if time.monotonic() - self._interrupted_at <= SAME_REQUEST_SECONDS:
             return False
@@ -137,8 +158,10 @@ def _mark_sudden_end(folder: Path, code: int, before: Mapping[str, Any], printed
         return
     number = signal.Signals(-code) if code < 0 else None
     lines = (folder / "output.log").read_bytes()[printed:].decode(errors="replace").split("\n")
-    error = next((line for line in reversed(lines) if line.startswith("error: ")), "")
-    cause = f"killed by {number.name}" if number else error.removeprefix("error: ")
+    told = "" if code == ExitCode.PREEMPTED else "error: "  # a stop in time is no error
+    said = next((line for line in reversed(lines) if line and line.startswith(told)), "")
+    cause = f"killed by {number.name}" if number else said.removeprefix("error: ")
     cause += " (out of memory?)" if number == signal.SIGKILL else ""
-    state = "preempted" if number in STOP_SIGNALS else "failed"
+    stopped = code == ExitCode.PREEMPTED or number in STOP_SIGNALS
+    state = "preempted" if stopped else "failed"
     mark_status(folder, state, cause=cause or f"exit code {code}", exit_code=code)

@@ -1,18 +1,18 @@
 """Signals that ask a process to stop: a run saves first, a sweep signals its runs.
 
-After the first signal the update in progress may finish and be saved, if that takes no more than
-SAVE_SECONDS. A second signal quits at once, unless it comes within SAME_REQUEST_SECONDS of the
-first: Ctrl-C reaches a run twice, from the terminal and from its sweep, and so does a scheduler's
-signal.
+After the first signal the update in progress may finish and be saved; one that takes longer than
+SAVE_SECONDS is given up, and what the update before it left is saved (keeper.py). A second signal
+quits at once, unless it comes within SAME_REQUEST_SECONDS of the first: Ctrl-C reaches a run twice,
+from the terminal and from its sweep, and so does a scheduler's signal.
+
+handle, held_back, let_in · StopRequest, stop_request · signal_children · say_at_once.
 """
 
 import contextlib
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from attn_ppo.errors import ExitCode, RunError
@@ -28,11 +28,37 @@ SAME_REQUEST_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 
 
+def handle(handler: Callable[[int, Any], object]) -> None:
+    """Sets the handler of STOP_SIGNALS; those that are ignored (nohup) stay ignored."""
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Holds STOP_SIGNALS back in this thread, and in what it starts until that calls `let_in`.
+
+    A new process would be ended by them until it has handlers: with a traceback, or unmarked.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_in() -> None:
+    """Lets STOP_SIGNALS in, those first that came while they were held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 class StopRequest:
     """Whether this process has been asked to stop, and by which signal."""
 
     def __init__(self) -> None:
         self.name: str | None = None
+        self.gave_up = False  # whether it took too long to wait for
         self._asked_at = 0.0
         self._raises = False
 
@@ -47,8 +73,7 @@ class StopRequest:
                 signal.raise_signal(number)
             return
         self.name, self._asked_at = signal.Signals(number).name, time.monotonic()
-        with contextlib.suppress(OSError):
-            print(f"{self.name}: saving, then stopping; again to quit unsaved", file=sys.stderr)
+        say_at_once(f"{self.name}: saving, then stopping; again to quit unsaved")
         if self._raises:
             raise self.error("stopped during the evaluation")
         signal.setitimer(signal.ITIMER_REAL, SAVE_SECONDS)
@@ -56,7 +81,8 @@ class StopRequest:
     def on_deadline(self, *_: Any) -> None:
         """The handler of the alarm: the update takes too long to wait for. Raises RunError."""
         if not self._raises:
-            raise self.error("stopped within an update; the last checkpoint counts")
+            self.gave_up = True
+            raise self.error("stopped within an update")
 
     def raise_when_asked(self) -> None:
         """From now on a signal raises RunError wherever the run is: nothing is lost by that.
@@ -80,9 +106,9 @@ class StopRequest:
 def stop_request() -> Iterator[StopRequest]:
     """Catches STOP_SIGNALS within a `with` block; those that are ignored (nohup) stay ignored."""
     request = StopRequest()
-    handled = [n for n in STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, request.receive) for number in handled}
-    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, request.on_deadline)
+    before = {number: signal.getsignal(number) for number in (*STOP_SIGNALS, signal.SIGALRM)}
+    signal.signal(signal.SIGALRM, request.on_deadline)
+    handle(request.receive)
     try:
         yield request
     finally:
@@ -91,10 +117,23 @@ def stop_request() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def signal_children(number: int) -> None:
-    """Sends a signal to this process's children."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid():
-                os.kill(int(stat.parent.name), number)
+def signal_children(number: int, but: Container[int] = ()) -> set[int]:
+    """Sends a signal to this process's children, not to the pids in `but`; returns the pids."""
+    reached = set[int]()
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/stat") as stat:
+            parent = int(stat.read().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and pid not in but:
+                os.kill(pid, number)
+                reached.add(pid)
+    return reached
+
+
+def say_at_once(text: str) -> None:
+    """Prints a line to stderr from a signal's handler, where the stream itself may be in use.
+
+    On a terminal in the place of a progress bar, which is drawn again below it.
+    """
+    with contextlib.suppress(OSError):
+        clear = "\r\x1b[K" if os.isatty(2) else ""
+        os.write(2, f"{clear}{text}\n".encode())

@@ -1,0 +1,56 @@
+"""How a command of ours begins and ends: `begin` before its imports, `finish` at its end."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from attn_ppo.errors import ExitCode
+from attn_ppo.lifecycle import streams
+from attn_ppo.lifecycle.signals import handle, let_in, say_at_once
+
+
+def begin() -> None:
+    """From here on printing can't fail, and a signal to stop ends the process with a line and 75.
+
+    The imports that follow take seconds, and an exception in the middle of them comes out as
+    anything. Signals that were held back until now are answered now.
+    """
+    streams.repair()
+    handle(_leave)
+    let_in()
+
+
+def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoReturn:
+    """Ends the process with what `main` returns for the command line.
+
+    A signal to stop raises KeyboardInterrupt in it, so that it removes what is half done; a second
+    one ends the process at once. With `unwinds=False` the first one does, unless `main` has
+    handlers of its own.
+    """
+    code: Any = ExitCode.PREEMPTED
+    try:
+        if unwinds:
+            handle(_interrupt)
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        say_at_once("interrupted")
+    except SystemExit as ended:  # argparse's
+        code = ended.code
+    handle(lambda *_: _exit(code))  # what is left is the interpreter's own
+    sys.exit(code)
+
+
+def _leave(number: int, _: Any) -> None:
+    say_at_once(f"{signal.Signals(number).name}: stopped, nothing was begun")
+    _exit(ExitCode.PREEMPTED)
+
+
+def _interrupt(*_: Any) -> None:
+    handle(lambda *_: _exit(ExitCode.PREEMPTED))
+    raise KeyboardInterrupt
+
+
+def _exit(code: Any) -> NoReturn:
+    os._exit(code if isinstance(code, int) else int(bool(code)))
