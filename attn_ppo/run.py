@@ -11,7 +11,8 @@ from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode
 from attn_ppo.evaluate import evaluate, summary, write_evaluation
-from attn_ppo.lifecycle import resume, saved, wandb_mirror
+from attn_ppo.lifecycle import resume, wandb_mirror
+from attn_ppo.lifecycle.keeper import Keeper
 from attn_ppo.lifecycle.observers import Observers, observe
 from attn_ppo.lifecycle.resume import Games
 from attn_ppo.lifecycle.rows import Rows
@@ -31,7 +32,10 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     agent = make_agent(settings, len(action_names(settings.env)), device, checkpoint)
     origin = resume.check_circumstances(settings, device, agent.backend, checkpoint)
     run_dir.cut_back(checkpoint.rows["sizes"] if checkpoint else {})
-    with observe(settings, run_dir, origin, checkpoint) as observers:
+    with (
+        observe(settings, run_dir, origin, checkpoint) as observers,
+        Keeper(run_dir, stop, settings.ppo.batch_size, checkpoint) as keeper,
+    ):
         games = resume.begin_games(settings, checkpoint, origin, observers.terminal.message)
         rows = Rows(
             settings,
@@ -45,20 +49,12 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
         for number in range(checkpoint.update + 1 if checkpoint else 1, settings.num_updates + 1):
             episodes, metrics = learn(settings, agent, games, number)
             row = rows.write(number, episodes, metrics, agent.optimizer.learning_rate)
+            agent.check_finite(number)
+            states = agent.state(), rows.state(), games.state(), origin.state()
+            keeper.keep(Saved(number, *states, observers.wandb.run_id))
             observers.watchdog.beat()
             if stop or settings.checkpoint_due(number):
-                stop.cancel_deadline()  # saving takes as long as it takes
-                agent.check_finite(number)
-                state = Saved(
-                    update=number,
-                    agent=agent.state(),
-                    rows=rows.state(),
-                    games=games.state(),
-                    origin=origin.state(),
-                    wandb_id=observers.wandb.run_id,
-                )
-                saved.save(run_dir.folder, state)
-                run_dir.write_status("running", env_steps=row["env_steps"])
+                keeper.save()
                 observers.watchdog.beat()
                 if stop:
                     raise stop.error(f"saved at {row['env_steps']:,} steps")

@@ -171,7 +171,7 @@ def test_a_run_that_was_suspended_too_long_writes_nothing_more(settings_of, monk
     before = files()
     for write in (
         lambda: slept.append("episodes.csv", [ROW]),
-        slept.sizes,
+        slept.sync,
         lambda: slept.write_status("done"),
     ):
         with pytest.raises(RunError, match="is being run by pid") as told:

@@ -17,6 +17,7 @@ from starting import COMMAND, SMALL, rows, run_command, train, wait_for
 from attn_ppo import run
 from attn_ppo.lifecycle import checkpoint
 from attn_ppo.lifecycle.resume import differences
+from attn_ppo.lifecycle.run_dir import read_status
 
 OFTEN_SAVED = [
     "lambda=0.005",
@@ -169,7 +170,7 @@ sys.exit(train.main(sys.argv[1:]))
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
-def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
+def test_an_update_that_takes_too_long_to_wait_for_costs_itself_alone():
     command = [sys.executable, "-c", LONG_UPDATE, *SMALL, *OVERRIDES, "name=cut"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: len(rows(folder("cut") / "metrics.csv")) == 7)
@@ -179,8 +180,12 @@ def test_an_update_that_takes_too_long_to_wait_for_is_given_up():
     _, told = process.communicate(timeout=60)
     assert process.returncode == 75, told
     assert time.monotonic() - began < 10
-    assert "the last checkpoint counts" in told
-    assert (checkpoint.load(folder("cut")) or {})["update"] == 5
+    assert "saved at 224 steps, without the update in progress" in told  # 7 updates of 2 x 16 steps
+    assert (checkpoint.load(folder("cut")) or {})["update"] == 7  # the disk's own was of the fifth
+    assert read_status(folder("cut"))["env_steps"] == 224
+    assert run_command(*OVERRIDES, "name=cut").returncode == 0
+    assert run_command(*OVERRIDES, "name=whole").returncode == 0
+    assert difference(folder("cut"), folder("whole")) is None
 
 
 @pytest.mark.slow

@@ -86,14 +86,17 @@ class RunDir:
         except OSError as error:
             raise disk_error(self.folder / table, error, len(text)) from None
 
-    def sizes(self) -> dict[str, int]:
-        """Bytes of each table, all of them safely on the disk: what a checkpoint remembers.
+    def sync(self) -> None:
+        """Returns once all rows are safely on the disk: before a checkpoint that knows of them.
 
         Raises RunError where the folder isn't ours any more, and a checkpoint mustn't be made.
         """
         self._lock.check()
         for file, _ in self._files.values():
             sync(file.fileno())
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each table: what a checkpoint remembers."""
         return {name: file.tell() for name, (file, _) in self._files.items()}
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:

@@ -1,0 +1,121 @@
+"""What a stop costs: the update in progress at most, whatever it comes out as."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle import saved
+from attn_ppo.lifecycle.keeper import Keeper
+from attn_ppo.lifecycle.run_dir import RunDir, read_status
+from attn_ppo.lifecycle.saved import Saved
+from attn_ppo.lifecycle.signals import StopRequest
+
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
+
+
+def state(update: int, weight: Tensor) -> Saved:
+    """A run whose only weight, which updates change in place, is also its moment."""
+    optimizer = {"state": {0: {"exp_avg": weight}}}
+    agent = {"model": {"weight": weight}, "optimizer": optimizer, "rng": weight, "backend": "torch"}
+    rows = {"recent": [], "elapsed_seconds": 0.0, "sizes": {}}
+    origin = {"circumstances": {}, "inexact_resumes": [], "threads": 1}
+    values: tuple = (agent, rows, [], origin, None)
+    return Saved(update, *values)
+
+
+@pytest.fixture
+def stop() -> StopRequest:
+    """One that SIGTERM made."""
+    request = StopRequest()
+    request.name = "SIGTERM"
+    return request
+
+
+@pytest.fixture
+def run_dir(settings_of):
+    with RunDir(settings_of()) as folder:
+        yield folder
+
+
+def gave_up(stop: StopRequest) -> RunError:
+    stop.gave_up = True
+    return stop.error("stopped within an update")
+
+
+def end(keeper: Keeper, error: Exception) -> None:
+    with keeper:
+        raise error
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3, 4])
+def test_what_the_last_whole_update_left_is_saved(updates, stop, run_dir):
+    weight = torch.zeros(2)
+    keeper = Keeper(run_dir, stop, 32, None)
+    for number in range(1, updates + 1):
+        weight.fill_(number)
+        keeper.keep(state(number, weight))
+        if number == 1:
+            keeper.save()
+    weight.fill_(-1)  # by the update that is given up
+    told = f"SIGTERM: saved at {32 * updates} steps, without the update in progress"
+    with pytest.raises(RunError, match=told):
+        end(keeper, gave_up(stop))
+    found = saved.load(run_dir.folder)
+    assert found is not None
+    assert found.update == updates
+    assert found.agent["model"]["weight"].tolist() == [updates, updates]
+    assert found.agent["optimizer"]["state"][0]["exp_avg"].tolist() == [updates, updates]
+    assert read_status(run_dir.folder)["env_steps"] == 32 * updates
+
+
+def test_a_copy_that_is_broken_off_spares_the_one_before(stop, run_dir):
+    class Interrupted(dict):
+        def items(self):
+            raise gave_up(stop)
+
+    keeper, weight = Keeper(run_dir, stop, 32, None), torch.zeros(2)
+    for number in (1, 2, 3):
+        keeper.keep(state(number, weight.fill_(number)))
+    broken: dict = state(4, weight.fill_(4)).agent | {"optimizer": Interrupted()}
+    with pytest.raises(RunError) as told:
+        keeper.keep(state(4, weight)._replace(agent=broken))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(RunError, match="saved at 96 steps"):
+        end(keeper, told.value)
+    found = saved.load(run_dir.folder)
+    assert found is not None
+    assert found.agent["model"]["weight"].tolist() == [3, 3]
+
+
+def test_before_the_first_update_nothing_counts(stop, run_dir):
+    with pytest.raises(RunError, match="SIGTERM: no checkpoint yet: starts again") as told:
+        end(Keeper(run_dir, stop, 32, None), gave_up(stop))
+    assert told.value.code == ExitCode.PREEMPTED
+    assert saved.load(run_dir.folder) is None
+
+
+def test_a_resumed_run_has_its_checkpoint(stop, run_dir):
+    begun = state(5, torch.zeros(2))
+    with pytest.raises(RunError, match="SIGTERM: saved at 160 steps, without the update in"):
+        end(Keeper(run_dir, stop, 32, begun), gave_up(stop))
+
+
+def test_a_stop_that_comes_out_as_another_error_is_a_stop(stop, run_dir):
+    keeper = Keeper(run_dir, stop, 32, None)
+    keeper.keep(state(1, torch.zeros(2)))
+    gave_up(stop)
+    with pytest.raises(RunError, match="SIGTERM: saved at 32 steps") as told:
+        end(keeper, ImportError("numpy failed to import"))  # within which the alarm came
+    assert told.value.code == ExitCode.PREEMPTED
+
+
+@pytest.mark.parametrize(
+    "error", [RunError(ExitCode.NOT_FINITE, "nan"), OSError(28, "No space left"), ValueError("x")]
+)
+def test_other_errors_stay_what_they_are_and_save_nothing(error, stop, run_dir):
+    keeper = Keeper(run_dir, stop, 32, None)
+    keeper.keep(state(1, torch.zeros(2)))
+    with pytest.raises(type(error)) as told:
+        end(keeper, error)
+    assert told.value is error
+    assert saved.load(run_dir.folder) is None
