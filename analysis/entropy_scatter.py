@@ -1,13 +1,15 @@
-"""Final score against attention entropy: a panel a game, a dot a run, a cross a lambda's mean.
+"""Final score against attention entropy: a panel a game, a dot a run, a cross a group's mean.
 
 The study's second figure (Nikulin et al. 2019), from the evaluation on fresh games where there is
-one; the study took the entropy of the last training minibatch.
+one. The study's scores are those of the last 100 training games, and its entropy is the mean over
+the minibatches of the last update, which metrics.csv has in its last row.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,52 +17,72 @@ from matplotlib.patheffects import Normal, Stroke
 
 from analysis.panels import (
     QUIET,
+    count_text,
+    draw_random_play,
     footnote,
+    gap,
     grid,
     inexact_text,
     lambda_colors,
     lambda_label,
+    lambda_markers,
+    legend,
+    line_style,
+    random_handles,
+    random_text,
     seeds_text,
     style,
     unfinished_text,
+    variant_handles,
 )
 from analysis.runs import Run
 from analysis.stats import (
+    Group,
     attention_entropy,
     averaged,
+    evaluation_games,
     evaluation_score,
     group,
     is_evaluated,
     lambdas_of,
+    last_games,
     mean_sd,
     training_score,
 )
+from attn_ppo.config import fixed
 
 CELLS = 49  # of the 7 x 7 attention map
-DOT: dict[str, Any] = {"s": 26, "linewidth": 1.1, "alpha": 0.6, "zorder": 3}
+DOT: dict[str, Any] = {"s": 34, "zorder": 3}
 CROSS: dict[str, Any] = {"marker": "x", "s": 62, "linewidth": 2.3, "zorder": 5}
+LONE: dict[str, Any] = CROSS | {
+    "s": 10,
+    "linewidth": 1,
+}  # a single run's marker stays visible around its cross
+BAR: dict[str, Any] = {"fmt": "none", "lw": 1.2, "capsize": 3, "zorder": 2.5}
+MARGIN = 0.05  # of the range of scores, above and below
 
 
 def draw_entropy_scatter(runs: Sequence[Run]) -> Figure | None:
-    """The figure, None if no run has attention; dots carry the id `run <lambda> <seed>`, crosses
-    `mean <lambda>`. Colours are those of all `runs`, with attention or not."""
-    colors = lambda_colors(lambdas_of(runs))
+    """The figure, None if no run has attention; dots carry the id `run <group> <seed>`, crosses
+    `mean <group>`. Colours are those of all `runs`, with attention or not."""
+    colors, markers = lambda_colors(lambdas_of(runs)), lambda_markers(lambdas_of(runs))
     shown = [run for run in runs if not math.isnan(sum(position(run)))]
     if not shown:
         return None
     groups = group(shown)
     with style():
         figure, panels = grid(
-            list(dict.fromkeys(game for game, _ in groups)),
+            list(dict.fromkeys(key.game for key in groups)),
             title="Final score and attention entropy",
             x_label="attention entropy (nats, sum over maps)",
             y_label="mean raw score",
         )
         for game, panel in panels.items():
-            draw_game(panel, {k[1]: v for k, v in groups.items() if k[0] == game}, colors)
+            of_game = {key: members for key, members in groups.items() if key.game == game}
+            draw_game(panel, of_game, colors, markers)
         bound = draw_limits(list(panels.values()), shown)
-        handles = legend_handles({x: colors[x] for x in lambdas_of(shown)}, shown)
-        figure.legend(handles=handles, loc="outside right center", frameon=False)
+        handles = legend_handles(colors, markers, shown)
+        legend(figure, handles)
         footnote(figure, caption(runs, shown, bound))
     return figure
 
@@ -71,22 +93,75 @@ def position(run: Run) -> tuple[float, float]:
     return attention_entropy(run), score
 
 
-def draw_game(panel: Axes, groups: dict[float, list[Run]], colors: dict[float, str]) -> None:
-    """Dots, hollow without an evaluation, and the means' crosses, joined in lambda's order."""
-    means = []
-    for lambda_, members in groups.items():
+def games(run: Run) -> np.ndarray:
+    """(n,) scores of the games that the score at its position is the mean of."""
+    return evaluation_games(run) if is_evaluated(run) else last_games(run)
+
+
+def draw_game(
+    panel: Axes,
+    groups: dict[Group, list[Run]],
+    colors: dict[float, str],
+    markers: dict[float, str],
+) -> None:
+    """Dots, hollow without an evaluation, the means' crosses with their bars, and random play.
+
+    The means of a variant are joined in lambda's order.
+    """
+    paths: dict[Any, list[tuple[float, float]]] = {}
+    shown: list[float] = []
+    for key, members in groups.items():
+        color = colors[key.lambda_]
         for run in members:
-            face = colors[lambda_] if is_evaluated(run) else "white"
-            dot = panel.scatter(*position(run), **DOT, facecolor=face, edgecolor=colors[lambda_])
-            dot.set(gid=f"run {lambda_} {run.config.seed}", clip_on=False)
-        used = [position(run) for run in averaged(members)]
-        means.append([mean_sd(values)[0] for values in zip(*used, strict=True)])
-        cross = panel.scatter(*means[-1], **CROSS, color=colors[lambda_])
-        cross.set(gid=f"mean {lambda_}", clip_on=False)
-        if len(used) > 1:  # a single run's dot stays visible below its cross
-            cross.set_path_effects([Stroke(linewidth=4.2, foreground="white"), Normal()])
-    if len(means) > 1:
-        panel.plot(*zip(*means, strict=True), color="#bdbdbd", lw=1, zorder=2, gid="path")
+            look = {"facecolor": color, "edgecolor": "white", "linewidth": 0.7}
+            if not is_evaluated(run):
+                look = {"facecolor": "white", "edgecolor": color, "linewidth": 1.3}
+            dot = panel.scatter(*position(run), **DOT, **look, marker=markers[key.lambda_])
+            dot.set(gid=f"run {key.id} {run.config.seed}", clip_on=False)
+            shown.append(position(run)[1])
+        mean, low, high = draw_mean(panel, key, members, color)
+        paths.setdefault(key.variant, []).append(mean)
+        shown += [low, high]
+    for variant, means in paths.items():
+        if len(means) > 1:
+            look = {"color": "#bdbdbd", "lw": 1, "ls": line_style(variant), "zorder": 2}
+            panel.plot(*zip(*means, strict=True), **look, gid=f"path {variant.letter}".rstrip())
+    known = draw_random_play(panel, [run for members in groups.values() for run in members])
+    draw_scores(panel, [*shown, *(score.mean for score in known or [])], with_zero=not known)
+
+
+def draw_mean(
+    panel: Axes, key: Group, members: Sequence[Run], color: str
+) -> tuple[tuple[float, float], float, float]:
+    """A group's cross and its bar of one SD; returns the cross's place and the bar's ends."""
+    used = averaged(members)
+    (x, _, _), (y, sd, _) = (mean_sd(v) for v in zip(*map(position, used), strict=True))
+    if len(used) == 1:
+        sd = mean_sd(games(used[0]))[1]
+    ink = color if len(used) > 1 or not is_evaluated(used[0]) else "white"
+    look = CROSS if len(used) > 1 else LONE
+    cross = panel.scatter(x, y, **look, color=ink)
+    cross.set(gid=f"mean {key.id}", clip_on=False)
+    if len(used) > 1:
+        cross.set_path_effects([Stroke(linewidth=4.2, foreground="white"), Normal()])
+    if key.variant.number:
+        offset = {"xytext": (6, 4), "textcoords": "offset points"}
+        panel.annotate(key.variant.letter, (x, y), **offset, color=color, fontsize=9, zorder=6)
+    if math.isnan(sd):
+        return (x, y), y, y
+    panel.errorbar(x, y, sd, color=color, **BAR)[2][0].set_gid(f"sd {key.id}")
+    return (x, y), y - sd, y + sd
+
+
+def draw_scores(panel: Axes, scores: Iterable[float], with_zero: bool) -> None:
+    """A y axis that holds all `scores`, those of random play among them, else also 0.
+
+    So that differences that are small beside what agents learn, and beside the bars, look small.
+    """
+    scores = [*scores, *[0.0] * with_zero]
+    low, high = min(scores), max(scores)
+    margin = MARGIN * (high - low) or 1.0
+    panel.set_ylim(low - margin, high + margin)
 
 
 def draw_limits(panels: list[Axes], shown: Sequence[Run]) -> str:
@@ -100,20 +175,22 @@ def draw_limits(panels: list[Axes], shown: Sequence[Run]) -> str:
         bound, note = math.inf, ""
     else:
         bound = maps.pop() * math.log(CELLS)
-        note = f"Uniform attention would have {bound:.2f} nats"
+        note = f"Uniform attention would have {fixed(bound, 2)} nats"
     fits = right > 0.75 * bound
     for panel in panels:
         panel.set_xlim(0, max(1.04 * bound if fits else 0, 1.06 * right, 1e-3))
         if fits:
-            panel.axvline(bound, color=QUIET, lw=1, ls=(0, (1, 2)), gid="uniform")
-    return note and note + (" (dotted)." if fits else ", off to the right.")
+            panel.axvline(bound, color=QUIET, lw=1, ls=(0, (5, 2)), gid="uniform")
+    return note and note + (" (dashed)." if fits else ", off to the right.")
 
 
-def legend_handles(colors: dict[float, str], shown: Sequence[Run]) -> list[Line2D]:
-    """A line for each lambda and each kind of mark that is there."""
+def legend_handles(
+    colors: dict[float, str], markers: dict[float, str], shown: Sequence[Run]
+) -> list[Line2D]:
+    """An entry for each lambda, each variant and each kind of mark that is there."""
     handles = [
-        Line2D([], [], ls="", marker="o", ms=6, color=color, label=lambda_label(lambda_))
-        for lambda_, color in colors.items()
+        Line2D([], [], ls="", marker=markers[x], ms=6, color=colors[x], label=lambda_label(x))
+        for x in lambdas_of(shown)
     ]
     mark: dict[str, Any] = {"ls": "", "color": QUIET}
     kinds = []
@@ -122,18 +199,17 @@ def legend_handles(colors: dict[float, str], shown: Sequence[Run]) -> list[Line2
     if not all(is_evaluated(run) for run in shown):
         label = "a run,\nnot evaluated"
         kinds.append(Line2D([], [], **mark, marker="o", ms=5, mfc="white", label=label))
-    kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
-    gap = Line2D([], [], ls="", label="")
-    return [*handles, gap, *kinds]
+    if any(len(averaged(members)) > 1 for members in group(shown).values()):
+        kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
+    return [*handles, *variant_handles(shown), gap(), *kinds, *random_handles(shown)]
 
 
 def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str) -> str:
     """Where the numbers are from, how many seeds, who is left out and who unfinished."""
-    sentences = [f"{seeds_text(shown)} for each λ.".capitalize()]
+    sentences = [f"{seeds_text(shown)} for each λ.".capitalize(), games_text(shown)]
+    sentences += [bars_text(shown), random_text(shown)]
     if len(lambdas_of(shown)) > 1:
         sentences.append("Grey lines join the λ in ascending order.")
-    if any(not is_evaluated(run) for run in shown):
-        sentences.append("Hollow: from the end of training, not from fresh games.")
     sentences.append(bound)
     without = sum(run.config.attention.gate == "none" for run in runs)
     if without:
@@ -143,3 +219,26 @@ def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str) -> str:
         sentences.append(f"Left out, no game finished: {scoreless} run{'s' * (scoreless > 1)}.")
     sentences += [unfinished_text(shown), inexact_text(shown)]
     return " ".join(filter(None, sentences))
+
+
+def games_text(shown: Sequence[Run]) -> str:
+    """How many games a run's score is the mean of, fresh ones or the last of training."""
+    fresh = {len(games(run)) for run in shown if is_evaluated(run)} - {0}
+    trained = {len(games(run)) for run in shown if not is_evaluated(run)} - {0}
+    sentences = []
+    if fresh:
+        sentences.append(f"A run's score: mean of {count_text(fresh)} fresh games.")
+    if not all(is_evaluated(run) for run in shown):
+        of = f" {count_text(trained)}" if trained else ""
+        sentences.append(f"Hollow: of the last{of} training games, not of fresh ones.")
+    return " ".join(sentences)
+
+
+def bars_text(shown: Sequence[Run]) -> str:
+    """What the bars are over: seeds, or the games of a single one."""
+    sizes = [averaged(members) for members in group(shown).values()]
+    lone = [games(used[0]) for used in sizes if len(used) == 1]
+    over = ["over seeds"] if any(len(used) > 1 for used in sizes) else []
+    if any(len(each) > 1 for each in lone):
+        over.append("of a single seed over its games" if over else "over a seed's games")
+    return f"Bars: ±1 SD, {', '.join(over)}." if over else ""

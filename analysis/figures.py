@@ -14,7 +14,7 @@ from analysis.panels import save
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
-from analysis.stats import lambdas_of, order_games
+from analysis.stats import lambdas_of, order_games, variants_in
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
 
@@ -56,7 +56,7 @@ def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
 
 
 def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str:
-    """How many games, lambdas, seeds and runs were read, then a line for each problem."""
+    """How many games, lambdas, seeds and runs were read; a line each variant and each problem."""
     counts = {
         "game": len(order_games(run.config.env for run in runs)),
         "lambda": len(lambdas_of(runs)),
@@ -65,7 +65,13 @@ def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str
     }
     text = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
     finished = sum(not run.unfinished for run in runs)
-    return "\n".join([f"{root}: {text}, {finished} finished", *map(str, problems)])
+    lines = [f"{root}: {text}, {finished} finished"]
+    for variant in variants_in(runs):
+        if variant.name:
+            count = sum(run.variant == variant for run in runs)
+            of = f"{count} run{'s' * (count > 1)}"
+            lines.append(f"  settings {variant.letter}, {of}: {variant.name}")
+    return "\n".join([*lines, *map(str, problems)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the figures share: colours, the grid of games, numbers on axes, and writing to disk."""
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,17 +15,25 @@ from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.references import Score, random_score
 from analysis.runs import Run
-from analysis.stats import averaged, group
+from analysis.stats import averaged, group, variants_in
+from analysis.variants import Variant
 from attn_ppo.config import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
 
 RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
 INK, QUIET = "#222222", "#6b6b6b"
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
-LEGEND_INCHES = 1.4
+LEGEND_INCHES, LEGEND_LINE, CAPTION_INCHES = 1.4, 0.22, 1.2
+# A lambda has a colour and a marker, a variant a line style that isn't an unfinished run's dashes.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
+LINES: tuple[Any, ...] = ("-", (0, (7, 1.5, 1.5, 1.5)), (0, (1.2, 1.4)), (0, (7, 1.5, *(1.5,) * 4)))
+DASHES: Any = (0, (4, 2))
+RANDOM: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (1, 1.6))}
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#9a9a9a",
     "axes.grid": True,
@@ -50,6 +59,23 @@ def lambda_colors(lambdas: Iterable[float]) -> dict[float, str]:
     at = np.linspace(0, len(anchors) - 1, max(len(ordered), 2))[: len(ordered)]
     rgb = np.stack([np.interp(at, range(len(anchors)), channel) for channel in anchors.T], axis=-1)
     return {lambda_: colors.to_hex(c) for lambda_, c in zip(ordered, rgb, strict=True)}
+
+
+def lambda_markers(lambdas: Iterable[float]) -> dict[float, str]:
+    """A marker for each lambda, so that they are told apart where they cover each other."""
+    ordered = sorted(set(lambdas))
+    return {lambda_: MARKERS[i % len(MARKERS)] for i, lambda_ in enumerate(ordered)}
+
+
+def line_style(variant: Variant) -> Any:
+    """A variant's line style, solid for that of most runs."""
+    return LINES[variant.number % len(LINES)]
+
+
+def tint(color: str, strength: float) -> str:
+    """The colour on white, opaque: what is transparent mixes to colours that no legend has."""
+    red, green, blue = (1 - strength * (1 - channel) for channel in colors.to_rgb(color))
+    return colors.to_hex((red, green, blue))
 
 
 def lambda_label(lambda_: float) -> str:
@@ -83,7 +109,7 @@ def grid(
     for index, (game, panel) in enumerate(panels.items()):
         panel.set_title(game, loc="left")
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_number(value, 10_000)))
-        panel.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        panel.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
         if index + columns >= len(games):  # also the panel above an empty cell
             panel.tick_params(labelbottom=True)
             panel.set_xlabel(x_label)
@@ -101,11 +127,68 @@ def agg_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """The legend to the right of the panels; the figure grows where they are lower than it."""
+    lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+    figure.set_figheight(max(figure.get_figheight(), LEGEND_LINE * lines + CAPTION_INCHES))
+    figure.legend(handles=handles, loc="outside right center", frameon=False)
+
+
 def footnote(figure: Figure, text: str) -> None:
     """Small text below the panels, wrapped to the figure's width."""
     characters = int(figure.get_figwidth() * 14)
-    wrapped = "\n".join(textwrap.wrap(text, characters))
+    wrapped = "\n".join(textwrap.wrap(unbroken(text), characters, break_long_words=False))
     figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=8.5, color=QUIET)
+
+
+def unbroken(text: str) -> str:
+    """The text with no-break spaces around `=`, after a number, and between `seed` and its number.
+
+    So a caption never ends a line between a value and its name or unit.
+    """
+    return re.sub(
+        r"(?<==) | (?==)|(?<=\d) (?!seed)(?=[^\W\d])|(?<=seed) (?=\d)", "\N{NO-BREAK SPACE}", text
+    )
+
+
+def variant_handles(runs: Sequence[Run]) -> list[Line2D]:
+    """Legend entries for the variants, none where there is but one."""
+    handles = []
+    for variant in variants_in(runs):
+        label = f"{variant.letter}: " + "\n     ".join(variant.name.split(" "))
+        handles.append(Line2D([], [], ls=line_style(variant), color=QUIET, lw=1.4, label=label))
+    return [gap(), *handles] if len(handles) > 1 else []
+
+
+def gap() -> Line2D:
+    """An empty line in a legend."""
+    return Line2D([], [], ls="", label="")
+
+
+def draw_random_play(panel: Axes, members: Sequence[Run]) -> list[Score]:
+    """A line at the score of random play for each protocol of a panel's runs, if it is known."""
+    known = list(dict.fromkeys(s for run in members if (s := random_score(run))))
+    for score in known:
+        panel.axhline(score.mean, **RANDOM, zorder=1.5, gid="random play")
+    return known
+
+
+def random_handles(runs: Sequence[Run]) -> list[Line2D]:
+    """The legend entry for those lines, if there are any."""
+    known = any(random_score(run) for run in runs)
+    return [Line2D([], [], **RANDOM, label="random play")] if known else []
+
+
+def random_text(runs: Sequence[Run]) -> str:
+    """Over how many games random play's mean is; empty if it isn't known."""
+    counts = {score.n for run in runs if (score := random_score(run))}
+    return f"Random play: mean of {count_text(counts)} games." if counts else ""
+
+
+def count_text(counts: Iterable[int]) -> str:
+    """`20`, or `4 to 20`."""
+    few, many = min(counts := set(counts)), max(counts)
+    return f"{few}" if few == many else f"{few} to {many}"
 
 
 def tick_number(value: float, plain_below: float = 1_000) -> str:
@@ -119,8 +202,7 @@ def tick_number(value: float, plain_below: float = 1_000) -> str:
 def seeds_text(runs: Sequence[Run]) -> str:
     """How many seeds the means are over: `5 seeds`, `2 to 5 seeds`."""
     counts = {len(averaged(members)) for members in group(runs).values()}
-    few, many = min(counts), max(counts)
-    return f"{many} seed{'s' * (many > 1)}" if few == many else f"{few} to {many} seeds"
+    return f"{count_text(counts)} seed{'s' * (max(counts) > 1)}"
 
 
 def unfinished_text(runs: Sequence[Run], at_most: int = 3) -> str:

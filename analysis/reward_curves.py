@@ -12,57 +12,117 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.panels import (
+    DASHES,
+    count_text,
+    draw_random_play,
     footnote,
+    gap,
     grid,
     inexact_text,
     lambda_colors,
     lambda_label,
+    lambda_markers,
+    legend,
+    line_style,
+    random_handles,
+    random_text,
     seeds_text,
     style,
     tick_number,
+    tint,
     unfinished_text,
+    variant_handles,
 )
 from analysis.runs import Run
-from analysis.stats import POINTS, averaged, group, interpolate, lambdas_of, mean_curve, score_range
+from analysis.stats import (
+    LAST_GAMES,
+    POINTS,
+    averaged,
+    group,
+    group_of,
+    interpolate,
+    lambdas_of,
+    last_games,
+    mean_curve,
+    score_range,
+)
 from attn_ppo.config import FRAMES_PER_STEP
+
+MARKS = 8  # of its lambda on a mean's line
 
 
 def draw_reward_curves(runs: Sequence[Run]) -> Figure:
-    """The figure; its lines have the ids `mean <lambda>` and `seed <lambda> <seed>`, bands `sd`."""
-    groups, colors = group(runs), lambda_colors(lambdas_of(runs))
+    """The figure; its lines have the ids `mean <group>` and `seed <group> <seed>`, bands `sd`."""
+    groups, lambdas = group(runs), lambdas_of(runs)
+    colors, markers = lambda_colors(lambdas), lambda_markers(lambdas)
     with style():
         figure, panels = grid(
-            list(dict.fromkeys(game for game, _ in groups)),
+            list(dict.fromkeys(key.game for key in groups)),
             title="Score during training",
             x_label="agent steps",
             y_label="mean raw score of the last 100 games",
         )
-        for (game, lambda_), members in groups.items():
-            draw_group(panels[game], members, colors[lambda_])
+        for number, (key, members) in enumerate(groups.items()):
+            draw_group(panels[key.game], members, colors[key.lambda_])
+            draw_mean(panels[key.game], members, colors[key.lambda_], markers[key.lambda_], number)
         # A run ends with the last whole update, a little before its total: show the round number.
         last = max(r.env_steps if r.unfinished else r.config.total_steps for r in runs)
-        for panel in panels.values():
+        for game, panel in panels.items():
+            draw_random_play(panel, [run for run in runs if run.config.env == game])
             draw_axes(panel, last)
-        handles = [Line2D([], [], color=colors[x], lw=2.2, label=lambda_label(x)) for x in colors]
-        figure.legend(handles=handles, loc="outside right center", frameon=False)
+        handles = [
+            Line2D([], [], color=colors[x], marker=markers[x], ms=5, lw=2, label=lambda_label(x))
+            for x in lambdas
+        ]
+        at_random = random_handles(runs)
+        handles += [*variant_handles(runs), *[gap()] * bool(at_random), *at_random]
+        legend(figure, handles)
         footnote(figure, caption(runs))
     return figure
 
 
 def draw_group(panel: Axes, members: Sequence[Run], color: str) -> None:
-    """The seeds of one lambda as far as each goes, their mean and band over what they share."""
-    used, lambda_ = averaged(members), members[0].config.lambda_
+    """The seeds of a group as far as each goes, and the band of their SD over what they share."""
     for run in members:
         draw_seed(panel, run, color)
-    curve = mean_curve(used)
+    curve = mean_curve(averaged(members))
+    if curve is None or len(curve.scores) < 2:
+        return
+    low, high = curve.mean - curve.sd, curve.mean + curve.sd
+    band = panel.fill_between(curve.env_steps, low, high, color=tint(color, 0.1), lw=0, zorder=1)
+    band.set_gid(f"sd {group_of(members[0]).id}")
+    for edge in (low, high):  # over all bands, which hide each other
+        panel.plot(curve.env_steps, edge, color=tint(color, 0.5), lw=0.7, zorder=2.2)
+
+
+def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, number: int) -> None:
+    """A group's mean with its lambda's markers; dashed while none of its runs is finished.
+
+    `number` moves the markers, so that those of lines that cover each other don't.
+    """
+    curve, key = mean_curve(averaged(members)), group_of(members[0])
     if curve is None:
         return
-    (line,) = panel.plot(curve.env_steps, curve.mean, color=color, lw=1.7, zorder=4)
-    line.set_gid(f"mean {lambda_}")
-    if len(curve.scores) > 1:
-        low, high = curve.mean - curve.sd, curve.mean + curve.sd
-        band = panel.fill_between(curve.env_steps, low, high, color=color, alpha=0.13, lw=0)
-        band.set_gid(f"sd {lambda_}")
+    begun = all(run.unfinished for run in members)
+    step = len(curve.env_steps) // MARKS
+    (line,) = panel.plot(
+        curve.env_steps,
+        curve.mean,
+        color=color,
+        lw=1.7,
+        ls=DASHES if begun else line_style(key.variant),
+        marker=marker,
+        ms=5,
+        mec="white",
+        mew=0.6,
+        markevery=(step // 2 + number * step * 3 // 8 % step, step),
+        zorder=4,
+    )
+    line.set_gid(f"mean {key.id}")
+    if key.variant.number:
+        end = (curve.env_steps[-1], curve.mean[-1])
+        offset = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+        panel.annotate(key.variant.letter, end, **offset, color=color, fontsize=9, zorder=6)
 
 
 def draw_seed(panel: Axes, run: Run, color: str) -> None:
@@ -70,24 +130,24 @@ def draw_seed(panel: Axes, run: Run, color: str) -> None:
 
     A cross is where it was resumed on other versions or another machine.
     """
-    ends = score_range(run)
+    ends, key = score_range(run), group_of(run)
     if ends is None:
         return
     env_steps = np.linspace(*ends, POINTS) if ends[0] < ends[1] else np.array(ends[:1])
     scores = interpolate(run, env_steps)
-    (line,) = panel.plot(env_steps, scores, color=color, lw=0.6, alpha=0.35)
-    line.set_gid(f"seed {run.config.lambda_} {run.config.seed}")
+    (line,) = panel.plot(env_steps, scores, color=tint(color, 0.45), lw=0.7, zorder=2)
+    line.set_gid(f"seed {key.id} {run.config.seed}")
     crosses = [step for step in run.inexact_at if ends[0] <= step <= ends[1]]
     if crosses:
         at = np.array(crosses, dtype=float)
         (cross,) = panel.plot(at, interpolate(run, at), "x", ms=6, mew=1.5, color=color, zorder=5)
-        cross.set_gid(f"inexact {run.config.lambda_} {run.config.seed}")
+        cross.set_gid(f"inexact {key.id} {run.config.seed}")
     if run.unfinished:
-        line.set(linestyle=(0, (4, 2)), lw=1, alpha=0.9)
+        line.set(linestyle=DASHES, lw=1, color=tint(color, 0.8), zorder=3)
         (end,) = panel.plot(
             env_steps[-1:], scores[-1:], "o", ms=4, color=color, mfc="white", zorder=5
         )
-        end.set_gid(f"end {run.config.lambda_} {run.config.seed}")
+        end.set_gid(f"end {key.id} {run.config.seed}")
 
 
 def draw_axes(panel: Axes, last: float) -> None:
@@ -110,10 +170,23 @@ def draw_axes(panel: Axes, last: float) -> None:
 
 
 def caption(runs: Sequence[Run]) -> str:
-    """What lines, bands and dashes are, how many seeds, and which runs are unfinished."""
+    """What lines, bands and dashes are, over how many seeds and games, and which are unfinished."""
     several = any(len(averaged(members)) > 1 for members in group(runs).values())
     text = f"Lines: mean over {seeds_text(runs)}. Bands: ±1 SD. Thin lines: single seeds."
+    first = text if several else "One seed a line."
+    begun = [key for key, members in group(runs).items() if all(r.unfinished for r in members)]
     unfinished = unfinished_text(runs)
     dashed = "Dashed lines are not in a mean if another seed has finished." if unfinished else ""
-    first = text if several else "One seed a line."
-    return " ".join(filter(None, [first, unfinished, dashed, inexact_text(runs, " (cross)")]))
+    of_begun = "Dashed means: no seed has finished yet." if begun else ""
+    inexact = inexact_text(runs, " (cross)")
+    parts = [first, games_text(runs), random_text(runs), unfinished, dashed, of_begun, inexact]
+    return " ".join(filter(None, parts))
+
+
+def games_text(runs: Sequence[Run]) -> str:
+    """How many games a point is the mean of, and what that means for the first points."""
+    text = "The first 100 games of a run favour short ones, which are over first."
+    counts = {len(last_games(run)) for run in runs} - {0}
+    if counts and min(counts) < LAST_GAMES:
+        text += f" At its end a line is the mean of {count_text(counts)} training games."
+    return text

@@ -5,7 +5,7 @@ run does not keep the others from being read: it is returned as a `Problem`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.files import column, read_json, read_table
+from analysis.variants import ONLY, Settings, Variant, settings_of, variants_of
 from attn_ppo import config
 from attn_ppo.config import RunConfig, short_number
 from attn_ppo.errors import ExitCode, RunError, shorten
@@ -31,7 +32,10 @@ class NoRunsError(RunError):
 
 @dataclass(frozen=True)
 class Run:
-    """One run as read from its files; `evaluation` is None until the agent has been evaluated."""
+    """One run as read from its files; `evaluation` is None until the agent has been evaluated.
+
+    `variant` tells it from runs of other settings that were read with it.
+    """
 
     folder: Path
     config: RunConfig
@@ -39,6 +43,7 @@ class Run:
     episodes: pd.DataFrame
     evaluation: dict[str, Any] | None
     status: dict[str, Any]
+    variant: Variant = ONLY
 
     @property
     def env_steps(self) -> int:
@@ -68,8 +73,10 @@ class Run:
 
     @property
     def label(self) -> str:
-        """The run in a figure: its game, lambda and seed."""
-        return f"{self.config.env} λ = {config.plain(self.config.lambda_)} seed {self.config.seed}"
+        """The run in a figure: its game, lambda, variant if there are several, and seed."""
+        variant = f" {self.variant.letter}" if self.variant.name else ""
+        lambda_ = config.plain(self.config.lambda_)
+        return f"{self.config.env} λ = {lambda_}{variant} seed {self.config.seed}"
 
 
 @dataclass(frozen=True)
@@ -85,16 +92,17 @@ class Problem:
 
 
 def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
-    """The usable runs below `root` by game, lambda and seed, and what is wrong with any of them.
+    """The usable runs below `root`, and what is wrong with any of them.
 
-    Raises NoRunsError where no run can be used.
+    They are ordered by game, lambda, variant and seed. Raises NoRunsError where none can be used.
     """
-    runs: dict[tuple[str, float, int], Run] = {}
+    runs: dict[tuple[str, float, Settings, int], Run] = {}
     problems: list[Problem] = []
     for folder in find_folders(Path(root)):
         try:
             run, notes = read_run(folder)
-            key = (run.config.env, run.config.lambda_, run.config.seed)
+            settings = run.config
+            key = (settings.env, settings.lambda_, settings_of(settings), settings.seed)
             if key in runs:
                 raise ValueError(f"same game, lambda and seed as {runs[key].folder}")
         except (ValueError, OSError) as error:
@@ -108,7 +116,13 @@ def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
         problems += [Problem("note", folder, note) for note in notes]
     if not runs:
         raise NoRunsError(_why_none(Path(root), problems))
-    return [runs[key] for key in sorted(runs)], problems
+    variants = variants_of([run.config for run in runs.values()])
+    found = [replace(run, variant=v) for run, v in zip(runs.values(), variants, strict=True)]
+    return sorted(found, key=_place), problems
+
+
+def _place(run: Run) -> tuple[str, float, int, int]:
+    return run.config.env, run.config.lambda_, run.variant.number, run.config.seed
 
 
 def find_folders(root: Path) -> Iterator[Path]:
@@ -173,6 +187,9 @@ def _read_evaluation(path: Path, env_steps: float, notes: list[str]) -> dict[str
                 continue  # a gate of none has no attention
             if type(number) is bool or not isinstance(number, int | float) or not isfinite(number):
                 raise ValueError(f"{path.name}: {key} is {number!r}, not a number")
+        scores = np.array(evaluation.get("scores", []))
+        if scores.ndim != 1 or scores.dtype.kind not in "if" or not np.isfinite(scores).all():
+            raise ValueError(f"{path.name}: scores is no list of numbers")
         if evaluation.get("env_steps", env_steps) != env_steps:
             raise ValueError(f"{path.name} is of the agent after {evaluation['env_steps']} steps")
     except (ValueError, OSError) as error:

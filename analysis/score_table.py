@@ -1,31 +1,27 @@
-"""Final scores per game and lambda beside the study's, as CSV and Markdown.
-
-The study: Nikulin, Kosch, Steuer, Cunningham 2019, 'Regularization and visualization of attention
-in reinforcement learning agents', Table 1: mean and SD over 5 seeds of the score of the last 100
-training games after 10M agent steps (40M frames). study_results.csv is that table.
-"""
+"""Final scores per game and lambda beside random play and the study's, as CSV and Markdown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from analysis.references import Score, is_like_the_study, random_score, study_score
 from analysis.runs import Run
 from analysis.stats import (
     attention_entropy,
     averaged,
+    evaluation_games,
     evaluation_score,
     group,
+    last_games,
     mean_sd,
     training_score,
 )
 from attn_ppo.config import fixed, plain, short_number
 from attn_ppo.lifecycle.disk import write_atomically
 
-STUDY_FILE = Path(__file__).with_name("study_results.csv")
-STUDY_STEPS = 10_000_000
-NOTHING = (math.nan, math.nan)
 MEASURES = {
     "evaluation_score": evaluation_score,
     "training_score": training_score,
@@ -39,59 +35,68 @@ HEADINGS = (
     "score, last 100 training games",
     "attention entropy (nats)",
     "agent steps",
+    "random play",
     "study's score",
 )
 
 
 def score_table(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a game and lambda: n, mean and SD over seeds of each measure, the study's numbers.
+    """A row a group: n, mean and SD over seeds of each measure, random play, the study's numbers.
 
     `seeds` are those in the means, `unfinished` how many of the group's runs are not whole,
-    `inexact` how many were once resumed on other versions or another machine.
-    What isn't there (an SD of one seed, a game that the study lacks) is nan.
+    `inexact` how many were once resumed on other versions or another machine. `variant` is empty
+    where all runs share their settings. `*_games_*`: of how many games a run's score is the mean;
+    `random_score_sd` is over games too. What isn't there (an SD of one seed, a game that the study
+    lacks) is nan.
     """
-    study = {(game, lambda_): numbers for game, lambda_, *numbers in read_study()}
     rows = []
-    for (game, lambda_), members in group(runs).items():
+    for (game, lambda_, variant), members in group(runs).items():
         used = averaged(members)
-        row = {"env": game, "lambda": lambda_, "seeds": len(used)}
+        row: dict[str, Any] = {"env": game, "lambda": lambda_, "seeds": len(used)}
         row["unfinished"] = sum(bool(run.unfinished) for run in members)
         row["inexact"] = sum(bool(run.inexact_at) for run in members)
         for name, measure in MEASURES.items():
             mean, sd, count = mean_sd(measure(run) for run in used)
             row |= {f"{name}_mean": mean, f"{name}_sd": sd, f"{name}_seeds": count}
-        steps = [run.env_steps for run in used]
-        row |= {"env_steps_min": min(steps), "env_steps_max": max(steps)}
-        known = study.get((game, lambda_)) if all(map(is_like_the_study, used)) else None
-        row |= dict(zip(("study_score_mean", "study_score_sd"), known or NOTHING, strict=True))
+        row |= _ends("env_steps", [run.env_steps for run in used])
+        known = study_score(game, lambda_) if all(map(is_like_the_study, used)) else None
+        row |= _mean_sd("study_score", known)
+        row |= {"variant_letter": variant.letter, "variant": variant.name}
+        row |= _mean_sd("random_score", random_score(used[0]))  # one variant, one protocol
+        row |= _ends("evaluation_games", [len(evaluation_games(r)) for r in used if r.evaluation])
+        row |= _ends("training_games", [len(last_games(run)) for run in used])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def read_study() -> list[tuple[str, float, float, float]]:
-    """Table 1: game, lambda, mean and SD of the final score."""
-    return list(pd.read_csv(STUDY_FILE).itertuples(index=False, name=None))
+def _ends(name: str, numbers: Sequence[int]) -> dict[str, int]:
+    return {f"{name}_min": min(numbers, default=0), f"{name}_max": max(numbers, default=0)}
 
 
-def is_like_the_study(run: Run) -> bool:
-    """Whether the run has the study's attention and its deterministic games."""
-    attention = (run.config.attention.gate, run.config.attention.maps)
-    return attention == ("softmax", 2) and run.config.protocol.sticky_actions == 0
+def _mean_sd(name: str, score: Score | None) -> dict[str, float]:
+    mean, sd = (score.mean, score.sd) if score else (math.nan, math.nan)
+    return {f"{name}_mean": mean, f"{name}_sd": sd}
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """The table as Markdown; `-` where nan, `*` for unfinished seeds, `†` for inexact ones."""
-    lines = [f"| {' | '.join(HEADINGS)} |", "| --- |" + " ---: |" * (len(HEADINGS) - 1)]
+    """The table as Markdown; `-` where nan, `*` for unfinished seeds, `†` for inexact ones.
+
+    Where there are several variants, a column has their letters, and a note says what they are.
+    """
+    variants = any(table["variant"])
+    headings = [*HEADINGS[:2], *["settings"] * variants, *HEADINGS[2:]]
+    lines = [f"| {' | '.join(headings)} |", "| --- |" + " ---: |" * (len(headings) - 1)]
     for row in table.to_dict("records"):
         marks = "*" * bool(row["unfinished"]) + "†" * bool(row["inexact"])
-        cells = [row["env"], plain(row["lambda"]), f"{row['seeds']}{marks}"]
+        cells = [row["env"], plain(row["lambda"]), *[row["variant_letter"]] * variants]
+        cells.append(f"{row['seeds']}{marks}")
         for name in MEASURES:
             cell = plus_minus(row[f"{name}_mean"], row[f"{name}_sd"])
             fewer = 0 < row[f"{name}_seeds"] < row["seeds"]
             cells.append(f"{cell} (n = {row[f'{name}_seeds']})" if fewer else cell)
-        steps = dict.fromkeys(short_number(row[f"env_steps_{end}"]) for end in ("min", "max"))
-        study = f"{row['study_score_mean']:g} ± {row['study_score_sd']:g}"
-        cells += [" to ".join(steps), "-" if math.isnan(row["study_score_mean"]) else study]
+        cells.append(_range(short_number(row[f"env_steps_{end}"]) for end in ("min", "max")))
+        for name in ("random_score", "study_score"):
+            cells.append(plus_minus(row[f"{name}_mean"], row[f"{name}_sd"]))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", *notes(table), ""])
 
@@ -100,11 +105,15 @@ def notes(table: pd.DataFrame) -> list[str]:
     """Notes on how to read the table, as list items."""
     lines = [
         "- Mean ± SD over seeds (n - 1 in the denominator); raw scores of whole games.",
-        "- Study: Nikulin et al. 2019, Table 1: 5 seeds, last 100 training games, 10M agent steps.",
-        "  Only beside runs with its attention (softmax, 2 maps) and without sticky actions.",
+        f"- Games that a run's score is the mean of: {_games(table)}.",
+        "- Random play: mean ± SD over games, under the same protocol.",
+        "- Study: Nikulin et al. 2019, Table 1: 5 seeds, last 100 training games, 10M agent steps;",
+        "  SDs converted to n - 1 in the denominator. Its numbers are shown only beside runs with",
+        "  its settings and, within a hundredth, its steps.",
     ]
-    if any(steps < 0.99 * STUDY_STEPS for steps in table["env_steps_max"]):
-        lines.append("- Rows with fewer than 10M agent steps can't be held against the study's.")
+    for letter, name in sorted(set(zip(table["variant_letter"], table["variant"], strict=True))):
+        if name:
+            lines.append(f"- Settings {letter}: {'' if letter == 'A' else 'as A, but '}{name}")
     if any(table["unfinished"]):
         lines.append(
             "- \\* unfinished runs: left out of the mean unless the row has no finished one."
@@ -112,6 +121,26 @@ def notes(table: pd.DataFrame) -> list[str]:
     if any(table["inexact"]):
         lines.append("- † with runs resumed inexactly, on other versions or another machine.")
     return lines
+
+
+def _games(table: pd.DataFrame) -> str:
+    """`evaluation 20, training 37 to 100`."""
+    texts = []
+    for kind in ("evaluation", "training"):
+        ends = [
+            games
+            for games in zip(table[f"{kind}_games_min"], table[f"{kind}_games_max"], strict=True)
+            if games[1]
+        ]
+        if ends:
+            few, many = min(few for few, _ in ends), max(many for _, many in ends)
+            texts.append(f"{kind} {_range([str(few), str(many)])}")
+    return ", ".join(texts) or "none"
+
+
+def _range(ends: Iterable[str]) -> str:
+    """`20`, or `4 to 20`."""
+    return " to ".join(dict.fromkeys(ends))
 
 
 def plus_minus(mean: float, sd: float) -> str:

@@ -5,15 +5,31 @@ Every SD has n - 1 in its denominator and is nan for fewer than two seeds.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from analysis.files import column
 from analysis.runs import Run
+from analysis.variants import Variant
 
 STUDY_GAMES = ("BeamRider", "Breakout", "MsPacman", "Frostbite", "Enduro", "Seaquest")
 POINTS = 500  # of an interpolated curve, as in the study
+LAST_GAMES = 100  # of training, whose mean is episode_return
 LAST_UPDATES = 10  # whose mean entropy stands in for an evaluation's
+
+
+class Group(NamedTuple):
+    """What the runs of a mean have in common: all but the seed."""
+
+    game: str
+    lambda_: float
+    variant: Variant
+
+    @property
+    def id(self) -> str:
+        """`0.0005`, with several variants `0.0005 B`: what marks in a figure are called."""
+        return f"{self.lambda_} {self.variant.letter}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -37,14 +53,24 @@ def lambdas_of(runs: Iterable[Run]) -> list[float]:
     return sorted({run.config.lambda_ for run in runs})
 
 
-def group(runs: Iterable[Run]) -> dict[tuple[str, float], list[Run]]:
-    """The runs of each game and lambda, games in their order, lambdas ascending, then seeds."""
-    groups: dict[tuple[str, float], list[Run]] = {}
-    runs = sorted(runs, key=lambda run: (run.config.lambda_, run.config.seed))
+def variants_in(runs: Iterable[Run]) -> list[Variant]:
+    """Each variant once, by number; a single one has no name."""
+    return sorted({run.variant for run in runs})
+
+
+def group_of(run: Run) -> Group:
+    """The group that a run belongs to."""
+    return Group(run.config.env, run.config.lambda_, run.variant)
+
+
+def group(runs: Iterable[Run]) -> dict[Group, list[Run]]:
+    """The runs of each group: games in their order, lambdas ascending, variants, then seeds."""
+    groups: dict[Group, list[Run]] = {}
+    runs = sorted(runs, key=lambda run: (run.config.lambda_, run.variant, run.config.seed))
     for game in order_games(run.config.env for run in runs):
         for run in runs:
             if run.config.env == game:
-                groups.setdefault((game, run.config.lambda_), []).append(run)
+                groups.setdefault(group_of(run), []).append(run)
     return groups
 
 
@@ -98,6 +124,17 @@ def training_score(run: Run) -> float:
 def evaluation_score(run: Run) -> float:
     """Mean raw score of the finished agent on fresh games, nan without an evaluation."""
     return float(run.evaluation["score_mean"]) if run.evaluation else float("nan")
+
+
+def evaluation_games(run: Run) -> np.ndarray:
+    """(n,) raw scores of the evaluation's games, none where there's no evaluation."""
+    return np.array((run.evaluation or {}).get("scores", []), dtype=float)
+
+
+def last_games(run: Run) -> np.ndarray:
+    """(up to 100,) raw scores of the last training games, whose mean is `training_score`."""
+    before = column(run.episodes, "env_steps") <= run.env_steps
+    return column(run.episodes, "episode_return")[before][-LAST_GAMES:]
 
 
 def attention_entropy(run: Run) -> float:

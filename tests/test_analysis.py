@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from test_analysis_runs import SECOND, write_run, write_sweep
+from test_analysis_runs import FIRST, SECOND, STUDY, STUDY_ROWS, write_run, write_sweep
 
-from analysis import figures, panels, score_table
+from analysis import figures, panels, references, score_table
 from analysis.runs import read_runs
 
 ROOT = Path(__file__).parents[1]
@@ -44,19 +44,43 @@ def test_the_table_holds_means_and_the_study_s_numbers(tmp_path):
     assert first["attention_entropy_mean"] == 1
     assert first["attention_entropy_sd"] == pytest.approx(0.70711, abs=1e-5)
     assert (first["env_steps_min"], first["env_steps_max"]) == (40, 40)
-    assert (first["study_score_mean"], first["study_score_sd"]) == (131, 52)
-    assert (third["training_score_mean"], third["study_score_mean"]) == (8, 84)
+    assert third["training_score_mean"] == 8
     assert np.isnan([third["evaluation_score_mean"], third["training_score_sd"]]).all()
     assert np.isnan([sticky["study_score_mean"], other["study_score_mean"]]).all()
-    assert score_table.to_markdown(table).splitlines()[2:5] == [
-        "| Breakout | 0 | 2* | 20.0 ± 14.1 | 14.0 ± 8.5 | 1.00 ± 0.71 | 40 | 131 ± 52 |",
-        "| Breakout | 0.0005 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - |",
-        "| Breakout | 0.003 | 1 | - | 8.00 ± - | 4.25 ± - | 40 | 84 ± 15 |",
+    lines = score_table.to_markdown(table).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:5]]
+    assert [row[:8] for row in cells] == [
+        ["Breakout", "0", "A", "2*", "20.0 ± 14.1", "14.0 ± 8.5", "1.00 ± 0.71", "40"],
+        ["Breakout", "0.0005", "B", "1", "-", "20.0 ± -", "3.75 ± -", "40"],
+        ["Breakout", "0.003", "A", "1", "-", "8.00 ± -", "4.25 ± -", "40"],
     ]
+    assert [row[9] for row in cells] == ["-", "-", "-"]  # the study's: 40 steps can't be held to it
+
+
+def test_the_study_s_number_stands_beside_its_settings_and_steps(tmp_path):
+    same = {"settings": STUDY, "rows": STUDY_ROWS}
+    short = STUDY_ROWS.rpartition("9765,9999360")[0]
+    write_run(tmp_path / "a", **same)
+    write_run(tmp_path / "a", seed=1, **same)
+    write_run(tmp_path / "a", lambda_="0.003", **same)
+    write_run(tmp_path / "b", settings=[*STUDY, ("clip_range: 0.2", "clip_range: 0.1")])
+    write_run(tmp_path / "b", "Enduro", settings=STUDY, rows=short, state="running")
+    write_run(tmp_path / "b", "Enduro", seed=1, settings=STUDY, rows=FIRST, state="running")
+    write_run(tmp_path / "b", "Seaquest", settings=[*STUDY, ("10000000", "1000000")], rows=FIRST)
+    write_run(tmp_path / "b", "Frostbite", settings=STUDY, rows=STUDY_ROWS, sticky="0.25")
+    write_run(tmp_path / "b", "Pong", settings=STUDY, rows=STUDY_ROWS)
+    table = score_table.score_table(read_runs(tmp_path)[0])
+    known = table.dropna(subset="study_score_mean").to_dict("records")
+    found = [(row["env"], row["lambda"], row["seeds"]) for row in known]
+    assert found == [("Breakout", 0, 2), ("Breakout", 0.003, 1)]
+    # published are 52 and 15, the SDs with n = 5 below the line; with n - 1 sqrt(5/4) = 1.11803 x
+    assert [row["study_score_mean"] for row in known] == [131, 84]
+    assert [row["study_score_sd"] for row in known] == pytest.approx([58.1378, 16.7705], abs=1e-4)
+    assert "| 131 ± 58 |" in score_table.to_markdown(table)
 
 
 def test_the_study_s_table_is_whole():
-    table = score_table.read_study()
+    table = references.read_study()
     assert len(table) == 36  # 6 games x 6 lambdas
     assert table[0] == ("BeamRider", 0, 540, 30)
     assert table[-1] == ("Seaquest", 0.005, 954, 108)
@@ -67,8 +91,8 @@ def test_the_csv_is_empty_where_there_is_nothing(tmp_path):
     table = score_table.score_table(read_runs(tmp_path)[0])
     csv, markdown = score_table.save_score_table(table, tmp_path / "table")
     # entropy (7 + 4 + 3 + 1) / 4 = 3.75
-    assert csv.read_text().splitlines()[1] == "Pong,0,1,0,0,,,0,20,,1,3.75,,1,40,40,,"
-    assert "| Pong | 0 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - |" in markdown.read_text()
+    assert csv.read_text().splitlines()[1] == "Pong,0,1,0,0,,,0,20,,1,3.75,,1,40,40,,,,,,,0,0,0,0"
+    assert "| Pong | 0 | 1 | - | 20.0 ± - | 3.75 ± - | 40 | - | - |" in markdown.read_text()
 
 
 def test_figures_are_written_whole_and_the_same_each_time(tmp_path, capsys):

@@ -66,10 +66,11 @@ def test_no_score_yet_is_no_curve_and_no_dot(tmp_path):
     runs, problems = read_runs(tmp_path)
     assert "no game has finished yet" in str(problems[1])
     assert stats.mean_curve(runs[:1]) is None
-    assert set(marks(draw_reward_curves(runs), "Breakout")) == {"seed 0.0 1", "mean 0.0"}
+    drawn = {"seed 0.0 1", "mean 0.0", "random play"}
+    assert set(marks(draw_reward_curves(runs), "Breakout")) == drawn
     scatter = draw_entropy_scatter(runs)
     assert scatter is not None
-    assert set(marks(scatter, "Breakout")) == {"run 0.0 1", "mean 0.0"}
+    assert set(marks(scatter, "Breakout")) == {"run 0.0 1", "mean 0.0", "random play"}
     assert "no game finished: 1 run." in footnote(scatter)
     assert draw_reward_curves(runs[:1]).axes  # an empty panel, but no failure
     assert draw_entropy_scatter(runs[:1]) is None
@@ -80,7 +81,8 @@ def test_reward_curves_show_the_mean_the_band_and_each_seed(tmp_path):
     figure = draw_reward_curves(runs)
     drawn = marks(figure, "Breakout")
     kinds = ["mean {}", "sd {}", "seed {} 0", "seed {} 1"]
-    assert set(drawn) == {kind.format(x) for kind in kinds for x in ("0.0", "0.002")}
+    of_groups = {kind.format(x) for kind in kinds for x in ("0.0", "0.002")}
+    assert set(drawn) == {*of_groups, "random play"}
     steps, mean = drawn["mean 0.0"].get_data()
     assert (len(steps), steps[0], steps[-1], mean[0], mean[-1]) == (500, 20, 40, 2, 14)
     band = drawn["sd 0.0"].get_paths()[0].vertices
@@ -94,8 +96,10 @@ def test_reward_curves_show_the_mean_the_band_and_each_seed(tmp_path):
     figure.draw_without_rendering()
     assert (top.get_xlim(), top.get_xlabel()) == ((0, 180), "emulator frames")  # 4 frames a step
     assert panel.get_xlabel() == "agent steps"
-    assert legend_texts(figure) == ["λ = 0", "λ = 0.002"]
-    assert footnote(figure) == "Lines: mean over 2 seeds. Bands: ±1 SD. Thin lines: single seeds."
+    assert legend_texts(figure) == ["λ = 0", "λ = 0.002", "random play"]
+    lines = "Lines: mean over 2 seeds. Bands: ±1 SD. Thin lines: single seeds."
+    first = "The first 100 games of a run favour short ones, which are over first."
+    assert footnote(figure) == f"{lines} {first} Random play: mean of 128 games."
 
 
 def test_an_unfinished_curve_goes_as_far_as_it_goes(tmp_path):
@@ -103,7 +107,7 @@ def test_an_unfinished_curve_goes_as_far_as_it_goes(tmp_path):
     write_run(tmp_path, seed=1, rows=SECOND[: SECOND.index("4,40")], state="preempted")
     figure = draw_reward_curves(read_runs(tmp_path)[0])
     drawn = marks(figure, "Breakout")
-    assert set(drawn) == {"mean 0.0", "seed 0.0 0", "seed 0.0 1", "end 0.0 1"}
+    assert set(drawn) == {"mean 0.0", "seed 0.0 0", "seed 0.0 1", "end 0.0 1", "random play"}
     assert drawn["mean 0.0"].get_xdata()[-1] == 40
     assert drawn["seed 0.0 1"].get_xdata()[[0, -1]].tolist() == [10, 30]
     assert drawn["seed 0.0 1"].is_dashed()
@@ -165,7 +169,8 @@ def test_the_scatter_has_a_dot_a_run_and_a_cross_a_lambda(tmp_path):
     figure = draw_entropy_scatter(read_runs(tmp_path)[0])
     assert figure is not None
     drawn = marks(figure, "Breakout")
-    assert set(drawn) == {"run 0.0 0", "run 0.0 1", "mean 0.0", "run 0.005 0", "mean 0.005", "path"}
+    of_groups = {"run 0.0 0", "run 0.0 1", "mean 0.0", "run 0.005 0", "mean 0.005", "path"}
+    assert set(drawn) == {*of_groups, "sd 0.0", "random play"}
     assert at(drawn["run 0.0 0"]) == [0.5, 30]
     # not evaluated: entropy (7 + 5 + 3 + 2) / 4 = 4.25 of the last updates, last score 8, hollow
     assert at(drawn["run 0.0 1"]) == [4.25, 8]
@@ -177,7 +182,7 @@ def test_the_scatter_has_a_dot_a_run_and_a_cross_a_lambda(tmp_path):
     assert panel.get_xlim() == (0, pytest.approx(4.505))  # 1.06 * 4.25
     # 2 ln 49 = 2 * 3.8918 = 7.78: too far from 4.25 to be drawn
     assert "Uniform attention would have 7.78 nats, off to the right." in footnote(figure)
-    kinds = ["a run", "a run,\nnot evaluated", "mean of seeds"]
+    kinds = ["a run", "a run,\nnot evaluated", "mean of seeds", "random play"]
     assert legend_texts(figure) == ["λ = 0", "λ = 0.005", *kinds]
 
 

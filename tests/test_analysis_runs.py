@@ -54,6 +54,21 @@ SECOND = """\
 4,40,160,8,5,2,1.5
 """
 
+STUDY = (  # the lines of CONFIG that differ from the study
+    ("total_steps: 45", "total_steps: 10000000"),
+    ("num_envs: 2", "num_envs: 8"),
+    ("num_steps: 5", "num_steps: 128"),
+    ("num_epochs: 1", "num_epochs: 4"),
+    ("num_minibatches: 1", "num_minibatches: 4"),
+    ("hidden: 8", "hidden: 512"),
+)
+# 9,765 updates of 1,024 steps are what fits in ten million.
+STUDY_ROWS = """\
+1,1024,4096,,,7,1.5
+9764,9998336,39993344,100,5,3,1.5
+9765,9999360,39997440,120,5,1,1.5
+"""
+
 
 def write_run(
     root: Path,
@@ -66,17 +81,28 @@ def write_run(
     evaluation=None,
     gate="softmax",
     sticky="0.0",
+    settings=(),
+    scores=(),
 ) -> Path:
+    """A run's folder; `settings` are pairs of a line's text in CONFIG and what replaces it."""
+    text = CONFIG.format(env=env, lambda_=lambda_, seed=seed, gate=gate, sticky=sticky)
     folder = root / env / f"lambda={lambda_}" / f"seed={seed}"
     folder.mkdir(parents=True)
-    text = CONFIG.format(env=env, lambda_=lambda_, seed=seed, gate=gate, sticky=sticky)
+    for before, after in settings:
+        assert before in text
+        text = text.replace(before, after)
     (folder / "config.yaml").write_text(text)
     (folder / "metrics.csv").write_text(HEADER + rows)
     (folder / "status.json").write_text(f'{{"state": "{state}", "cause": null}}')
     if evaluation:
         score, entropy = evaluation
-        text = f'{{"score_mean": {score}, "attention_entropy": {entropy}, "env_steps": 40}}'
-        (folder / "evaluation.json").write_text(text)
+        steps = rows.strip().split("\n")[-1].split(",")[1]
+        text = f'"score_mean": {score}, "attention_entropy": {entropy}, "env_steps": {steps}'
+        (folder / "evaluation.json").write_text(f'{{{text}, "scores": {list(scores)}}}')
+    if scores and not evaluation:
+        games = "".join(f"{step},0,{score},5\n" for step, score in enumerate(scores, 1))
+        header = "env_steps,env_index,episode_return,episode_length\n"
+        (folder / "episodes.csv").write_text(header + games)
     return folder
 
 
@@ -185,6 +211,11 @@ ODD = {
     "evaluation has no score": ("evaluation.json", '{"x": 1}', "has no score_mean"),
     "evaluation is text": ("evaluation.json", '{"score_mean": "high"}', "score_mean is 'high'"),
     "evaluation is nan": ("evaluation.json", '{"score_mean": NaN}', "score_mean is nan"),
+    "evaluation has odd scores": (
+        "evaluation.json",
+        '{"score_mean": 1, "scores": [1, "x"]}',
+        "list of",
+    ),
     "evaluation is older": ("evaluation.json", '{"score_mean": 1, "env_steps": 20}', "after 20 st"),
     "episodes are garbage": ("episodes.csv", "a,b\n1,2\n", "episodes.csv lacks the columns"),
 }

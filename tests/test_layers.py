@@ -43,7 +43,7 @@ ARROWS = {
 }
 # Rooms of interpret in the order of the data: each may import those before it.
 INTERPRET = ("network", "receptive_field", "play", "saliency", "tree", "show")
-ANALYSIS = SETTINGS | {"arguments", "agent", "interpret", "lifecycle"}
+ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "lifecycle"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),

@@ -1,0 +1,95 @@
+"""What scores are held against: the study's Table 1, and random play.
+
+The study: Nikulin, Kosch, Steuer, Cunningham 2019, 'Regularization and visualization of attention
+in reinforcement learning agents', Table 1: mean and SD over 5 seeds of the score of the last 100
+training games after 10M agent steps (40M frames). study_results.csv is that table, and
+random_play.csv what `python -m analysis.random_play` measured.
+"""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from analysis.runs import Run
+from attn_ppo.config import ProtocolSettings, as_dict
+from attn_ppo.schema import flatten
+
+STUDY_FILE = Path(__file__).with_name("study_results.csv")
+RANDOM_FILE = Path(__file__).with_name("random_play.csv")
+STUDY_STEPS, STUDY_SEEDS = 10_000_000, 5
+STUDY_SETTINGS: dict[str, Any] = {
+    "ppo.num_envs": 8,
+    "ppo.num_steps": 128,
+    "ppo.num_epochs": 4,
+    "ppo.num_minibatches": 4,
+    "ppo.learning_rate": 2.5e-4,
+    "ppo.anneal_learning_rate": True,
+    "ppo.gamma": 0.99,
+    "ppo.gae_lambda": 0.95,
+    "ppo.clip_range": 0.2,
+    "ppo.anneal_clip_range": False,
+    "ppo.clip_value_loss": True,
+    "ppo.ent_coef": 0.01,
+    "ppo.vf_coef": 0.5,
+    "ppo.max_grad_norm": 0.5,
+    "attention.gate": "softmax",
+    "attention.maps": 2,
+    "attention.hidden": 512,
+    "protocol.sticky_actions": 0.0,
+    "protocol.noop_max": 30,
+    "protocol.life_loss_ends_episode": True,
+    "protocol.press_fire": True,
+}
+PROTOCOLS = {  # as in conf/protocol/
+    "baselines": ProtocolSettings(0.0, 30, True, True),
+    "machado": ProtocolSettings(0.25, 0, False, False),
+}
+
+
+class Score(NamedTuple):
+    """Mean and SD (n - 1) of raw scores, and of how many: seeds in the study, games at random."""
+
+    mean: float
+    sd: float
+    n: int
+
+
+def read_study() -> list[tuple[str, float, float, float]]:
+    """Table 1: game, lambda, mean and SD of the final score. Its SDs are those of numpy, over n."""
+    return list(pd.read_csv(STUDY_FILE).itertuples(index=False, name=None))
+
+
+def study_score(game: str, lambda_: float) -> Score | None:
+    """The study's score with the SD that ours have, 1.118 times the published one."""
+    for study_game, study_lambda, mean, sd in read_study():
+        if (study_game, study_lambda) == (game, lambda_):
+            return Score(mean, sd * math.sqrt(STUDY_SEEDS / (STUDY_SEEDS - 1)), STUDY_SEEDS)
+    return None
+
+
+def is_like_the_study(run: Run) -> bool:
+    """Whether the run has the study's settings and, within a hundredth, its steps."""
+    settings = flatten(as_dict(run.config))
+    same = all(settings[key] == value for key, value in STUDY_SETTINGS.items())
+    steps = (run.env_steps, run.config.total_steps)
+    return same and all(abs(each - STUDY_STEPS) <= STUDY_STEPS / 100 for each in steps)
+
+
+def random_score(run: Run) -> Score | None:
+    """Random play of the run's game under its protocol, None where it hasn't been measured."""
+    for name, protocol in PROTOCOLS.items():
+        if protocol == run.config.protocol:
+            return _random_scores().get((run.config.env, name))
+    return None
+
+
+@cache
+def _random_scores() -> dict[tuple[str, str], Score]:
+    table = pd.read_csv(RANDOM_FILE)
+    return {
+        (row["env"], row["protocol"]): Score(row["score_mean"], row["score_sd"], row["games"])
+        for row in table.to_dict("records")
+    }
