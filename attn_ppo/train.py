@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
-from attn_ppo.launch import command_line, parent, sweep
+from attn_ppo.launch import advice, command_line, parent, sweep
 from attn_ppo.lifecycle.disk import check_writable
 from attn_ppo.lifecycle.run_dir import RunDir, is_done
 from attn_ppo.lifecycle.signals import stop_request
@@ -32,9 +32,10 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         where = error.filename or "the working folder"
         return report(RunError(ExitCode.DISK, f"can't read {where}: {error.strerror}"))
-    if asked.is_sweep:
-        return sweep.run_all(asked)
-    return train(asked.configs[0])
+    advice.say_first(asked.configs)
+    code = sweep.run_all(asked) if asked.is_sweep else train(asked.configs[0])
+    advice.say_last(asked.configs)
+    return code
 
 
 def train(settings: RunConfig) -> int:

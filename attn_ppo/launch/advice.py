@@ -1,0 +1,43 @@
+"""What is said before the runs of a command line begin, and once all of them are done."""
+
+import os
+from collections.abc import Sequence
+
+from attn_ppo.config import RunConfig
+from attn_ppo.launch import parent
+from attn_ppo.launch.overrides import conf_dir
+from attn_ppo.lifecycle.run_dir import read_status
+
+LITTLE = 0.001  # of the default, 10 million, 640 steps are left over: not worth a line
+
+
+def say_first(configs: Sequence[RunConfig]) -> None:
+    """A line for each number of steps that whole updates make smaller by more than LITTLE."""
+    rounded = (c for c in configs if c.trained_steps < (1 - LITTLE) * c.total_steps)
+    lines = (
+        f"total_steps={c.total_steps:,} becomes {c.trained_steps:,}: {c.num_updates:,} "
+        f"update{'s' * (c.num_updates > 1)} of {c.ppo.batch_size:,} agent steps"
+        for c in rounded
+    )
+    for line in dict.fromkeys(lines):
+        print(line, flush=True)
+
+
+def say_last(configs: Sequence[RunConfig]) -> None:
+    """Where the runs are and what can be made of them; nothing unless all are done.
+
+    Nothing in a run of a sweep either: the sweep says it.
+    """
+    done = all(read_status(c.folder).get("state") == "done" for c in configs)
+    if not done or parent.VARIABLE in os.environ:
+        return
+    package = "attn_ppo." if conf_dir().parent.name == "attn_ppo" else ""  # in a wheel
+    for sweep in dict.fromkeys(f"runs/{c.name}" for c in configs):
+        folder = str(configs[0].folder) if len(configs) == 1 else sweep
+        width = len(folder)
+        print(
+            f"done: {folder}; to go on:\n"
+            f"  python -m {package}analysis.figures {sweep:{width}}  # curves, a table of scores\n"
+            f"  python -m {package}analysis.page {folder:{width}}     # what the agents look at\n"
+            f"  python -m {package}analysis.videos {sweep:{width}}   # the same as videos"
+        )

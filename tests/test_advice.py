@@ -1,0 +1,76 @@
+"""What is said before runs begin, and once they are done."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from attn_ppo.launch import advice, command_line, parent
+
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        # 19 * 8 * 128 = 19,456; 5 * 1,024 = 5,120; 3 * 2 * 16 = 96
+        ("total_steps=20000", "total_steps=20,000 becomes 19,456: 19 updates of 1,024 agent steps"),
+        ("total_steps=6e3", "total_steps=6,000 becomes 5,120: 5 updates of 1,024 agent steps"),
+        ("total_steps=2000", "total_steps=2,000 becomes 1,024: 1 update of 1,024 agent steps"),
+        (
+            "total_steps=100 ppo.num_envs=2 ppo.num_steps=16",
+            "total_steps=100 becomes 96: 3 updates of 32 agent steps",
+        ),
+        ("total_steps=20000 seed=0,1,2", "total_steps=20,000 becomes 19,456: 19 updates of 1,024"),
+    ],
+)
+def test_steps_that_are_no_whole_updates_are_told_once(asked, line, capsys):
+    advice.say_first(command_line.parse(["-m", *asked.split()]).configs)
+    (told,) = capsys.readouterr().out.splitlines()
+    assert told.startswith(line)
+
+
+def test_whole_updates_and_a_few_steps_more_are_not_worth_a_word(capsys):
+    advice.say_first(command_line.parse(["-m", "total_steps=1024,1e6,1e7", "name=a,b"]).configs)
+    advice.say_first(command_line.parse(["-m", "experiment=smoke"]).configs)
+    assert capsys.readouterr().out == ""
+
+
+def end(folder: Path, state: str = "done") -> None:
+    folder.mkdir(parents=True)
+    (folder / "status.json").write_text(json.dumps({"state": state}))
+
+
+def test_a_run_that_is_done_says_where_it_is_and_what_to_do_next(capsys, monkeypatch):
+    (settings,) = command_line.parse(["name=x", "env=Pong"]).configs
+    advice.say_last([settings])
+    assert capsys.readouterr().out == ""
+    end(settings.folder)
+    advice.say_last([settings])
+    first, *commands = capsys.readouterr().out.splitlines()
+    assert first == "done: runs/x/Pong/lambda=0/seed=0; to go on:"
+    assert [line.partition("#")[0].split() for line in commands] == [
+        ["python", "-m", "analysis.figures", "runs/x"],
+        ["python", "-m", "analysis.page", "runs/x/Pong/lambda=0/seed=0"],
+        ["python", "-m", "analysis.videos", "runs/x"],
+    ]
+    assert len({line.index("#") for line in commands}) == 1
+    monkeypatch.setattr(advice, "conf_dir", lambda: Path("site-packages/attn_ppo/conf"))
+    advice.say_last([settings])
+    assert "python -m attn_ppo.analysis.figures runs/x" in capsys.readouterr().out
+    monkeypatch.setenv(parent.VARIABLE, "1")
+    advice.say_last([settings])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_sweep_says_it_once_all_its_runs_are_done(capsys):
+    configs = command_line.parse(["-m", "name=x", "seed=0,1"]).configs
+    end(configs[0].folder)
+    advice.say_last(configs)
+    assert capsys.readouterr().out == ""
+    end(configs[1].folder)
+    advice.say_last(configs)
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "done: runs/x; to go on:",
+        "  python -m analysis.figures runs/x  # curves, a table of scores",
+    ]
