@@ -23,6 +23,13 @@ from attn_ppo.interpret.saliency.perturbation import perturbation_actor, perturb
 from attn_ppo.interpret.saliency.targets import Target
 from attn_ppo.model import ActorCritic
 
+# What full colour stands for at least. Targets are in nats or in clipped rewards, of which a tenth
+# is next to nothing: the effect of a pixel over all grey levels, or of a blurred spot. A pixel's
+# part of a sum over thousands counts from a hundredth on. The maps of an untrained agent are a
+# hundred times fainter.
+EFFECT, PART = 0.1, 0.01
+SLOPE = EFFECT / 255  # per grey level
+
 
 class Method(NamedTuple):
     """A saliency method, and what is needed to read its maps."""
@@ -30,6 +37,7 @@ class Method(NamedTuple):
     function: Callable[[ActorCritic, Tensor, Tensor, Target, Generator], Tensor]
     about: str  # what sign and scale mean
     signed: bool  # whether maps can be below zero
+    least: float  # what full colour stands for at least, in the maps' unit
     frames: int = 4  # maps an observation: one for each frame, or one for all
     explains: str | None = None  # what it explains whatever the target; None: the target
 
@@ -38,49 +46,57 @@ METHODS: dict[str, Method] = {
     "gradient": Method(
         gradient,
         signed=True,
-        about="Above zero where a brighter pixel would raise the score, below where it would lower "
-        "it; in score per grey level.",
+        least=SLOPE,
+        about="Above zero where a brighter pixel would raise the target, below where it would "
+        "lower it; in target per grey level.",
     ),
     "gradient_x_input": Method(
         gradient_x_input,
         signed=True,
-        about="The gradient times the pixel: above zero where what is bright raises the score, "
-        "zero on black; in units of the score.",
+        least=PART,
+        about="The gradient times the pixel: above zero where what is bright raises the target, "
+        "zero on black; in units of the target.",
     ),
     "smoothgrad": Method(
         smoothgrad,
         signed=True,
+        least=SLOPE,
         about="The mean gradient over 50 noisy copies of the screen, signed like the gradient; in "
-        "score per grey level.",
+        "target per grey level.",
     ),
     "vargrad": Method(
         vargrad,
         signed=False,
+        least=SLOPE**2,
         about="How much the gradient varies over 50 noisy copies of the screen: where the agent is "
-        "not linear, whatever the sign; in squared score per squared grey level.",
+        "not linear, whatever the sign; in squared target per squared grey level.",
     ),
     "integrated_gradients": Method(
         integrated_gradients,
         signed=True,
-        about="What each pixel adds to the score, compared with a black screen: the pixels of all "
-        "four frames sum to the difference; in units of the score.",
+        least=PART,
+        about="What each pixel adds to the target, compared with a black screen: the pixels of all "
+        "four frames sum to the difference; in units of the target.",
     ),
     "guided_backprop": Method(
         guided_backprop,
         signed=True,
-        about="The gradient along paths that raise the score only: sharp, but it hardly depends on "
-        "what the agent has learned; in score per grey level.",
+        least=SLOPE,
+        about="The gradient along paths that raise the target only: sharp, but it hardly depends "
+        "on what the agent has learned; in target per grey level.",
     ),
     "grad_cam": Method(
         grad_cam,
         signed=False,
+        least=PART,
         frames=1,
-        about="The last convolution's features that raise the score, spread over the 36x36 pixels "
-        "that each sees; in units of the score.",
+        about="The last convolution's features that raise the target, spread over the 36x36 pixels "
+        "that each sees; in units of the target.",
     ),
     "perturbation_actor": Method(
         perturbation_actor,
         signed=False,
+        least=EFFECT**2 / 2,
         frames=1,
         explains="policy",
         about="How far the policy's logits move when the spot around a pixel is blurred: half the "
@@ -89,6 +105,7 @@ METHODS: dict[str, Method] = {
     "perturbation_critic": Method(
         perturbation_critic,
         signed=False,
+        least=EFFECT**2 / 2,
         frames=1,
         explains="value",
         about="How far the value moves when the spot around a pixel is blurred: half the square, "
@@ -97,6 +114,7 @@ METHODS: dict[str, Method] = {
     "sarfa": Method(
         sarfa,
         signed=False,
+        least=EFFECT / 2,
         frames=1,
         explains="action",
         about="From 0 to 1: how much of the chosen action's probability is lost when the spot "

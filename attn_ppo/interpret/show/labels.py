@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import exp
 from typing import Protocol
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from attn_ppo.interpret.play.recording import Recording
@@ -35,7 +36,7 @@ def title(image: Image.Image, recording: Recording) -> None:
 def clock(image: Image.Image, step: int, steps: int) -> None:
     """Which of the recorded steps this is, at the top right."""
     at = (image.width - MARGIN, 36)
-    say(image, at, f"step {step + 1} / {steps}", PLAIN, width=140, right=True)
+    say(image, at, f"step {step + 1} / {steps}", PLAIN, width=140, anchor="r")
 
 
 def column_head(image: Image.Image, left: int, recording: Recording) -> None:
@@ -49,7 +50,7 @@ def column_head(image: Image.Image, left: int, recording: Recording) -> None:
 def score(image: Image.Image, right: int, points: float) -> None:
     """The game points so far, in line with a column's head."""
     at = (right, TITLE_LINE + 18)
-    say(image, at, f"score {points:,.0f}", HEAD, width=180, right=True)
+    say(image, at, f"score {points:,.0f}", HEAD, width=180, anchor="r")
 
 
 def attention_width(recording: Recording, step: int) -> str:
@@ -66,7 +67,7 @@ def outputs(image: Image.Image, top: int, width: int, recording: Recording, step
     say(image, (MARGIN, top + 20), attention_width(recording, step), PLAIN, width=width)
     say(image, (MARGIN, top + 54), "value", QUIETLY, width=124)
     value = f"{recording.value[step]:+.2f}"
-    say(image, (MARGIN + width, top + 54), value, PLAIN, width=120, right=True)
+    say(image, (MARGIN + width, top + 54), value, PLAIN, width=120, anchor="r")
     draw, left = ImageDraw.Draw(image), MARGIN + 132
     for action, name in enumerate(recording.about.action_names):
         line = top + FIRST_ACTION + ACTION_LINE * action
@@ -78,34 +79,44 @@ def outputs(image: Image.Image, top: int, width: int, recording: Recording, step
         draw.rectangle((left, line - 9, left + room, line - 1), drawing.EDGE)
         if share * room >= 1:
             draw.rectangle((left, line - 9, left + round(share * room), line - 1), look.colour)
-        say(image, (MARGIN + width, line), f"{share:.0%}", look, width=40, right=True)
+        say(image, (MARGIN + width, line), f"{share:.0%}", look, width=40, anchor="r")
 
 
 def attention_legend(image: Image.Image) -> int:
     """What the attention's brightness means, at the bottom left; returns its right end."""
-    base = image.height - 18
+    base, bar = _base(image), drawing.attention_bar()
     left = MARGIN
-    left += say(image, (left, base), "attention", QUIETLY, width=150) + 14
-    return _bar(image, left, drawing.attention_bar(), "0", f"{drawing.FULL:.0f}x uniform")
+    left += say(image, (left, base), "attention, times uniform", QUIETLY, width=170) + 14
+    image.paste(bar, (left, base + 2 - bar.height))
+    places = left + drawing.strength(np.array(drawing.TICKS)) * bar.width
+    for at, tick in zip(places.round().astype(int).tolist(), drawing.TICKS, strict=True):
+        ImageDraw.Draw(image).line((at, base + 2, at, base + 5), MUTED)
+        say(image, (at, base + 18), str(tick), QUIETLY, width=30, anchor="m")
+    return left + bar.width
 
 
 def saliency_legend(image: Image.Image, left: int, methods: Iterable[Signed]) -> None:
     """What the saliency's colours mean, right of the attention's."""
-    kinds = {method.signed for method in methods}
-    left += 32
-    if True in kinds:
-        bar = drawing.saliency_bar(signed=True)
-        left = _bar(image, left, bar, "lowers", "raises the score") + 32
-    if False in kinds:
-        left = _bar(image, left, drawing.saliency_bar(signed=False), "no effect", "most") + 32
+    kinds, base = {method.signed for method in methods}, _base(image)
+    for signed, low, high in (
+        (True, "lowers", "raises the target"),
+        (False, "no effect", "most"),
+    ):
+        if signed not in kinds:
+            continue
+        left += 36
+        left += say(image, (left, base), low, QUIETLY, width=120) + 8
+        bar = drawing.saliency_bar(signed)
+        image.paste(bar, (left, base + 2 - bar.height))
+        left += bar.width + 8
+        left += say(image, (left, base), high, QUIETLY, width=160)
     if kinds:
-        base = image.height - 18
-        say(image, (left, base), "full colour: the number beside the name", QUIETLY, width=300)
+        left += 36
+        notes = ("full colour: the number beside the name", "maps of the four frames: their sum")
+        for line, note in enumerate(notes):
+            at = (left, base + 18 * line)
+            say(image, at, note, QUIETLY, width=image.width - MARGIN - left)
 
 
-def _bar(image: Image.Image, left: int, bar: Image.Image, low: str, high: str) -> int:
-    base = image.height - 18
-    left += say(image, (left, base), low, QUIETLY, width=160) + 8
-    image.paste(bar, (left, base - bar.height + 1))
-    left += bar.width + 8
-    return left + say(image, (left, base), high, QUIETLY, width=160)
+def _base(image: Image.Image) -> int:
+    return image.height - 26

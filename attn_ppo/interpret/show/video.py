@@ -66,9 +66,9 @@ def explain(
 ) -> Iterator[np.ndarray]:
     """Frames with one agent's screen, policy and attention, and each method's map of `target`.
 
-    Where a method gives a map for each of the four frames, a pixel shows the strongest. Raises
-    ConfigError at once where a name is unknown, or where the target is of an attention that the
-    agent doesn't have.
+    Where a method gives a map for each of the four frames, their sum is shown. Raises ConfigError
+    at once where a name is unknown, or where the target is of an attention that the agent doesn't
+    have.
     """
     check_choice("target", target, TARGETS)
     for name in methods:
@@ -97,7 +97,8 @@ def _explained(
     sheet = _sheet(max(place.left for place in places) + TILE, bottom, recording)
     labels.column_head(sheet, MARGIN, recording)
     labels.saliency_legend(sheet, labels.attention_legend(sheet), methods.values())
-    scales, scores = {name: Scale() for name in methods}, recording.returns
+    scales = {name: Scale(method.least) for name, method in methods.items()}
+    scores = recording.returns
     for step, saliency in enumerate(saliencies):
         image, frame = sheet.copy(), recording.frames[step]
         labels.clock(image, step, len(recording))
@@ -140,7 +141,7 @@ def _grid(count: int) -> list[_Place]:
 def _tile_head(image: Image.Image, place: _Place, name: str, note: str) -> None:
     length = say(image, (place.left, place.top - 9), name, PLAIN, width=TILE - 60)
     at = (place.left + TILE, place.top - 9)
-    say(image, at, note, QUIETLY, width=TILE - length - 8, right=True)
+    say(image, at, note, QUIETLY, width=TILE - length - 8, anchor="r")
 
 
 def _screen(recording: Recording, step: int, strength: np.ndarray) -> Image.Image:
@@ -161,12 +162,6 @@ def _saliency(
         obs = torch.from_numpy(recording.observations(steps))
         actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
         found = saliency_maps(agent.model, obs, actions, TARGETS[target], list(methods), rng)
-        drawn = {name: _strongest(on_pixels(name, each)) for name, each in found.items()}
+        drawn = {name: on_pixels(name, each).sum(1).numpy() for name, each in found.items()}
         for number in range(len(steps)):
             yield {name: each[number] for name, each in drawn.items()}
-
-
-def _strongest(maps: torch.Tensor) -> np.ndarray:
-    """(B, F, 84, 84) -> (B, 84, 84): of each pixel's F numbers the one farthest from zero."""
-    best = maps.abs().argmax(1, keepdim=True)
-    return maps.detach().gather(1, best).squeeze(1).cpu().numpy()
