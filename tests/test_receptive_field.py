@@ -31,13 +31,16 @@ def test_a_cell_sees_its_box_and_nothing_else(cell):
     assert box(*cell) == (slice(8 * row, 8 * row + 36), slice(8 * column, 8 * column + 36))
 
 
-def test_uniform_attention_glows_in_the_study_s_kernel_only():
+def test_uniform_attention_is_even_or_glows_in_the_centre():
     # The corner is in 1 box, the centre in 5 x 5 of them.
     assert to_input(UNIFORM, "box_sum")[[0, 42], [0, 42]] == pytest.approx([1 / 49, 25 / 49])
-    np.testing.assert_allclose(to_input(UNIFORM, "box_mean"), 1 / 49, rtol=1e-5)
-    assert np.ptp(to_input(UNIFORM)) < 1e-6  # the default
-    density = to_input(UNIFORM, "density")
-    assert density[38:46, 38:46].mean() < 2 * density.mean()
+    for kernel in ("box_mean", "box_max"):
+        np.testing.assert_allclose(to_input(UNIFORM, kernel), 1 / 49, rtol=1e-5)
+    # Of each 4 pixels in a row 1 1 2 2 3 3 4 4 5 4 5 4 5 4 4 3 3 2 2 1 1 boxes overlap, per side.
+    # The sums of 1 / overlaps over 9 blocks from block 2 i are 4.3667, 2.8167, 2.2667, 2.1, ...
+    # The corner is 3 / 4.3667, the centre 3 / 5 * (2 / 2.8167 + 2 / 2.2667 + 1 / 2.1), squared.
+    density = to_input(UNIFORM, "density") * 84**2  # times the mean
+    assert density[[0, 42], [0, 42]] == pytest.approx([0.4720, 1.5405], abs=1e-4)
 
 
 def test_a_lone_cell_lights_its_box_evenly_and_nothing_else():

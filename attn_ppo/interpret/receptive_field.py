@@ -50,8 +50,8 @@ def strongest(weights: np.ndarray) -> np.ndarray:
     return boxes((flat * best).reshape(weights.shape))
 
 
-# Ways from cells to pixels. Under uniform attention only `box_sum` is brighter in the centre;
-# `strongest` then shows the first cell.
+# Ways from cells to pixels. Uniform attention is even by `box_max` and `box_mean`; by `density` the
+# centre is 3 times as bright as the corners, by `box_sum` 25 times; `strongest` shows one cell.
 KERNELS = {
     "box_max": box_max,
     "box_mean": box_mean,
