@@ -1,10 +1,10 @@
 """The race as a picture: a bar a contender, the fastest on top."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.panels import INK, QUIET, Axes, agg_figure, footnote, style
+from analysis.panels import INK, QUIET, Axes, Figure, agg_figure, footnote, style
 from attn_ppo.lifecycle.disk import replacing
 from bench.contenders import CONTENDERS
 from bench.pace import PARTS
@@ -12,16 +12,25 @@ from bench.report import WORK
 
 COLORS = {"emulate": "#b9c4d0", "infer": "#5b8fd6", "update": "#20508f"}
 FLOOR_COLOR = "#cc1f2f"
+GAP = 6  # points between a bar and its label
 
 
 def save(results: Mapping[str, Any], path: Path) -> None:
-    """Milliseconds an agent step in parts, as a PNG."""
+    """Writes the picture as a PNG."""
+    figure = draw(results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, style():
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+
+
+def draw(results: Mapping[str, Any]) -> Figure:
+    """The picture: milliseconds an agent step in parts."""
     rows = sorted(results["contenders"].values(), key=lambda row: row["agent_steps_per_second"])
     machine, versions = results["machine"], results["versions"]
     with style():
         figure = agg_figure(9, 1.7 + 0.52 * len(rows))
         panel = figure.subplots()
-        _draw(panel, rows, results)
+        left = _draw(panel, rows, results)
         figure.suptitle(
             f"One agent step of PPO on {results['game']}", x=0.01, ha="left", fontsize=14
         )
@@ -32,13 +41,23 @@ def save(results: Mapping[str, Any], path: Path) -> None:
             f"{WORK}. Median of {len(rows[0]['rounds'])} interleaved rounds. Floor: the network's "
             f"multiplications at the rate of a matrix product, and the emulator alone. {packages}.",
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+        _make_room(figure, panel, left)
+    return figure
 
 
-def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -> None:
-    """Stacked bars, the rate at their ends, the floor across each."""
+def _make_room(figure: Figure, panel: Axes, totals: Sequence[float]) -> None:
+    """An x axis on which the longest bar and each label beside a bar end inside the panel."""
+    for text in panel.texts:
+        text.set_in_layout(False)  # else the panel is made narrower for them
+    figure.draw_without_rendering()
+    width = panel.get_window_extent().width
+    labels = [text.get_window_extent().width + 2 * GAP * figure.dpi / 72 for text in panel.texts]
+    ends = [total / (1 - label / width) for total, label in zip(totals, labels, strict=True)]
+    panel.set_xlim(0, max(ends))
+
+
+def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -> list[float]:
+    """Stacked bars, the rate at their ends, the floor across each; returns where the bars end."""
     left = [0.0] * len(rows)
     for part in PARTS:
         widths = [row["ms_per_agent_step"][part] for row in rows]
@@ -56,7 +75,7 @@ def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -
         panel.annotate(
             _rate(row, results),
             (total, index),
-            (6, 0),
+            (GAP, 0),
             textcoords="offset points",
             va="center",
             color=INK,
@@ -66,7 +85,6 @@ def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -
     for label, row in zip(panel.get_yticklabels(), rows, strict=True):
         ours = row["label"].startswith(CONTENDERS["ours"].label)
         label.set(color=INK, fontweight="bold" if ours else "normal", fontsize=10)
-    panel.set_xlim(0, 1.5 * max(left))
     panel.set_xlabel("milliseconds an agent step, less is better")
     panel.grid(axis="y", visible=False)
     panel.tick_params(axis="y", length=0)
@@ -82,6 +100,7 @@ def _draw(panel: Axes, rows: list[dict[str, Any]], results: Mapping[str, Any]) -
         borderaxespad=0,
         handlelength=1.2,
     )
+    return left
 
 
 def _rate(row: Mapping[str, Any], results: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """Figures show no more than there is: bars, axes, counts of games, colours, captions."""
 
+import json
+from pathlib import Path
+
 import pytest
 from matplotlib.colors import to_hex
 from test_analysis_figures import footnote, legend_texts, marks
@@ -10,6 +13,7 @@ from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.references import random_score
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import read_runs
+from bench import chart
 
 
 def scatter_of(root):
@@ -119,6 +123,19 @@ def test_captions_do_not_end_a_line_before_a_value():
     figure = panels.agg_figure(1, 1)  # 14 letters a line
     panels.footnote(figure, "It has λ = 0.0005.")
     assert figure.get_supxlabel() == "It has\nλ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.0005."
+
+
+def test_labels_of_the_race_end_inside_its_picture():
+    results = json.loads((Path(__file__).parents[1] / "results/bench/results.json").read_text())
+    for row in results["contenders"].values():  # as slow as the slowest: the longest labels last
+        row["ms_per_agent_step"] = {part: 2.0 for part in row["ms_per_agent_step"]}
+    figure = chart.draw(results)
+    figure.draw_without_rendering()
+    (panel,) = figure.axes
+    assert len(panel.texts) == len(results["contenders"])
+    right = panel.get_window_extent().x1
+    assert max(text.get_window_extent().x1 for text in panel.texts) <= right
+    assert panel.get_xlim()[1] > 6  # three parts of 2 ms
 
 
 def test_the_figure_is_as_high_as_its_legend(tmp_path):
