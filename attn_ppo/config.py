@@ -26,6 +26,11 @@ Name = Matches(
 Game = Matches(Name.pattern, "a single-player game by its ALE name, such as Breakout or MsPacman")
 # A gate is what attention.py lists as one; importing it would import torch.
 GATES = (*names_in(Path(__file__).with_name("attention.py"), "GATES"), "none")
+Project = Matches(
+    r"(?! )[^/\\#?%:\x00-\x1f\x7f]{1,128}(?<! )", "up to 128 characters, none of / \\ # ? % :"
+)
+Tag = Matches(r"(?! )[^\x00-\x1f\x7f]{1,64}(?<! )", "tags of 1 to 64 characters")
+
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
 
 # Settings that earlier versions did not have, with the values that their runs had in effect.
@@ -125,11 +130,11 @@ class WandbSettings:
 
     mode: Literal["auto", "online", "offline", "disabled"]
     """Where a run is mirrored; `auto`: online where you are logged in, else offline."""
-    project: Annotated[str, Name]
-    """Project on W&B."""
+    project: Annotated[str, Project] | None
+    """Project on W&B; null: WANDB_PROJECT, else attn_ppo."""
     entity: Annotated[str, Name] | None
     """User or team on W&B; null: your default."""
-    tags: tuple[Annotated[str, Name], ...]
+    tags: tuple[Annotated[str, Tag], ...]
     """Tags on W&B."""
 
 

@@ -95,7 +95,9 @@ MISTAKES = {
     "ppo=3": ["ppo=3", "annealed_clip, study"],
     # text
     "wandb.tags=x": ["wandb.tags=x", "list"],
-    "wandb.tags=['a b']": ["wandb.tags=a b"],
+    "wandb.tags=['']": ["wandb.tags=", "tags of 1 to 64 characters"],
+    "wandb.project=a:b": ["wandb.project=a:b", "none of"],
+    "wandb.project=" + "a" * 129: ["wandb.project=aaa", "up to 128"],
     "name=../x": ["name=../x"],
     "name=..": ["name=.."],
     "name=a/b": ["name=a/b"],

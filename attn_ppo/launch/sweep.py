@@ -31,6 +31,7 @@ from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.launch import on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine, conf_dir
 from attn_ppo.launch.worker import this_worker
+from attn_ppo.lifecycle import wandb_environment, wandb_session
 from attn_ppo.lifecycle.run_dir import (
     FINAL,
     check_identity,
@@ -44,7 +45,10 @@ from attn_ppo.lifecycle.terminal import Terminal
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:
-    """Raises ConfigError where runs would share a folder, or find one of other settings there."""
+    """Raises ConfigError where runs would share a folder, or find one of other settings there.
+
+    Or where they are to be online on W&B and nobody is logged in.
+    """
     seen: dict[Path, RunConfig] = {}
     for settings in configs:
         other = seen.setdefault(settings.folder, settings)
@@ -55,6 +59,8 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
             allowed = f"a name= for each value of {keys}" if keys else "each run once"
             raise ConfigError("", settings.folder, allowed, wrong=wrong)
         check_identity(settings.folder, settings)
+    if any(c.wandb.mode == "online" and not is_done(c) for c in configs):
+        wandb_session.check_login()
 
 
 def run_all(asked: CommandLine) -> int:
@@ -63,6 +69,9 @@ def run_all(asked: CommandLine) -> int:
     todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
     print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
+    on_wandb = any(c.wandb.mode != "disabled" for c in todo)
+    if on_wandb and (note := wandb_environment.note(os.environ, sweep=True)):
+        print(note, flush=True)
     if todo:
         asked = _share_cpus(asked, todo)
         with _Watch(todo):

@@ -24,6 +24,7 @@ from attn_ppo.launch import gpus, parent, slurm
 from attn_ppo.lifecycle import signals
 from attn_ppo.lifecycle.run_dir import FINAL, is_done, mark_status, read_status
 from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
+from attn_ppo.lifecycle.wandb_environment import without_those_of_one_run
 
 ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
 
@@ -121,7 +122,8 @@ class Worker:
 
     def _call(self, command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int:
         """Runs a command to its end; returns its exit code, below 0 the signal that killed it."""
-        null, environment = subprocess.DEVNULL, {**environment, parent.VARIABLE: str(os.getpid())}
+        null, environment = subprocess.DEVNULL, without_those_of_one_run(environment)
+        environment[parent.VARIABLE] = str(os.getpid())
         with signals.held_back():
             run = subprocess.Popen(command, stdin=null, stdout=log, stderr=log, env=environment)
         self._run = run

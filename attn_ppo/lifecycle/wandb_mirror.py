@@ -6,8 +6,8 @@ to end a run. How W&B is started and ended is in wandb_session.py.
 
 import csv
 import math
+import os
 import queue
-import secrets
 import shlex
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
+from attn_ppo.lifecycle import wandb_environment
 from attn_ppo.lifecycle.run_dir import video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
 from attn_ppo.lifecycle.wandb_session import (
@@ -37,7 +38,8 @@ class WandbMirror:
 
     `mode`: `auto` is online where a user is logged in and the server answers, else offline, unless
     WANDB_MODE or `wandb offline` ask for less. `online` falls back to offline, too. A fallback
-    prints one line through `say`, with the cause and the command that uploads later.
+    prints one line through `say`, with the cause and the command that uploads later. What else
+    WANDB_* variables may decide is in wandb_environment.py.
 
     A thread of its own sends the rows, so a `write` takes microseconds whatever W&B does. `finish`
     takes at most 10 s, longer only while rows from before a resume are waiting. What has not
@@ -61,7 +63,7 @@ class WandbMirror:
         self,
         *,
         mode: str,
-        project: str,
+        project: str | None,
         entity: str | None,
         tags: list[str] | tuple[str, ...],
         name: str,
@@ -80,8 +82,7 @@ class WandbMirror:
         if mode == "disabled":
             return
         about = {"project": project, "entity": entity, "name": name, "group": group}
-        about |= {"tags": list(dict.fromkeys(tags)), "config": dict(config)}
-        about |= {"id": run_id or secrets.token_hex(4), "dir": str(self._folder)}
+        about |= {"tags": tags, "config": dict(config), "id": run_id, "dir": str(self._folder)}
         try:
             recorded = _recorded(self._folder)
             self._run, cause = open_run(mode, about)
@@ -149,10 +150,15 @@ class WandbMirror:
 
     def _begin(self, recorded: list[dict[str, Any]], cause: str) -> None:
         self.mode = "offline" if self._run.offline else "online"
+        is_new = self.run_id is None
         self.run_id = self._run.id
         self._how_to_sync = f"wandb sync {shlex.quote(self._run.settings.sync_dir)}"
         state = f"offline, {cause}; {self._how_to_sync}" if cause else self._run.url
+        if is_new and (there := self._run.starting_step):  # with a WANDB_RUN_ID
+            state += f", which has rows already: up to update {there - 1:,} none is sent"
         self._say(f"W&B: {state}")
+        if note := wandb_environment.note(os.environ):
+            self._say(note)
         self._rows: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         for row in recorded:
             self._rows.put(row)
