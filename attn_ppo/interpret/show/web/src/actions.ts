@@ -4,6 +4,8 @@ import { make, setText } from "./dom";
 import { formatShare } from "./numbers";
 import type { Run } from "./recording";
 
+const MANY = 9; // actions that are drawn closer together
+
 export interface Actions {
   element: HTMLElement;
   show: (t: number) => void;
@@ -11,7 +13,7 @@ export interface Actions {
 
 export function createActions(run: Run): Actions {
   const rows = Array.from({ length: run.actionCount }, (_, action) => createRow(run.about.actions[action] ?? `${action}`));
-  const list = make("ul", { class: "actions", "aria-label": "Action probabilities" }, ...rows.map((row) => row.element));
+  const list = make("ul", { class: run.actionCount > MANY ? "actions many" : "actions", "aria-label": "Action probabilities" }, ...rows.map((row) => row.element));
   const longest = Math.max(...run.about.actions.map((name) => name.length));
   list.style.setProperty("--longest", `${longest}`);
   const pressed = make("p", { class: "pressed", hidden: true });

@@ -1,17 +1,28 @@
 // The column at the left: what is laid over the frames, shared by all runs, and the bookmarks.
 
-import { choices, make, setText } from "./dom";
+import { button, choices, make, setText } from "./dom";
 import { attentionOptions, isAttention, isOfCells, methodOptions, scopeOf } from "./overlay";
 import { bookmarksOf, type Player } from "./player";
 import { KERNELS } from "./receptive";
 import type { Recording } from "./recording";
+import { targetText } from "./roots";
 import type { Scope, State, Store } from "./store";
 
 export function createControls(recording: Recording, store: Store, player: Player): HTMLElement {
-  return make("aside", { class: "controls", "aria-label": "Overlay and bookmarks" },
+  return make("aside", { id: "controls", class: "controls", "aria-label": "Overlay and bookmarks" },
     createOverlays(recording, store),
     createLooks(recording, store),
     createBookmarks(recording, store, player));
+}
+
+/** Unfolds the controls, on screens too narrow for their column. */
+export function createControlsButton(controls: HTMLElement): HTMLButtonElement {
+  const made = button("show-controls", "Overlay and bookmarks", () => {
+    made.setAttribute("aria-expanded", String(controls.classList.toggle("open")));
+  }, "Overlay");
+  made.setAttribute("aria-controls", controls.id);
+  made.setAttribute("aria-expanded", "false");
+  return made;
 }
 
 function createOverlays(recording: Recording, store: Store): HTMLElement {
@@ -29,7 +40,7 @@ function createOverlays(recording: Recording, store: Store): HTMLElement {
   const parts: HTMLElement[] = [make("div", { class: "headline" }, head("Overlay"), none.element)];
   if (attention.element.children.length) parts.push(small("Attention"), attention.element);
   if (methods.element.children.length)
-    parts.push(small(`Saliency of ${target.name.replaceAll("_", " ")}`), methods.element, make("p", { class: "hint" }, target.about));
+    parts.push(small(`Saliency of ${targetText(target.name)}`), methods.element, make("p", { class: "hint" }, target.about));
   return make("section", {}, ...parts);
 }
 
@@ -43,7 +54,7 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
   ];
   if (recording.runs.length > 1) scopes.push({ value: "runs", text: "All runs", title: "Up to the greatest such peak of the runs" });
   const scope = choices<Scope>("scale", "Colour scale", scopes, (value) => store.set({ scope: value }));
-  const stack = choices<State["stack"]>("stack", "Input frames", [{ value: "newest", text: "Newest" }, { value: "all", text: "All four" }],
+  const stack = choices<State["stack"]>("stack", "The network's input", [{ value: "newest", text: "Newest" }, { value: "all", text: "All four" }],
     (value) => store.set({ stack: value }));
   const update = () => {
     const state = store.get();
@@ -58,7 +69,7 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
     field("Cells drawn by", kernel),
     group("Colour scale", scope.element),
     createOpacity(store),
-    group("Network's input", stack.element),
+    row("Input", stack.element),
     createOutline(store));
 }
 
@@ -69,7 +80,7 @@ function createOpacity(store: Store): HTMLElement {
   const update = () => setText(shown, `${Math.round(100 * store.get().opacity)}%`);
   store.on(["opacity"], update);
   update();
-  return make("label", { class: "field" }, make("span", {}, "Opacity ", shown), slider);
+  return make("label", { class: "field row" }, make("span", {}, "Opacity ", shown), slider);
 }
 
 function createOutline(store: Store): HTMLElement {
@@ -108,6 +119,12 @@ function small(text: string): HTMLElement {
 
 function field(text: string, control: HTMLElement): HTMLElement {
   return make("label", { class: "field" }, make("span", {}, text), control);
+}
+
+function row(text: string, control: HTMLElement): HTMLElement {
+  const made = group(text, control);
+  made.classList.add("row");
+  return made;
 }
 
 export function group(text: string, control: HTMLElement): HTMLElement {

@@ -1,6 +1,6 @@
 // The page: reads the data, makes the parts, and lets them follow the reader's choices.
 
-import { createControls } from "./controls";
+import { createControls, createControlsButton } from "./controls";
 import { make } from "./dom";
 import { decode } from "./format";
 import { applyTheme, createHeader, savedTheme } from "./header";
@@ -47,17 +47,18 @@ function createPage(recording: Recording): HTMLElement[] {
   update();
   listenToKeys(player, store, recording.steps - 1, help);
   expose(store.get);
+  const controls = createControls(recording, store, player);
   return [
     createHeader(recording, store, () => help.showModal()),
     make("div", { class: "layout" },
-      createControls(recording, store, player),
+      controls,
       make("main", {},
         make("section", { id: "panels", class: "panels", "data-runs": recording.runs.length, "aria-label": "Runs" },
           ...panels.map((panel) => panel.element)),
-        make("section", { id: "traces", class: "card", "aria-label": "Traces" }, createTraces(recording, store, player)),
+        make("section", { id: "traces", class: "card traces", "aria-label": "Traces" }, createTraces(recording, store, player)),
         createTreeView(recording, store),
         createHowTo())),
-    createTransport(recording, store, player),
+    createTransport(recording, store, player, createControlsButton(controls)),
     help,
   ];
 }
@@ -68,7 +69,7 @@ function initialState({ header, runs }: Recording): State {
   const trees = runs.map((run) => treeOf(run, root));
   return {
     step: 0, playing: false, speed: 1,
-    overlay: first?.id ?? "none", kernel: KERNELS[0].name, scope: null, opacity: 0.7, outline: false, stack: "newest",
+    overlay: first?.id ?? "none", kernel: KERNELS[0].name, scope: null, opacity: 0.6, outline: false, stack: "newest",
     treeRun: 0, treeRoot: root, children: Math.min(DEFAULT_CHILDREN, mostChildren(trees)), depth: trees[0].levels.length, selected: "",
     theme: savedTheme(),
   };

@@ -100,7 +100,7 @@ export function aboutOverlay(header: Header, run: Run, overlay: string, kernel: 
     const title = overlay === "sum" ? "All attention maps" : `Attention map ${Number(overlay.slice(4)) + 1}`;
     const { gate } = run.about;
     const shares = gate === "softmax" ? "" : ` Shares of each map's total: the weights of the gate ${gate} don't sum to one.`;
-    return { title, unit: `Weight in multiples of uniform, ${kernel.about}.${shares}`, signed: false };
+    return { title, unit: `Weight, 1× where it is uniform: ${kernel.about}.${shares}`, signed: false };
   }
   const method = methodOf(header, overlay);
   const summed = method && method.frames > 1 ? "The sum of the four input frames' maps. " : "";

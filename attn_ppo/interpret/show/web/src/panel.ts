@@ -27,6 +27,7 @@ export function createPanel(recording: Recording, run: Run, store: Store): Panel
   const actions = createActions(run);
   const numbers = createNumbers(run);
   const over = make("p", { class: "over", role: "status", hidden: true });
+  screen.element.style.setProperty("--shape", `${width} / ${height}`); // square pixels
   screen.element.append(over);
   const element = make("article", { class: "panel", "data-run": run.index }, heading(run, recording.runs.length > 1),
     make("div", { class: "panel-body" },
@@ -50,21 +51,22 @@ function heading(run: Run, several: boolean): HTMLElement {
   const { about } = run;
   const facts = [
     `trained for ${about.env_steps.toLocaleString("en")} env steps`, `${about.policy} policy`,
-    `${about.steps.toLocaleString("en")} steps recorded`,
   ];
-  const identity = `λ ${about.lambda}, seed ${about.seed}, run ${about.name}, played with seed ${about.recording_seed}`;
+  const identity = `${about.steps.toLocaleString("en")} steps recorded, λ ${about.lambda}, seed ${about.seed}, run ${about.name}, played with seed ${about.recording_seed}`;
   const badge = make("span", { class: `badge run-${run.index % 6}` }, `${run.index + 1}`);
-  return make("header", {}, make("h2", {}, ...(several ? [badge, about.label] : [about.label])), make("p", { class: "facts", title: identity }, facts.join(" · ")));
+  return make("header", {}, make("h2", { title: about.label }, ...(several ? [badge, about.label] : [about.label])), make("p", { class: "facts", title: identity }, facts.join(" · ")));
 }
 
 function createInput(run: Run) {
   const views = Array.from({ length: STACK }, (_, frame) => createView(INPUT, INPUT, `Input frame ${frameName(frame)}`, "input"));
+  const captions = views.map(() => make("figcaption", {}));
   const figures = views.map((view, frame) =>
-    make("figure", {}, view.element, make("figcaption", {}, `Input ${frameName(frame)}`)));
+    make("figure", {}, view.element, captions[frame]));
   const element = make("div", { class: "inputs", "aria-label": "The network's input", role: "group" }, ...figures);
   const paint = (t: number, stack: State["stack"]) => {
     element.parentElement?.classList.toggle("four", stack === "all");
     views.forEach((view, frame) => {
+      setText(captions[frame], stack === "newest" ? "Network's input" : `Input ${frameName(frame)}`);
       figures[frame].hidden = stack === "newest" && frame < STACK - 1;
       if (!figures[frame].hidden) view.paint((pixels) => paintInput(run, t, frame, pixels));
     });
@@ -116,11 +118,11 @@ function strongestBoxes(run: Run, t: number): Outline[] {
 
 function createNumbers(run: Run) {
   const rows: { value: HTMLElement; read: (t: number) => string }[] = [];
-  const play = make("dl", { class: "numbers" });
-  const attention = make("dl", { class: "numbers pairs" });
-  const add = (id: string, name: string, about: string, read: (t: number) => string) => {
-    const value = make("dd", { "data-number": id });
-    (id.includes("-cells-") || id.includes("attention") ? attention : play).append(make("div", { title: about }, make("dt", {}, name), value));
+  const element = make("dl", { class: "numbers readings-now" });
+  const add = (id: string, name: string, about: string, read: (t: number) => string, unit = "") => {
+    const value = make("span");
+    const small = unit ? [" ", make("small", {}, unit)] : [];
+    element.append(make("div", { title: about }, make("dt", {}, name), make("dd", { "data-number": id }, value, ...small)));
     rows.push({ value, read });
   };
   add("reward", "Reward", "Raw reward of the action taken at this step", (t) => formatReward(run.rewards[t]));
@@ -129,14 +131,13 @@ function createNumbers(run: Run) {
   add("game", "Game", "Whole games in this recording, counted from 1", (t) => `${run.games[t] + 1}`);
   add("value", "Value", "The critic's estimate of the return, in clipped rewards", (t) => format(run.value[t]));
   add("policy-entropy", "Policy entropy", "Of the action probabilities, nats", (t) =>
-    `${format(entropyOf(run.logProbs, t * run.actionCount, run.actionCount))} nats`);
+    format(entropyOf(run.logProbs, t * run.actionCount, run.actionCount)), "nats");
   for (let map = 0; map < run.maps; map++) {
     const name = run.maps > 1 ? `Map ${map + 1}` : "Attention";
     const at = (t: number) => run.entropy[t * run.maps + map];
-    add(`attention-entropy-${map}`, `${name} entropy`, "Of the attention weights, nats", (t) => `${format(at(t))} nats`);
-    add(`effective-cells-${map}`, run.maps > 1 ? `Map ${map + 1} effective cells` : "Effective cells",
-      "exp of the attention entropy: so many cells, were all weighed alike", (t) => `${format(Math.exp(at(t)))} of ${CELLS * CELLS}`);
+    add(`attention-entropy-${map}`, `${name} entropy`, "Of the attention weights, nats", (t) => format(at(t)), "nats");
+    add(`effective-cells-${map}`, run.maps > 1 ? `Map ${map + 1} cells` : "Effective cells",
+      "Effective cells, exp of the attention entropy: so many, were all weighed alike", (t) => format(Math.exp(at(t))), `of ${CELLS * CELLS}`);
   }
-  const element = make("div", { class: "readings-now" }, play, attention);
   return { element, show: (t: number) => rows.forEach(({ value, read }) => setText(value, read(t))) };
 }

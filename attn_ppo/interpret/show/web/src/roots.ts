@@ -1,4 +1,4 @@
-// What a tree may begin at, in people's words. No DOM here.
+// What a tree may begin at and saliency explain, in people's words. No DOM here.
 
 import type { TreeAbout } from "./format";
 
@@ -9,11 +9,23 @@ const ROOTS: Record<string, { text: string; about: string }> = {
   margin: { text: "Action vs next best", about: "What the chosen action's lead over the next best owes to each place" },
   value: { text: "Value", about: "What the critic's estimate owes to each place" },
 };
+const TARGETS: Record<string, string> = {
+  log_prob: "the action's log probability",
+  margin: "the action's lead over the next best",
+  value: "the value",
+  focus: "how narrowly the agent looks",
+  attended: "where the agent looks",
+};
 const FIRST_CHOICE = "attention_direct";
 
 export function rootOption(root: string): { value: string; text: string; title?: string } {
   const known = Object.hasOwn(ROOTS, root) ? ROOTS[root] : undefined;
   return known ? { value: root, text: known.text, title: known.about } : { value: root, text: root.replaceAll("_", " ") };
+}
+
+/** What saliency explains. */
+export function targetText(name: string): string {
+  return Object.hasOwn(TARGETS, name) ? TARGETS[name] : name.replaceAll("_", " ");
 }
 
 /** The root whose tree is shown at first. */

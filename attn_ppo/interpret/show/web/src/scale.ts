@@ -31,7 +31,7 @@ export const UNIFORM: Scale = {
     { at: 0, text: "0" }, { at: attentionStrength(1), text: "1×", mark: true },
     { at: attentionStrength(HALF), text: `${HALF}×` }, { at: 1, text: `${ALL}×` },
   ],
-  text: "1× = uniform",
+  text: "",
 };
 
 const SCOPES: Record<Scope, string> = {

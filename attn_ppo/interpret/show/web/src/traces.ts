@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import { cssColor, make, setText } from "./dom";
-import { format, formatReward } from "./numbers";
+import { entropyOf, format, formatReward } from "./numbers";
 import type { Player } from "./player";
 import { gameStarts, stepOf, type Recording, type Run } from "./recording";
 import { CELLS } from "./sizes";
@@ -23,25 +23,24 @@ interface Line {
   name: string;
 }
 
-const HEIGHT = 80;
 const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5].map((power) => n * 10 ** power)).sort((a, b) => a - b);
-const AXIS = 20; // room for the steps, at the last chart alone
+const AXIS = 18; // room for the steps
 const DASHES = [[], [5, 3], [2, 2], [8, 3, 2, 3]];
 
 const QUANTITIES: Quantity[] = [
-  { id: "value", name: "Value", about: "the critic's estimate, in clipped rewards", read: (run, t) => run.value[t], show: format },
-  { id: "reward", name: "Reward", about: "raw, of the action at that step", stems: true, read: (run, t) => run.rewards[t], show: formatReward },
-  { id: "return", name: "Return", about: "raw rewards of the game so far", read: (run, t) => run.returns[t], show: format },
+  { id: "value", name: "Value", about: "in clipped rewards", read: (run, t) => run.value[t], show: format },
+  { id: "reward", name: "Reward", about: "raw", stems: true, read: (run, t) => run.rewards[t], show: formatReward },
+  { id: "return", name: "Return", about: "of this game so far", read: (run, t) => run.returns[t], show: format },
+  { id: "policy-entropy", name: "Policy entropy", about: "nats", read: (run, t) => entropyOf(run.logProbs, t * run.actionCount, run.actionCount), show: format },
 ];
 
 export function createTraces(recording: Recording, store: Store, player: Player): HTMLElement {
   const holder = make("div", { class: "charts" });
-  const charts = chartsOf(recording).map(({ quantity, lines }, i, all) =>
-    createChart(recording, store, player, quantity, lines, i === all.length - 1));
+  const charts = chartsOf(recording).map(({ quantity, lines }) => createChart(recording, store, player, quantity, lines));
+  holder.dataset["count"] = `${charts.length}`;
   holder.append(...charts.map((chart) => chart.element));
   const follow = () => charts.forEach((chart) => chart.follow(store.get().step));
   store.on(["step"], follow);
-  new ResizeObserver(() => charts.forEach((chart) => chart.fit(holder.clientWidth))).observe(holder);
   store.on(["theme"], () => charts.forEach((chart) => chart.redraw()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.redraw()));
   follow();
@@ -64,7 +63,7 @@ function linesOfMaps(run: Run): Line[] {
 function attentionQuantities(several: boolean, lines: Line[]): { quantity: Quantity; lines: Line[] }[] {
   const [summed, mean] = several ? [", summed over maps", ", mean over maps"] : ["", ""];
   const entropy = { id: "attention-entropy", name: "Attention entropy", about: `nats${summed}`, show: format };
-  const cells = { id: "effective-cells", name: "Effective cells", about: `exp of the entropy, of ${CELLS * CELLS}${mean}`, show: format };
+  const cells = { id: "effective-cells", name: "Effective cells", about: `of ${CELLS * CELLS}${mean}`, show: format };
   return [
     { quantity: { ...entropy, read: (run, t) => sumOverMaps(run, t, (h) => h) }, lines },
     { quantity: { ...cells, read: (run, t) => sumOverMaps(run, t, Math.exp) / run.maps }, lines },
@@ -83,17 +82,23 @@ function readLine(quantity: Quantity, { run, map }: Line, t: number): number {
   return quantity.id === "effective-cells" ? Math.exp(entropy) : entropy;
 }
 
-function createChart(recording: Recording, store: Store, player: Player, quantity: Quantity, lines: Line[], last: boolean) {
+function createChart(recording: Recording, store: Store, player: Player, quantity: Quantity, lines: Line[]) {
   const plot = make("div", { class: "plot", "data-trace": quantity.id });
   const values = lines.map((line) => createReading(recording, line, lines));
-  const title = make("div", { class: "chart-title" }, make("h3", {}, quantity.name), make("span", { class: "hint" }, quantity.about),
+  const title = make("div", { class: "chart-title" }, make("h3", {}, quantity.name), make("span", { class: "hint", title: quantity.about }, quantity.about),
     make("span", { class: "readings" }, ...values.map(({ element }) => element)));
-  const chart = new uPlot(options(recording, quantity, lines, last), dataOf(recording, quantity, lines), plot);
+  const chart = new uPlot(options(recording, quantity, lines), dataOf(recording, quantity, lines), plot);
   const marker = make("div", { class: "now", "aria-hidden": "true" });
   chart.over.append(marker);
   let step = store.get().step;
   const place = () => (marker.style.transform = `translateX(${chart.valToPos(step, "x")}px)`);
   scrubOn(chart, store, player);
+  new ResizeObserver(() => {
+    const { clientWidth: width, clientHeight: height } = plot;
+    if (width < 50) return;
+    chart.setSize({ width, height });
+    place();
+  }).observe(plot);
   return {
     element: make("section", { class: "chart", "aria-label": `${quantity.name} over the recording` }, title, plot),
     redraw: () => chart.redraw(),
@@ -101,11 +106,6 @@ function createChart(recording: Recording, store: Store, player: Player, quantit
       step = to;
       place();
       values.forEach(({ value }, i) => setText(value, quantity.show(readLine(quantity, lines[i], stepOf(lines[i].run, step)))));
-    },
-    fit: (width: number) => {
-      if (width < 50) return;
-      chart.setSize({ width, height: HEIGHT + (last ? AXIS : 0) });
-      place();
     },
   };
 }
@@ -124,18 +124,18 @@ function dataOf({ steps }: Recording, quantity: Quantity, lines: Line[]): uPlot.
   return [x, ...lines.map((line) => x.map((t) => (t < line.run.steps ? readLine(quantity, line, t) : null)))];
 }
 
-function options(recording: Recording, quantity: Quantity, lines: Line[], last: boolean): uPlot.Options {
+function options(recording: Recording, quantity: Quantity, lines: Line[]): uPlot.Options {
   const axis = { stroke: () => cssColor("--muted"), font: "11px system-ui, sans-serif", ticks: { show: false } };
   const grid = { stroke: () => cssColor("--hairline"), width: 1 };
   return {
-    width: 600,
-    height: HEIGHT + (last ? AXIS : 0),
-    padding: [7, 10, last ? 2 : 7, 0],
+    width: 400,
+    height: 80,
+    padding: [6, 10, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { time: false, range: [0, Math.max(1, recording.steps - 1)] }, y: { range: rangeOf } },
     axes: [
-      { ...axis, size: last ? AXIS : 0, gap: 3, incrs: WHOLE_STEPS, grid: { show: false }, ...(last ? {} : { values: () => [] }) },
+      { ...axis, size: AXIS, gap: 3, incrs: WHOLE_STEPS, grid: { show: false } },
       { ...axis, size: 46, gap: 6, space: 20, grid, values: (_, ticks) => ticks.map((tick) => Number(tick.toPrecision(6)).toLocaleString("en")) },
     ],
     series: [{}, ...lines.map((line) => seriesOf(quantity, line))],

@@ -6,9 +6,10 @@ import { bookmarksOf, type Player } from "./player";
 import { gameStarts, type Recording } from "./recording";
 import type { Store } from "./store";
 
+const LANES = 13; // pixels that the bookmarks have above the scrubber
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
-export function createTransport(recording: Recording, store: Store, player: Player): HTMLElement {
+export function createTransport(recording: Recording, store: Store, player: Player, more: HTMLElement): HTMLElement {
   const last = recording.steps - 1;
   const play = button("play", "Play (space)", player.toggle, icon("play"));
   const scrubber = make("input", { type: "range", id: "scrubber", min: 0, max: last, step: 1, value: 0, "aria-label": "Step" });
@@ -46,7 +47,7 @@ export function createTransport(recording: Recording, store: Store, player: Play
       play,
       button("step-forward", "One step forward (→)", () => player.move(1), icon("forward")),
       button("next-bookmark", "Next bookmark (])", () => player.bookmark(1), icon("next")),
-      createSpeed(store)),
+      createSpeed(store), more),
     make("div", { class: "track-holder" }, createMarks(recording), scrubber),
     make("div", { class: "readouts" }, readout, why));
 }
@@ -66,15 +67,14 @@ function createSpeed(store: Store): HTMLElement {
 /** Bookmarks and the beginnings of games, at their steps' places. Decoration: the list says the same. */
 function createMarks(recording: Recording): SVGSVGElement {
   const span = Math.max(1, recording.steps - 1);
-  const line = (step: number, name: string) => {
+  const several = recording.runs.length > 1;
+  const line = (step: number, y1: number, y2: number, name: string) => {
     const x = `${(100 * step) / span}%`;
-    return makeSvg("line", { x1: x, x2: x, y1: name === "mark" ? 1 : 3, y2: name === "mark" ? 9 : 29, class: name });
+    return makeSvg("line", { x1: x, x2: x, y1, y2, class: name });
   };
-  const games = recording.runs.length === 1 ? gameStarts(recording.runs[0]).map((step) => line(step, "game")) : [];
-  const marks = bookmarksOf(recording).map(({ step, run }) => {
-    const made = line(step, "mark");
-    if (recording.runs.length > 1) made.classList.add(`run-${run % 6}`);
-    return made;
-  });
+  const games = several ? [] : gameStarts(recording.runs[0]).map((step) => line(step, 3, 32, "game"));
+  const lane = LANES / recording.runs.length; // each run has its own, so that no mark hides another's
+  const marks = bookmarksOf(recording).map(({ step, run }) =>
+    line(step, lane * run, lane * (run + 1) - 1, several ? `mark run-${run % 6}` : "mark"));
   return makeSvg("svg", { class: "marks", "aria-hidden": "true" }, ...games, ...marks);
 }
