@@ -1,8 +1,12 @@
 """What is in sight on which screen, in a real Chromium; nothing cut off, nothing hidden."""
 
+import io
 from typing import Any
 
+import numpy as np
 import pytest
+from pages import scrub
+from PIL import Image
 
 pytest_plugins = "pages"
 pytestmark = pytest.mark.slow
@@ -123,3 +127,25 @@ def test_no_bookmark_hides_another(open_at):
     shown = box(page, "#bookmarks")[0]
     assert shown[3] - shown[1] >= 100
     assert shown[3] <= box(page, ".transport")[0][1]
+
+
+@pytest.mark.parametrize("keys", [[], ["ArrowUp"] * 10, ["ArrowRight"] * 8 + ["ArrowUp"] * 6])
+def test_a_turned_tree_is_whole(open_page, keys):
+    """Nothing but the ground touches the edges of the view."""
+    page = open_page("one.html")
+    scrub(page, 11)
+    view = page.locator("#tree-3d")
+    view.scroll_into_view_if_needed()
+    page.wait_for_selector(".stage-3d .labels .level", timeout=30_000, state="attached")
+    view.focus()
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_timeout(500)
+    seen = np.asarray(Image.open(io.BytesIO(page.locator(".stage-3d").screenshot())).convert("RGB"))
+    inner = seen[4:-4, 4:-4]  # within the ring of the focus
+    ground = inner[0, 0]
+    for edge in (inner[:2], inner[-2:], inner[:, :2], inner[:, -2:]):
+        assert (edge == ground).all()
+    rows, columns = np.nonzero((inner != ground).any(-1))
+    tall, across = np.ptp(rows) / inner.shape[0], np.ptp(columns) / inner.shape[1]
+    assert max(tall, across) > 0.75  # and it is as large as fits

@@ -21,7 +21,7 @@ export interface Drawing {
   tubes: Tube[];
   balls: Ball[];
   labels: Label[];
-  depth: [number, number]; // that everything lies within
+  depth: Depth; // that everything lies within
 }
 
 export interface Stage {
@@ -31,6 +31,8 @@ export interface Stage {
 }
 
 const FIELD = 18; // degrees: long and narrow, so that the depths stay comparable
+const LINE = 16; // pixels of a label's line
+const RIM = 8; // that labels keep from the edges
 const TURN = 0.12; // radians a key
 const START = { polar: 1.33, azimuth: -0.95 }; // from the left and a little above
 
@@ -56,9 +58,12 @@ export function createStage(onPick: (ball: number) => void): Stage | null {
   };
   const soon = onFrame(render);
   let sized = false;
-  const reset = () => lookFromStart(camera, controls, drawing.depth);
-  controls.addEventListener("change", soon);
-  listen(canvas, camera, controls, reset);
+  const look = createLook(camera, controls, () => drawing.depth);
+  controls.addEventListener("change", () => {
+    look.fit();
+    soon();
+  });
+  listen(canvas, camera, controls, look.reset);
   listenToPicks(canvas, (x, y) => onPick(nearest(drawing.balls, camera, canvas, x, y)));
   canvas.addEventListener("webglcontextrestored", soon);
   new ResizeObserver(() => {
@@ -67,7 +72,8 @@ export function createStage(onPick: (ball: number) => void): Stage | null {
     renderer.setSize(clientWidth, clientHeight, false);
     camera.aspect = clientWidth / clientHeight;
     camera.updateProjectionMatrix();
-    if (!sized) reset();
+    if (sized) look.fit();
+    else look.reset();
     sized = true;
     render();
   }).observe(element);
@@ -79,7 +85,7 @@ export function createStage(onPick: (ball: number) => void): Stage | null {
       drawn = true;
       tubes.show(next.tubes);
       balls.show(next.balls);
-      if (moved) reset();
+      if (moved) look.reset();
       soon();
     },
     paintFrame: (frame, paint) => frames[frame](paint),
@@ -119,25 +125,50 @@ function createFrame(scene: Scene, frame: number): (paint: (pixels: Uint32Array)
   };
 }
 
-function lookFromStart(camera: PerspectiveCamera, controls: OrbitControls, [near, far]: [number, number]): void {
-  controls.target.set(0, -6, near + 0.52 * (far - near)); // a little low: the labels stand under the planes
-  const away = new Vector3().setFromSpherical(new Spherical(1, START.polar, START.azimuth));
+type Depth = [near: number, far: number];
+
+/** Where the camera looks: a little low, since the labels stand under the planes. */
+function middle([near, far]: Depth): Vector3 {
+  return new Vector3(0, -6, near + 0.52 * (far - near));
+}
+
+/** How far from the middle the camera sees all that is drawn, by the direction in which it stands. */
+function fitDistance(camera: PerspectiveCamera, direction: Vector3, depth: Depth): number {
+  const right = new Vector3(0, 1, 0).cross(direction).normalize();
+  const up = direction.clone().cross(right);
+  const tangent = Math.tan((FIELD * Math.PI) / 360);
   const half = INPUT / 2;
-  const corners = [-half, half].flatMap((x) => [-half - 10, half].flatMap((y) => [near, far].map((z) => new Vector3(x, y, z))));
-  let distance = INPUT;
-  // Stepping back until all is seen is simpler than the geometry, and as fast as anyone can tell.
-  for (let fits = false; !fits && distance < 4000; distance *= 1.03) {
-    camera.position.copy(controls.target).addScaledVector(away, distance);
+  const corners = [-half, half].flatMap((x) => [-half - 10, half].flatMap((y) => depth.map((z) => new Vector3(x, y, z).sub(middle(depth)))));
+  return Math.max(...corners.map((corner) => {
+    const across = Math.abs(corner.dot(right)) / (tangent * camera.aspect * 0.94);
+    const along = Math.abs(corner.dot(up)) / (tangent * 0.95);
+    return corner.dot(direction) + Math.max(across, along);
+  }));
+}
+
+/** Keeps all in sight however the view is turned, unless the reader comes nearer. */
+function createLook(camera: PerspectiveCamera, controls: OrbitControls, depthOf: () => Depth): { reset: () => void; fit: () => void } {
+  let [zoom, distance] = [1, 1]; // the reader's own, and as it was last set
+  const stand = (direction: Vector3) => {
+    const all = fitDistance(camera, direction, depthOf());
+    distance = all * zoom;
+    [controls.minDistance, controls.maxDistance] = [all * 0.15, all * 3];
+    camera.position.copy(controls.target).addScaledVector(direction, distance);
     camera.lookAt(controls.target);
-    camera.updateMatrixWorld();
-    fits = corners.every((corner) => {
-      const { x, y } = corner.clone().project(camera);
-      return Math.abs(x) < 0.94 && Math.abs(y) < 0.97;
-    });
-  }
-  controls.minDistance = distance * 0.15;
-  controls.maxDistance = distance * 3;
-  controls.update();
+  };
+  return {
+    reset: () => {
+      zoom = 1;
+      controls.target.copy(middle(depthOf()));
+      stand(new Vector3().setFromSpherical(new Spherical(1, START.polar, START.azimuth)));
+      controls.update();
+    },
+    fit: () => {
+      const offset = camera.position.clone().sub(controls.target);
+      zoom *= offset.length() / distance;
+      stand(offset.normalize());
+    },
+  };
 }
 
 function listen(canvas: HTMLCanvasElement, camera: PerspectiveCamera, controls: OrbitControls, reset: () => void): void {
@@ -188,19 +219,31 @@ function nearest(balls: Ball[], camera: PerspectiveCamera, canvas: HTMLCanvasEle
   return best;
 }
 
-function project(at: Point, camera: PerspectiveCamera, { clientWidth, clientHeight }: HTMLElement): [number, number] {
+function project(at: Point, camera: PerspectiveCamera, { clientWidth, clientHeight }: { clientWidth: number; clientHeight: number }): [number, number] {
   const { x, y } = new Vector3(...at).project(camera);
   return [((x + 1) / 2) * clientWidth, ((1 - y) / 2) * clientHeight];
 }
 
-function placeLabels(holder: HTMLElement, labels: Label[], camera: PerspectiveCamera, element: HTMLElement): void {
+/** At their places, but whole: within the stage, and not over one another. */
+function placeLabels(holder: HTMLElement, labels: Label[], camera: PerspectiveCamera, { clientWidth, clientHeight }: HTMLElement): void {
   while (holder.children.length > labels.length) holder.lastChild?.remove();
   while (holder.children.length < labels.length) holder.append(make("span"));
+  const taken: { left: number; right: number; top: number }[] = [];
   labels.forEach(({ text, at, kind }, i) => {
     const label = holder.children[i] as HTMLElement;
-    const [x, y] = project(at, camera, element);
-    if (label.textContent !== text) label.textContent = text;
-    label.className = kind;
-    label.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px) translate(-50%, 0)`;
+    if (label.textContent !== text) {
+      label.textContent = text;
+      label.className = kind;
+      label.dataset["width"] = `${label.offsetWidth}`;
+    }
+    const [x, y] = project(at, camera, { clientWidth, clientHeight });
+    const width = Number(label.dataset["width"]);
+    const left = Math.max(RIM, Math.min(clientWidth - width - RIM, x - width / 2));
+    const top = Math.max(RIM, Math.min(clientHeight - LINE - RIM, y));
+    const seen = x > 0 && x < clientWidth && y > 0 && y < clientHeight + LINE;
+    const clear = taken.every((other) => left > other.right + 4 || left + width + 4 < other.left || Math.abs(top - other.top) > LINE);
+    label.style.visibility = seen && clear ? "visible" : "hidden";
+    label.style.transform = `translate(${left.toFixed(1)}px, ${top.toFixed(1)}px)`;
+    if (seen && clear) taken.push({ left, right: left + width, top });
   });
 }
