@@ -121,8 +121,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="a run with a checkpoint")
     default = "default: the run's evaluation.episodes"
     parser.add_argument("episodes", nargs="?", metavar="EPISODES", help=f"{EPISODES}; {default}")
-    asked = parser.parse_args(argv)
     try:
+        asked = parser.checked(argv)
         count = asked.episodes and whole("EPISODES", asked.episodes, EPISODES)
         settings, model, env_steps = load_agent(asked.folder)
         episodes = count or max(settings.evaluation.episodes, 1)

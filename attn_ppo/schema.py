@@ -117,7 +117,7 @@ def meanings(cls: type, prefix: str = "") -> dict[str, tuple[str, str]]:
     for field, below in itertools.pairwise(definition.body):
         match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
-                texts[name] = text
+                texts[name] = " ".join(text.split())
     found: dict[str, tuple[str, str]] = {}
     for name, hint in get_type_hints(cls, include_extras=True).items():
         key, nested = prefix + name.rstrip("_"), _is_section(hint)
