@@ -69,7 +69,7 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
     try:
         return work()
     except KeyboardInterrupt:
-        print("interrupted; to continue, run the same command again", file=sys.stderr)
+        print("stopped; to continue, run the same command again", file=sys.stderr)
         return ExitCode.PREEMPTED
     except (ConfigError, RunError) as error:
         return report(error)

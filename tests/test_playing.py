@@ -25,7 +25,7 @@ def test_a_signal_ends_them_in_a_line_and_what_is_half_made_goes(number, tmp_pat
 
     assert exit_code(work, "the page") == 75
     assert capsys.readouterr().err.splitlines() == [
-        "interrupted; to continue, run the same command again"
+        "stopped; to continue, run the same command again"
     ]
     assert not half_made.exists()
     assert signal.getsignal(signal.SIGTERM) is before
