@@ -35,7 +35,7 @@ def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoR
             handle(_interrupt)
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
-        say_at_once("interrupted")
+        say_at_once("stopped")
     except SystemExit as ended:  # argparse's
         code = ended.code
     handle(lambda *_: _exit(code))  # what is left is the interpreter's own
