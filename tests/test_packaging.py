@@ -35,8 +35,11 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
         "attn_ppo/conf/config.yaml",
         "attn_ppo/conf/experiment/paper.yaml",
         "attn_ppo/train.py",
-        "analysis/study_results.csv",
+        "attn_ppo/analysis/figures.py",
+        "attn_ppo/analysis/study_results.csv",
     } <= names
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"attn_ppo"}
     assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
     page = {name for name in names if name.startswith("attn_ppo/interpret/show/web/")}
     assert page == {
@@ -48,6 +51,30 @@ def test_a_wheel_reads_its_own_conf(wheel, tmp_path):
     code = "from attn_ppo.launch.command_line import conf_dir; print(conf_dir())"
     done = python("-c", code, cwd=tmp_path, path=wheel)
     assert done.stdout.strip() == str(wheel / "attn_ppo" / "conf")
+
+
+@pytest.mark.slow
+def test_a_wheel_does_without_the_checkout_and_beside_another_analysis(wheel, tmp_path):
+    """Trains, lists and draws in an empty folder, where `analysis` is somebody else's module."""
+    (tmp_path / "analysis.py").write_text("raise SystemExit('not ours')\n")
+    short = ["total_steps=64", "ppo.num_envs=2", "ppo.num_steps=16", "evaluation.episodes=1"]
+    done = python(
+        *("-m", "attn_ppo.train", "wandb.mode=disabled", "name=a", *short), cwd=tmp_path, path=wheel
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python -m attn_ppo.analysis.figures runs/a" in done.stdout  # what to do next
+    done = python("-m", "attn_ppo.status", cwd=tmp_path, path=wheel)
+    assert "1 run: 1 done" in done.stdout
+    done = python("-m", "attn_ppo.analysis.figures", cwd=tmp_path, path=wheel)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/a/figures/reward_curves.png").exists()
+    for command in ("train", "analysis.figures", "analysis.page", "analysis.videos"):
+        done = python("-m", f"attn_ppo.{command}", "--help", cwd=tmp_path, path=wheel)
+        assert done.returncode == 0, done.stderr
+        assert f"python -m attn_ppo.{command}" in done.stdout
+        assert "python -m analysis" not in done.stdout
+    code = "import attn_ppo.analysis.videos, sys; print('analysis' in sys.modules)"
+    assert python("-c", code, cwd=tmp_path, path=wheel).stdout == "False\n"
 
 
 @pytest.mark.parametrize("installed", ["editable", "wheel"])
