@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from atari_player import BASELINES
 from dry_run import SECRETS, Outcome, check_refused
 from starting import SMALL
 
 from attn_ppo import train
+from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.compute import devices
 from attn_ppo.errors import ConfigError
 from attn_ppo.launch import sweep
@@ -136,6 +138,36 @@ def test_a_working_folder_that_is_gone(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().err
     assert printed.startswith("error: can't ")
     assert printed.count("\n") == 1
+
+
+def another_rom(folder: Path) -> Path:
+    (folder / "breakout.bin").write_bytes(bytes(2048))
+    return folder
+
+
+ROMS = {
+    "No such file or directory": lambda folder: folder,
+    "doesn't exist": lambda folder: folder / "nowhere",
+    "isn't a directory": lambda folder: another_rom(folder) / "breakout.bin",
+    "The hash of breakout.bin does not match": another_rom,
+}
+
+
+@pytest.mark.parametrize("reason", ROMS)
+@pytest.mark.parametrize("arguments", [["seed=1"], ["-m", "seed=1,2"]], ids=["run", "sweep"])
+def test_a_folder_without_the_games_rom(
+    reason, arguments, in_empty_folder, tmp_path_factory, monkeypatch, capsys
+):
+    folder = ROMS[reason](tmp_path_factory.mktemp("roms"))
+    monkeypatch.setenv("ALE_ROMS_DIR", str(folder))
+    assert train.main(arguments) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: ALE_ROMS_DIR={str(folder)[:20]}")
+    assert f"can't be used: {reason}" in first or first.endswith(reason)
+    assert second.startswith("allowed: a folder with ALE's breakout.bin; or unset it")
+    assert list(in_empty_folder.iterdir()) == []
+    with pytest.raises(ConfigError, match=r"breakout\.bin"):
+        AtariEnvs("Breakout", num_envs=1, seed=0, protocol=BASELINES)
 
 
 def test_what_is_done_needs_no_disk_to_write_to(monkeypatch):

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from attn_ppo.atari.action_log import ActionLog
 from attn_ppo.atari.env_checks import check_arguments, checked_actions
-from attn_ppo.atari.games import action_names, rom_id
+from attn_ppo.atari.games import action_names, rom_path
 from attn_ppo.atari.score_wrap import mended
 from attn_ppo.atari.step import Episode, Step
 from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
@@ -74,7 +74,7 @@ class AtariEnvs:
 
         Raises ConfigError, a ValueError, before anything is constructed.
         """
-        rom = rom_id(game)
+        rom = rom_path(game).stem
         check_arguments(
             protocol,
             num_envs=num_envs,

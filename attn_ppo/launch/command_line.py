@@ -115,6 +115,8 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
     if not is_sweep or engine in _ON_THIS_MACHINE:
         for device in dict.fromkeys(settings.device for settings in configs):
             devices.check_device(device)
+        for game in dict.fromkeys(settings.env for settings in configs):
+            games.rom_path(game)
     texts = [
         ("++" if o.is_hydra_override() else "") + overrides.as_hydra_takes_it(o) for o in given
     ]

@@ -6,9 +6,8 @@ emulator plays the same game; `Screens.check_same_game` compares the two picture
 
 import ale_py
 import numpy as np
-from ale_py import roms
 
-from attn_ppo.atari.games import rom_id
+from attn_ppo.atari.games import rom_path
 from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
 from attn_ppo.errors import ExitCode, RunError
 
@@ -27,7 +26,7 @@ class Screens:
     def __init__(self, game: str, protocol: ProtocolSettings):
         self.palette = np.zeros((256, 3), np.uint8)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        self._rom = str(roms.get_rom_path(rom_id(game)))
+        self._rom = str(rom_path(game))
         self._ale = ale_py.ALEInterface()
         self._ale.setFloat("repeat_action_probability", float(protocol.sticky_actions))
         self._press_fire = protocol.press_fire
