@@ -1,16 +1,22 @@
 """Several saliency maps at once are those that each method gives alone, at less work."""
 
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
 import pytest
 import torch
 from planted import scene
+from recordings import UNIFORM, planted
 from torch import Generator
 
 from attn_ppo import config
 from attn_ppo.interpret.network import opened
+from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency import gradients, perturbation
 from attn_ppo.interpret.saliency import maps as together
-from attn_ppo.interpret.saliency.maps import on_pixels, saliency_maps
-from attn_ppo.interpret.saliency.methods import METHODS
+from attn_ppo.interpret.saliency.maps import maps_of_steps, on_pixels, saliency_maps
+from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
 
@@ -75,3 +81,56 @@ def test_what_they_share_is_computed_once(monkeypatch, methods, expected):
     saliency_maps(agent(), OBS, ACTIONS, TARGETS["log_prob"], methods, Generator())
     assert [each for each in done if each != "noise of one method"] == expected
     assert done.count("noise of one method") == expected.count("noisy")
+
+
+def recorded(steps: int) -> Recording:
+    """A recording of frames that all differ."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (steps, 84, 84), dtype=np.uint8)
+    actions = rng.integers(0, 4, steps, dtype=np.uint8)
+    return replace(planted(UNIFORM, steps=steps), frames=frames, actions=actions)
+
+
+def test_steps_come_in_order_whatever_else_is_explained():
+    model, target, recording = agent(), TARGETS["log_prob"], recorded(9)
+    found = list(maps_of_steps(model, recording, target, ["gradient", "smoothgrad"], seed=3))
+    assert len(found) == 9
+    obs = torch.from_numpy(recording.observations())
+    actions = torch.from_numpy(recording.actions.astype(np.int64))
+    expected = METHODS["gradient"].function(model, obs, actions, target, Generator())
+    gradients = torch.cat([each["gradient"] for each in found])
+    torch.testing.assert_close(gradients, expected, atol=1e-8, rtol=1e-4)
+    alone = maps_of_steps(model, recording, target, ["smoothgrad"], seed=3)
+    for some, all_ in zip(islice(alone, 2), found, strict=False):
+        assert some["smoothgrad"].equal(all_["smoothgrad"])
+    (other, *_) = maps_of_steps(model, recording, target, ["smoothgrad"], seed=4)
+    assert not other["smoothgrad"].equal(found[0]["smoothgrad"])
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_each_step_has_one_thread_and_a_fault_ends_them(monkeypatch):
+    threads: list[int] = []
+
+    def counting(_model, obs, _actions, _target, _rng):
+        threads.append(torch.get_num_threads())
+        if len(threads) == 12:
+            raise ValueError("the twelfth")
+        return torch.zeros(len(obs), 1, 84, 84)
+
+    monkeypatch.setitem(METHODS, "counting", Method(counting, "", False, 0.01, frames=1))
+    monkeypatch.setattr(together, "available_cpus", lambda: 3)
+    found = maps_of_steps(agent(), recorded(60), TARGETS["value"], ["counting"], seed=0)
+    next(found)
+    assert torch.get_num_threads() == 2  # here
+    with pytest.raises(ValueError, match="the twelfth"):
+        list(found)
+    assert 12 <= len(threads) <= 15
+    assert set(threads) == {1}

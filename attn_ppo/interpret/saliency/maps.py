@@ -1,9 +1,18 @@
-"""Saliency maps by several methods of the same steps; what they share is computed once."""
+"""Saliency maps by several methods of the same steps; what they share is computed once.
 
-from collections.abc import Sequence
+maps_of_steps, of a recording · saliency_maps, of a batch · on_pixels.
+"""
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
 from torch import Generator, Tensor
 
+from attn_ppo.compute.devices import available_cpus
+from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency import perturbation
 from attn_ppo.interpret.saliency.gradients import (
     cells_on_pixels,
@@ -16,6 +25,39 @@ from attn_ppo.model import ActorCritic
 
 BLURRED = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarfa": "sarfa"}
 NOISY = ("smoothgrad", "vargrad")
+MOST_WORKERS = 16  # more would wait for the interpreter
+
+
+def maps_of_steps(
+    model: ActorCritic, recording: Recording, target: Target, methods: Sequence[str], *, seed: int
+) -> Iterator[dict[str, Tensor]]:
+    """`saliency_maps` of each step of a recording, in order, a step a processor at a time.
+
+    Each step has one thread: two that share a step's small layers spin at barriers, on a busy
+    machine ten times as long as they compute. Its noise is drawn by `seed` and its number, so that
+    its maps don't depend on what else is explained. A few steps are computed ahead.
+    """
+
+    def of_step(step: int) -> dict[str, Tensor]:
+        drawn = np.random.SeedSequence([seed, step]).generate_state(1)[0]
+        rng = Generator().manual_seed(int(drawn))
+        obs = torch.from_numpy(recording.observations(np.array([step])))
+        actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
+        return saliency_maps(model, obs, actions, target, methods, rng)
+
+    workers = min(available_cpus(), MOST_WORKERS)
+    ahead: deque[Future[dict[str, Tensor]]] = deque()
+    with ThreadPoolExecutor(workers, "explain", torch.set_num_threads, (1,)) as pool:
+        try:
+            for step in range(len(recording)):
+                ahead.append(pool.submit(of_step, step))
+                if len(ahead) > workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def saliency_maps(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
-from attn_ppo.interpret.saliency.maps import saliency_maps
+from attn_ppo.interpret.saliency.maps import maps_of_steps
 from attn_ppo.interpret.saliency.perturbation import SIZE
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.interpret.tree.tree import Tree
@@ -32,11 +32,7 @@ def shades(
     The maps of the four frames are summed: the effect of a pixel that changes in all of them.
     Two by two pixels become their mean; coarser maps, 17x17 or 7x7, keep their size.
     """
-    rng = torch.Generator().manual_seed(seed)
-    for step in range(len(recording)):
-        obs = torch.from_numpy(recording.observations(np.array([step])))
-        actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
-        found = saliency_maps(agent.model, obs, actions, TARGETS[target], methods, rng)
+    for found in maps_of_steps(agent.model, recording, TARGETS[target], methods, seed=seed):
         yield {name: _shade(_small(each)) for name, each in found.items()}
 
 

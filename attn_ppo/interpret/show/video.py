@@ -9,12 +9,11 @@ from math import exp, sqrt
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
 
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
-from attn_ppo.interpret.saliency.maps import on_pixels, saliency_maps
+from attn_ppo.interpret.saliency.maps import maps_of_steps, on_pixels
 from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show import drawing, labels
@@ -25,7 +24,6 @@ from attn_ppo.schema import check_choice
 GAP, TOP = 12, TITLE_LINE + HEAD_LINES
 SCREEN = 320  # pixels across: the game's 160, doubled
 TILE, TILE_HEAD = 252, 34  # the input's 84, thrice
-BATCH = 8  # steps explained at a time
 
 
 def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
@@ -155,13 +153,6 @@ def _screen(recording: Recording, step: int, strength: np.ndarray) -> Image.Imag
 def _saliency(
     agent: OpenAgent, recording: Recording, target: str, methods: Mapping[str, Method], seed: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Each step's map (84, 84) by each method, computed BATCH steps at a time."""
-    rng = torch.Generator().manual_seed(seed)
-    for first in range(0, len(recording), BATCH):
-        steps = np.arange(first, min(first + BATCH, len(recording)))
-        obs = torch.from_numpy(recording.observations(steps))
-        actions = torch.from_numpy(recording.actions[steps].astype(np.int64))
-        found = saliency_maps(agent.model, obs, actions, TARGETS[target], list(methods), rng)
-        drawn = {name: on_pixels(name, each).sum(1).numpy() for name, each in found.items()}
-        for number in range(len(steps)):
-            yield {name: each[number] for name, each in drawn.items()}
+    """Each step's map (84, 84) by each method, those of the four frames summed."""
+    for found in maps_of_steps(agent.model, recording, TARGETS[target], list(methods), seed=seed):
+        yield {name: on_pixels(name, each)[0].sum(0).numpy() for name, each in found.items()}
