@@ -2,7 +2,8 @@
 
 For the folder of a run, or of several, shown side by side: page.html in the folder, or in the one
 that they share. For a sweep's folder, by default the newest in runs/: `<Game>.html` for each game,
-with the first agent of each lambda side by side. Takes a few minutes an agent.
+with the first agent of each lambda side by side. Takes a minute or two for two agents
+on two idle processors, and says so once it has begun.
 """
 
 from attn_ppo.lifecycle import process
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from analysis.playing import (
     Parser,
+    TimeLeft,
     by_game,
     check_writable,
     exit_code,
@@ -87,8 +89,14 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
     ]
     total = sum(len(each.recording) for each in played)
     print(f"{path.name}: explaining {total} steps", flush=True)
+    time_left = TimeLeft(total)
     with tqdm(total=total, desc="explaining", unit="step", disable=None) as bar:
-        write_page(path, played, choice, bar.update)
+
+        def on_step() -> None:
+            bar.update()
+            time_left()
+
+        write_page(path, played, choice, on_step)
     return path
 
 

@@ -4,9 +4,13 @@ import argparse
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
+from tqdm import tqdm
 
 from analysis.runs import Run
 from analysis.stats import order_games
@@ -18,6 +22,8 @@ from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.schema import check_choice
 
+FIRST = 10  # steps by which the rest is measured
+
 
 class Parser(arguments.Parser):
     """A parser with the options of playing and explaining."""
@@ -27,8 +33,8 @@ class Parser(arguments.Parser):
         add = self.add_argument
         add(
             "--steps",
-            default="300",
-            help=f"agent steps to play, 15 a second, {STEPS}; default: 300",
+            default="200",
+            help=f"agent steps to play, 15 a second, {STEPS}; default: 200",
         )
         add("--games", help=f"whole games to play, in place of --steps, {STEPS}")
         add("--policy", default="stochastic", help=f"{' or '.join(POLICIES)}; default: stochastic")
@@ -60,11 +66,29 @@ class Parser(arguments.Parser):
         return options
 
 
+class TimeLeft:
+    """Says how long `total` steps will take, once called for the first ten of them."""
+
+    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic):
+        self._total, self._clock, self._began, self._done = total, clock, clock(), 0
+
+    def __call__(self) -> None:
+        self._done += 1
+        if self._done == FIRST < self._total:
+            seconds = (self._clock() - self._began) / FIRST * (self._total - FIRST)
+            minutes = round(seconds / 60)
+            about = f"{minutes} minutes" if minutes > 1 else f"{max(round(seconds, -1), 10):.0f} s"
+            tqdm.write(f"  about {about} to go")
+
+
 def exit_code(work: Callable[[], int], writing: str) -> int:
     """What `work` returns, or the code of its error, which is printed in at most three lines.
 
-    SIGTERM ends `work` as Ctrl-C does, so that it removes partial files.
+    SIGTERM ends `work` as Ctrl-C does, so that it removes partial files. It has one thread, see
+    `maps_of_steps`.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return work()
@@ -78,6 +102,7 @@ def exit_code(work: Callable[[], int], writing: str) -> int:
         return ExitCode.DISK
     finally:
         signal.signal(signal.SIGTERM, before)
+        torch.set_num_threads(threads)
 
 
 def check_writable(key: str, path: Path) -> None:

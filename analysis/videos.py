@@ -12,11 +12,20 @@ if __name__ == "__main__":
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from analysis.figures import summary
-from analysis.playing import Parser, by_game, check_writable, exit_code, play_options
+from analysis.playing import (
+    Parser,
+    TimeLeft,
+    by_game,
+    check_writable,
+    exit_code,
+    play_options,
+)
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
@@ -102,8 +111,16 @@ def _explained(
         print(Problem("skipped", run.folder, str(error).removeprefix("error: ")))
         return None
     print(f"{path.name}: {len(options.methods)} methods, {len(recording)} steps", flush=True)
-    mp4.write(path, frames, total=len(recording))
+    mp4.write(path, _timed(frames, len(recording)), total=len(recording))
     return path
+
+
+def _timed(frames: Iterator[np.ndarray], total: int) -> Iterator[np.ndarray]:
+    """The frames; on the way it is told how long the rest takes."""
+    time_left = TimeLeft(total)
+    for frame in frames:
+        yield frame
+        time_left()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -116,7 +133,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--saliency",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="a video an agent with every method; takes a second a frame",
+        help="a video an agent with every method; takes most of the time",
     )
     parser.add_argument(
         "--wandb",

@@ -5,8 +5,9 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
-from analysis.playing import Parser, check_writable, exit_code
+from analysis.playing import Parser, TimeLeft, check_writable, exit_code
 from attn_ppo.errors import ConfigError
 
 
@@ -54,3 +55,23 @@ def test_score_is_another_name_of_target(given, target, capsys):
     text = capsys.readouterr().out
     assert "--target" in text
     assert "--score" not in text
+
+
+def test_how_long_it_takes_is_told_once_it_is_known(capsys):
+    """Ten steps in 4 s: the other 390 take 156 s, or 26 others 10 s."""
+    for total, told in ((400, "  about 3 minutes to go\n"), (36, "  about 10 s to go\n"), (10, "")):
+        clock = iter([100.0, 104.0])
+        time_left = TimeLeft(total, clock.__next__)
+        for _ in range(total):
+            time_left()
+        assert capsys.readouterr().out == told
+
+
+def test_they_have_one_thread_and_give_the_others_back(capsys):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert exit_code(lambda: print(torch.get_num_threads()) or 0, "the page") == 0
+        assert (capsys.readouterr().out, torch.get_num_threads()) == ("1\n", 2)
+    finally:
+        torch.set_num_threads(before)

@@ -75,10 +75,11 @@ def sarfa(
 def specificity(before: Tensor, after: Tensor, action: Tensor) -> Tensor:
     """SARFA of the logits (A,) before and (..., A) after a change: (...), within [0, 1].
 
-    The harmonic mean of two numbers: the action's loss of probability, and 1 / (1 + KL), with KL
-    between the other actions' renormalised probabilities after and before. Zero where the action's
-    probability rises, for which the mean is not defined. The paper takes the softmax of Q-values;
-    we take the policy's probabilities.
+    The harmonic mean of two numbers: the action's loss of probability, and 1 / (1 + KL), with
+    KL(after || before) of the other actions' renormalised probabilities: as the paper has it, where
+    the authors' code takes KL(before || after). Zero where the action's probability rises, for
+    which the mean is not defined. The paper takes the softmax of Q-values; we take the policy's
+    probabilities.
     """
     lost = (before.softmax(-1) - after.softmax(-1))[..., action].clamp_min(0)
     rest = torch.arange(len(before), device=before.device) != action

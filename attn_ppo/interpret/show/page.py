@@ -90,21 +90,20 @@ def _run(
         name: container.add(array, delta=name in ("screens", "frames"))
         for name, array in _arrays(recording).items()
     }
-    maps = []
-    for step in shades(agent, recording, choice.target, choice.methods):
+    maps, trees = [], {root: [] for root in choice.roots}
+    tracer, obs = Tracer(agent.model), recording.observations()
+    for t, step in enumerate(shades(agent, recording, choice.target, choice.methods)):
         maps.append(step)
+        for root, grown in trees.items():
+            action = int(recording.actions[t])
+            grown.append(tracer.tree(obs[t], root=root, action=action, n=choice.n))
         on_step()
     for name in choice.methods:
         arrays[f"saliency/{name}"] = container.add(np.stack([each[name].map for each in maps]))
         scales = np.array([each[name].scale for each in maps], np.float32)
         arrays[f"scale/{name}"] = container.add(scales)
-    tracer, obs = Tracer(agent.model), recording.observations()
-    for root in choice.roots:
-        trees = [
-            tracer.tree(obs[t], root=root, action=int(recording.actions[t]), n=choice.n)
-            for t in range(len(recording))
-        ]
-        for name, array in forest(trees).items():
+    for root, grown in trees.items():
+        for name, array in forest(grown).items():
             arrays[f"tree/{root}/{name}"] = container.add(array)
     height, width = recording.screens.shape[1:]
     return {
