@@ -39,12 +39,15 @@ def open_planted(open_page, files, monkeypatch):
     """Opens the page of a recording, with saliency maps put where they are known."""
 
     def open_(
-        maps: dict[str, np.ndarray], recording: dict[str, Any] | None = None, **about: Any
+        maps: dict[str, np.ndarray],
+        recording: dict[str, Any] | None = None,
+        scale: float = 1.0,
+        **about: Any,
     ) -> Any:
         agent, plain = played()
         plain = dataclasses.replace(plain, **(recording or {}))
         plain = dataclasses.replace(plain, about=dataclasses.replace(plain.about, **about))
-        step = {name: Shades((127 * each).astype(np.int8), 1.0) for name, each in maps.items()}
+        step = {name: Shades((127 * each).astype(np.int8), scale) for name, each in maps.items()}
         monkeypatch.setattr(
             "attn_ppo.interpret.show.page.shades", lambda *_: iter([step] * len(plain))
         )
@@ -89,6 +92,18 @@ def test_spots_lie_at_their_pixels_and_fade_to_the_next(open_planted):
     show(page, "method:sarfa")
     found = opacity(page)
     assert found[75, 75] == 0 < found[76, 76] < found[80, 80] == found[83, 83]
+
+
+def test_next_to_nothing_does_not_glow(open_planted):
+    """A gradient of 7e-8 nats a grey level is 0.00002 over all 255: noise; 4e-4 is full colour."""
+    page = open_planted({"gradient": one(42, 20, 20)}, scale=7e-8)
+    show(page, "method:gradient")
+    assert opacity(page).max() <= 1
+    page.click('#scale button[data-value="frame"]')  # who asks for it sees it
+    assert opacity(page).max() > 100
+    page = open_planted({"gradient": one(42, 20, 20)}, scale=4e-4)
+    show(page, "method:gradient")
+    assert opacity(page).max() > 100
 
 
 def attention(*maps: np.ndarray) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def write_page(
                 "name": name,
                 "signed": METHODS[name].signed,
                 "frames": METHODS[name].frames,
+                "least": METHODS[name].least,
                 "about": METHODS[name].about,
             }
             for name in choice.methods

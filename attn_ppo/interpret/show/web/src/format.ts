@@ -13,6 +13,7 @@ export interface Method {
   name: string;
   signed: boolean;
   frames: number; // maps an observation, of which the page has the sum
+  least: number; // what full colour stands for at least, but in a frame's own scale
   about: string;
 }
 

@@ -116,15 +116,15 @@ export function scopeOf({ scope, overlay }: State, runs: Run[]): Scope {
 }
 
 /** How strongly a layer's values are drawn. A run's own scale ends at the peak of its middling step: the
- * highest of all would leave most steps dark. */
+ * highest of all would leave most steps dark. That of a single frame shows even what is next to nothing. */
 export function scaleAt(recording: Recording, run: Run, t: number, overlay: string, kernel: string, scope: Scope): Scale {
   if (scope === "uniform") return UNIFORM;
+  const method = methodOf(recording.header, overlay);
   const runs = scope === "runs" ? recording.runs : [run];
   const peak = scope === "frame"
     ? peakOfLayer(layerAt(recording.header, run, t, overlay, kernelNamed(kernel)))
-    : Math.max(...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
-  const signed = methodOf(recording.header, overlay)?.signed ?? false;
-  return linearScale(peak, scope, { signed, attention: isAttention(overlay) });
+    : Math.max(method?.least ?? 0, ...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
+  return linearScale(peak, scope, { signed: method?.signed ?? false, attention: isAttention(overlay) });
 }
 
 function peakOfLayer(layer: Layer | null): number {
