@@ -241,6 +241,17 @@ def test_jumps_of_every_kind_in_order():
     ]
 
 
+def test_what_comes_together_is_one_bookmark():
+    lives = np.full(20, 5, np.uint8)
+    lives[10:] = 4
+    value = [1.0] * 10 + [0.25] * 10
+    rewards = np.zeros(20, np.float32)
+    rewards[10] = 50
+    assert jumps(_line(value, lives=lives, rewards=rewards)) == [
+        Jump(10, "life lost, reward +50, value -0.75")
+    ]
+
+
 def test_nothing_happens_nowhere_to_jump():
     assert jumps(_line([1.0] * 20)) == []
     assert jumps(_line([1.0] * 10 + [1.04] * 10)) == []  # too little

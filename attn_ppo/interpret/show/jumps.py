@@ -19,7 +19,8 @@ class Jump(NamedTuple):
 
 def jumps(recording: Recording, *, most: int = 16) -> list[Jump]:
     """At most `most`, in order: lost lives and new games first, then the greatest rewards, then
-    the greatest changes of value and of attention entropy from one step to the next."""
+    the greatest changes of value and of attention entropy from one step to the next. What comes
+    together is one bookmark."""
     within = np.diff(recording.games) == 0
     lives = np.flatnonzero((np.diff(recording.lives.astype(int)) < 0) & within) + 1
     found = [Jump(int(step), "life lost") for step in lives]
@@ -34,10 +35,10 @@ def jumps(recording: Recording, *, most: int = 16) -> list[Jump]:
         change = np.concatenate([[0.0], np.diff(line) * within])
         for step in _greatest(np.abs(change) * (np.abs(change) >= least), 4):
             found.append(Jump(step, f"{what} {change[step]:+.2f}"))
-    first: dict[int, Jump] = {}
-    for jump in found:  # the kinds are in order of importance
-        first.setdefault(jump.step, jump)
-    return sorted(list(first.values())[:most])
+    whys: dict[int, list[str]] = {}
+    for step, why in found:  # the kinds are in order of importance
+        whys.setdefault(step, []).append(why)
+    return sorted(Jump(step, ", ".join(each)) for step, each in list(whys.items())[:most])
 
 
 def _greatest(sizes: np.ndarray, most: int) -> list[int]:

@@ -29,7 +29,9 @@ export function createTransport(recording: Recording, store: Store, player: Play
     scrubber.value = String(step);
     scrubber.setAttribute("aria-valuetext", `Step ${step} of ${last}${here.has(step) ? `, ${here.get(step)}` : ""}`);
     setText(readout, `${step} / ${last}`);
-    setText(why, here.get(step) ?? `${formatTime(step)} of play`);
+    const text = here.get(step) ?? `${formatTime(step)} of play`;
+    setText(why, text);
+    why.title = text;
     why.classList.toggle("marked", here.has(step));
     const label = playing ? "Pause (space)" : "Play (space)";
     if (play.title === label) return;
