@@ -281,7 +281,8 @@ def read(path: Path | str) -> RunConfig:
         reason = str(error).splitlines()[0]
         missing = isinstance(error, FileNotFoundError)
         wrong = "isn't there" if missing else f"can't be read ({reason})"
-        raise ConfigError("", path, "a readable config.yaml of a run", wrong=wrong) from None
+        allowed = "a readable config.yaml, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
+        raise ConfigError("", path, allowed, wrong=wrong) from None
     if not isinstance(values, dict):
         wrong = "has no settings in it"
         raise ConfigError("", path, "the config.yaml of a run, keys with values", wrong=wrong)

@@ -137,7 +137,8 @@ def main(argv: Sequence[str]) -> int:
 def summary(result: dict[str, Any]) -> str:
     """An evaluation in a line."""
     sd = "" if result["score_std"] is None else f" ± {fixed(result['score_std'], 1)}"
-    text = f"score {fixed(result['score_mean'], 1)}{sd} over {result['episodes']} games"
+    games = f"{result['episodes']} game{'s' * (result['episodes'] != 1)}"
+    text = f"score {fixed(result['score_mean'], 1)}{sd} over {games}"
     if result["attention_entropy"] is None:
         return text
     cells = ", ".join(fixed(n, 1) for n in result["effective_cells_per_map"])
