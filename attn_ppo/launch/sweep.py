@@ -68,7 +68,8 @@ def run_all(asked: CommandLine) -> int:
     configs = asked.configs
     todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
-    print(f"{len(configs)} runs in {names}: {len(configs) - len(todo)} done already", flush=True)
+    done = len(configs) - len(todo)
+    print(f"{len(configs)} runs in {names}{f': {done} done already' if done else ''}", flush=True)
     on_wandb = any(c.wandb.mode != "disabled" for c in todo)
     if on_wandb and (note := wandb_environment.note(os.environ, sweep=True)):
         print(note, flush=True)
