@@ -53,6 +53,8 @@ def _videos_of_a_sweep(options: argparse.Namespace) -> int:
         print("error: no agent could be shown, see above", file=sys.stderr)
         return ExitCode.BAD_INPUT
     print("look at", *(f"  {path}" for path in written), sep="\n")
+    if mirror:
+        mirror.tell_how_to_sync()
     return ExitCode.DONE
 
 

@@ -1,10 +1,11 @@
 """Adds the videos of finished runs to their runs on W&B."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from analysis.runs import Problem, Run
-from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle import wandb_mirror, wandb_session
 
 
 class Mirror:
@@ -12,12 +13,14 @@ class Mirror:
 
     def __init__(self, say: Callable[[str], object]):
         self._say, self._reachable = say, True
+        self._offline: list[Path] = []  # run folders
 
     def show(self, run: Run, films: Mapping[str, Path], *, env_steps: int) -> None:
         """Sends `films`, name -> path; does nothing for a run that W&B doesn't know. Never raises.
 
         A run that isn't done will send rows, which W&B would refuse after the videos. Once the
-        server has failed, further videos are recorded for `wandb sync`.
+        server has failed, further videos are recorded for `wandb sync`. W&B can't add to what was
+        recorded: the whole run is recorded once more beside its folder, which it then replaces.
         """
         mode, run_id = run.status.get("wandb_mode"), run.status.get("wandb_id")
         if mode not in ("online", "offline") or not isinstance(run_id, str):
@@ -25,10 +28,42 @@ class Mirror:
         if run.status.get("state") != "done":
             self._say(str(Problem("note", run.folder, "on W&B once the run is done")))
             return
-        mode = mode if self._reachable else "offline"
-        sink = wandb_mirror.of_run(run.config, run.folder, run_id, self._say, mode=mode)
+        beside = run.folder / ".videos-on-wandb"
+        try:
+            shutil.rmtree(beside, ignore_errors=True)  # of an earlier time that was killed
+            beside.mkdir()
+            mode = mode if self._reachable else "offline"
+            self._record(run, run_id, films, env_steps, mode, beside)
+        except OSError as error:
+            self._say(str(Problem("note", run.folder, f"W&B doesn't have the videos: {error}")))
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def tell_how_to_sync(self) -> None:
+        """One command for all that was recorded offline, if anything was."""
+        if command := wandb_session.sync_command(self._offline):
+            self._say(f"W&B: recorded offline; to upload it: {command}")
+
+    def _record(
+        self,
+        run: Run,
+        run_id: str,
+        films: Mapping[str, Path],
+        env_steps: int,
+        mode: str,
+        beside: Path,
+    ) -> None:
+        sink = wandb_mirror.of_run(
+            run.config, run.folder, run_id, self._say, mode=mode, elsewhere=beside
+        )
         if sink.mode != mode:
             self._reachable = False
         sink.film(films, env_steps=env_steps)
         if not sink.finish(wandb_mirror.of_evaluation(run.evaluation or {})):
             self._reachable = False
+        elif sink.mode == "offline":
+            if wandb_session.put_in_place(sink.part, run.folder / "wandb"):
+                self._offline.append(run.folder)
+            else:
+                why = "its folder for W&B holds more than metrics.csv and stays without the videos"
+                self._say(str(Problem("note", run.folder, why)))

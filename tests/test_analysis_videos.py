@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from wandb_files import history
 from wandb_server import KEY
 
 from analysis import videos
+from analysis.runs import read_runs
+from analysis.videos_on_wandb import Mirror
 from attn_ppo import config
 from attn_ppo.interpret.show import mp4
-from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle import checkpoint, wandb_session
 from attn_ppo.model import ActorCritic
 
 pytest_plugins = "wandb_mirror_fixtures"
@@ -162,6 +165,47 @@ def test_a_finished_runs_videos_are_in_its_offline_run(write_run, capsys):
     assert not (running / "wandb").exists()
     assert f"note {running}: on W&B once the run is done" in capsys.readouterr().out
     assert not (unknown / "wandb").exists()
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_offline_folder_keeps_its_name_and_is_whole_at_every_moment(
+    write_run, server, start, monkeypatch, capsys
+):
+    run = write_run(wandb_mode="offline", wandb_id="kept")
+    start("offline", run_dir=run, run_id="kept").finish()  # as the training left it
+    (known,) = (run / "wandb").iterdir()
+    before = contents(run)
+    with monkeypatch.context() as patch:  # interrupted when all was recorded but not yet in place
+        patch.setattr(wandb_session, "put_in_place", lambda *_: 1 / 0)
+        (found,), _ = read_runs(run)
+        with pytest.raises(ZeroDivisionError):
+            Mirror(print).show(found, {}, env_steps=64)
+    assert contents(run / "wandb") == {p: b for p, b in before.items() if "wandb" in p.parts}
+    (run / ".videos-on-wandb/wandb/offline-run-1-kept").mkdir(parents=True)  # left by a kill
+    capsys.readouterr()
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    assert list((run / "wandb").iterdir()) == [known]
+    assert not (run / ".videos-on-wandb").exists()
+    out = capsys.readouterr().out.splitlines()
+    assert "W&B: offline, as asked for" in out
+    assert out[-1] == f"W&B: recorded offline; to upload it: wandb sync {known}"
+    subprocess.run(out[-1].partition("upload it: ")[2], shell=True, check=True, timeout=60)
+    assert server.runs["kept"].sent == [1, 2, 3]
+    assert server.runs["kept"].rows[-1]["video/game"]["_type"] == "video-file"
+
+
+def test_an_offline_folder_that_holds_more_stays(write_run, start, capsys):
+    run = write_run(wandb_mode="offline", wandb_id="kept")
+    start("offline", run_dir=run, run_id="kept").finish()
+    (log,) = (run / "wandb").glob("*/*.wandb")
+    log.write_bytes(log.read_bytes() + bytes(100_000))
+    before = contents(run / "wandb")
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    assert contents(run / "wandb") == before
+    assert f"note {run}: its folder for W&B holds more" in capsys.readouterr().out
 
 
 def test_a_finished_runs_videos_follow_its_rows_online(write_run, server, start):

@@ -22,6 +22,8 @@ def nobody_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in list(os.environ):
         if name.startswith(("WANDB", "XDG")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    scripts = Path(sys.executable).parent  # where W&B's command is
+    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -79,6 +79,9 @@ def run_all(asked: CommandLine) -> int:
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
     print(f"{status.table(standings)}\n\n{status.summary(standings)}")
+    mirrored = (c.folder for c in configs if c.wandb.mode != "disabled")
+    if command := wandb_session.sync_command(mirrored):
+        print(f"W&B: recorded offline; to upload it: {command}")
     return exit_code({s.state for s in standings}, interrupted=this_worker().interrupted())
 
 

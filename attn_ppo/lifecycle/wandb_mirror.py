@@ -8,7 +8,6 @@ import csv
 import math
 import os
 import queue
-import shlex
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from attn_ppo.lifecycle.timeout import call_with_timeout
 from attn_ppo.lifecycle.wandb_session import (
     FINISH_SECONDS,
     cause_of,
+    how_to_sync,
     open_run,
     remove_earlier_parts,
     shut_down,
@@ -58,6 +58,8 @@ class WandbMirror:
     """What was possible: online, offline or disabled."""
     run_id: str | None
     """W&B's id of the run, to be saved for a resume; as given where W&B is disabled."""
+    part: Path
+    """The folder that W&B records this part of the run in; not where it is disabled."""
 
     def __init__(
         self,
@@ -73,16 +75,19 @@ class WandbMirror:
         run_id: str | None = None,
         say: Callable[[str], object] = print,
         film_due: Callable[[int], bool] = lambda _: False,
+        elsewhere: Path | None = None,
     ) -> None:
+        """`elsewhere`: a folder for W&B's files in place of the run's; the caller moves them."""
         self.mode, self.run_id, self._film_due = "disabled", run_id, film_due
         self._run: Any = None
         self._say, self._arrived = say, True
         self._trouble, self._trouble_reported = "", False
-        self._folder = Path(run_dir).absolute()
+        self._folder, self._elsewhere = Path(run_dir).absolute(), elsewhere
         if mode == "disabled":
             return
         about = {"project": project, "entity": entity, "name": name, "group": group}
-        about |= {"tags": tags, "config": dict(config), "id": run_id, "dir": str(self._folder)}
+        about |= {"tags": tags, "config": dict(config), "id": run_id}
+        about |= {"dir": str((elsewhere or self._folder).absolute())}
         try:
             recorded = _recorded(self._folder)
             self._run, cause = open_run(mode, about)
@@ -141,7 +146,7 @@ class WandbMirror:
         except Exception as error:
             cause = cause_of(error)
             if not self._trouble_reported:
-                self._say(f"W&B: not all has arrived, {cause}; {self._how_to_sync}")
+                self._say(f"W&B: not all has arrived, {cause}{self._how_to_sync()}")
         shut_down()  # until then W&B's files may be incomplete
         self._arrived = not cause
         if self._arrived:
@@ -152,8 +157,8 @@ class WandbMirror:
         self.mode = "offline" if self._run.offline else "online"
         is_new = self.run_id is None
         self.run_id = self._run.id
-        self._how_to_sync = f"wandb sync {shlex.quote(self._run.settings.sync_dir)}"
-        state = f"offline, {cause}; {self._how_to_sync}" if cause else self._run.url
+        self.part = Path(self._run.settings.sync_dir)
+        state = f"offline, {cause}{self._how_to_sync()}" if cause else self._run.url
         if is_new and (there := self._run.starting_step):  # with a WANDB_RUN_ID
             state += f", which has rows already: up to update {there - 1:,} none is sent"
         self._say(f"W&B: {state}")
@@ -164,6 +169,9 @@ class WandbMirror:
             self._rows.put(row)
         self._sender = threading.Thread(target=self._send, args=(self._run,), daemon=True)
         self._sender.start()
+
+    def _how_to_sync(self) -> str:
+        return "" if self._elsewhere else f"; {how_to_sync(self.part)}"
 
     def _send(self, run: Any) -> None:
         """The sending thread: passes rows on to W&B, in order, until it finds None."""
@@ -186,10 +194,11 @@ def of_run(
     say: Callable[[str], object],
     *,
     mode: str | None = None,
+    elsewhere: Path | None = None,
 ) -> WandbMirror:
     """The mirror of a run: the sweep is its W&B group, game and lambda are tags.
 
-    `mode` takes the place of the settings' own.
+    `mode` takes the place of the settings' own, `elsewhere` that of the run's folder.
     """
     asked = settings.wandb
     return WandbMirror(
@@ -204,6 +213,7 @@ def of_run(
         run_id=run_id,
         say=say,
         film_due=settings.videos.due,
+        elsewhere=elsewhere,
     )
 
 

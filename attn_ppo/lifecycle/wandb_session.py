@@ -1,11 +1,12 @@
 """W&B's own process and its run: opened online or offline within seconds, and shut down.
 
-check_login · open_run, shut_down · remove_earlier_parts · cause_of.
+check_login · open_run, shut_down · remove_earlier_parts, put_in_place · sync_command · cause_of.
 """
 
 import logging
 import os
 import secrets
+import shlex
 import shutil
 import ssl
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,13 +106,60 @@ def remove_earlier_parts(run: Any) -> None:
     of tolerance is for timestamps, which are written with a varying number of digits.
     """
 
-    def size(folder: Path) -> int:
-        return sum(log.stat().st_size for log in folder.glob("*.wandb"))
-
     own = Path(run.settings.sync_dir)
     for folder in own.parent.glob(f"*run-*-{run.id}"):
-        if folder != own and (not run.offline or size(folder) <= 1.01 * size(own)):
+        if folder != own and (not run.offline or _holds_all_of(own, folder)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(new: Path, wandb: Path) -> bool:
+    """Makes the folder `new` of a finished offline run the one that is kept in `wandb`.
+
+    It takes the name of the run's earlier folder, which the user may know, and at every moment one
+    of the two is there. Returns False, and changes nothing, where the earlier one holds more.
+    """
+    run_id = new.name.rpartition("-")[2]
+    earlier = sorted(wandb.glob(f"offline-run-*-{run_id}"))
+    if not all(_holds_all_of(new, folder) for folder in earlier):
+        return False
+    wandb.mkdir(exist_ok=True)
+    fresh = new.rename(wandb / new.name)
+    for number, folder in enumerate(earlier):
+        folder.rename(new.with_name(f"earlier-{number}"))
+    if earlier:
+        fresh.rename(earlier[-1])
+    return True
+
+
+def sync_command(folders: Iterable[Path]) -> str:
+    """The one command that uploads what runs recorded offline; "" where nothing is left to upload.
+
+    Of several runs, `folders`, it names all those of their sweeps, by a pattern for the shell.
+    """
+    parts = [part for f in folders for part in sorted((f / "wandb").glob("offline-run-*"))]
+    left = [part for part in parts if not any(part.glob("*.wandb.synced"))]
+    sweeps = dict.fromkeys(part.parents[4] for part in left)
+    if len(left) > 1:
+        words = [f"{shlex.quote(str(s))}/*/*/*/wandb/offline-run-*" for s in sweeps]
+    else:
+        words = [shlex.quote(str(part)) for part in left]
+    return " ".join([*_wandb_sync(), *words]) if words else ""
+
+
+def how_to_sync(part: Path) -> str:
+    """The command that uploads one folder of W&B's."""
+    return " ".join([*_wandb_sync(), shlex.quote(str(part))])
+
+
+def _wandb_sync() -> list[str]:
+    """W&B's command, as it can be typed here: it may not be on the PATH."""
+    here = ["wandb"] if shutil.which("wandb") else [shlex.quote(sys.executable), "-m", "wandb"]
+    return [*here, "sync"]
+
+
+def _holds_all_of(folder: Path, earlier: Path) -> bool:
+    now, then = (sum(log.stat().st_size for log in f.glob("*.wandb")) for f in (folder, earlier))
+    return then <= 1.01 * now
 
 
 def cause_of(error: Exception) -> str:
