@@ -83,6 +83,15 @@ def test_strength_is_in_multiples_of_uniform():
     )
 
 
+def test_the_legend_has_ticks_at_nothing_uniform_half_and_one_cell():
+    picture = frame_of(compare([planted(UNIFORM)]))
+    row = picture[912 - 26 + 4]  # just below the bar of 144 pixels
+    ticks = np.flatnonzero((row == drawing.MUTED).all(-1))
+    assert np.diff(ticks).tolist() == [18, 54, 72]  # 144 / 8, 144 / 2, 144
+    words = picture[912 - 20 :, -20:]  # the last word ends within the picture
+    assert (words[:, -4:] == drawing.BACKGROUND).all()
+
+
 @pytest.mark.parametrize(("maps", "expected"), [(1, 0.5), (2, 0.25), (4, 0.125)])
 def test_maps_count_alike_and_only_by_their_shares(maps, expected):
     # The first map has 4/49 of its weight on cell (3, 3) and the rest in the corners, the others

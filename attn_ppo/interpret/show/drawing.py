@@ -133,7 +133,7 @@ def gradient_bar(colours: np.ndarray, height: int = 10) -> Image.Image:
     return Image.fromarray(np.repeat(colours[None].clip(0, 255).astype(np.uint8), height, 0))
 
 
-def attention_bar(width: int = 160) -> Image.Image:
+def attention_bar(width: int = 144) -> Image.Image:
     """How `lit` shows a white screen, above how `green` shows a grey one, by `strength` from 0."""
     light = np.linspace(0, 1, width, dtype=np.float32)[None]
     white = _lit(np.full((1, width, 3), 200), light[..., None])

@@ -22,7 +22,8 @@ def peaks(heights: np.ndarray, most: int) -> list[Peak]:
     Prominence is topographic: how far one must go down from a peak, over the eight neighbours,
     before one can go up to a higher one; from the highest, down to the lowest cell. It is the
     persistence of the peak as the level falls (Edelsbrunner et al. 2002), so that a shoulder of a
-    peak is none, however high. Peaks below STANDS_OUT of the most prominent are left out.
+    peak is none, however high. Of neighbours equally high the first is the peak. Peaks below
+    STANDS_OUT of the most prominent are left out.
     """
     columns = heights.shape[1]
     owner: dict[tuple[int, int], Peak] = {}  # cell -> the peak of the island it is on
