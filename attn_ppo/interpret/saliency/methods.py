@@ -25,8 +25,8 @@ from attn_ppo.model import ActorCritic
 
 # What full colour stands for at least. Targets are in nats or in clipped rewards, of which a tenth
 # is next to nothing: the effect of a pixel over all grey levels, or of a blurred spot. A pixel's
-# part of a sum over thousands counts from a hundredth on. The maps of an untrained agent are a
-# hundred times fainter.
+# part of a sum over thousands counts from a hundredth on. An untrained agent's maps are hundreds of
+# times fainter.
 EFFECT, PART = 0.1, 0.01
 SLOPE = EFFECT / 255  # per grey level
 
