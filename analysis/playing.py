@@ -78,7 +78,8 @@ class TimeLeft:
             seconds = (self._clock() - self._began) / FIRST * (self._total - FIRST)
             minutes = round(seconds / 60)
             about = f"{minutes} minutes" if minutes > 1 else f"{max(round(seconds, -1), 10):.0f} s"
-            tqdm.write(f"  about {about} to go")
+            with tqdm.external_write_mode():  # above the bar
+                print(f"  about {about} to go", flush=True)
 
 
 def exit_code(work: Callable[[], int], writing: str) -> int:
