@@ -43,13 +43,12 @@ const SCOPES: Record<Scope, string> = {
 
 /** From 0, or -peak, to the peak; of attention in multiples of uniform, which is marked. */
 export function linearScale(peak: number, scope: Scope, { signed, attention }: { signed: boolean; attention: boolean }): Scale {
-  const most = scope === "frame" ? "" : "≥ ";
+  const most = scope === "frame" ? "" : "≥";
   const strength = (value: number) => (peak > 0 ? Math.max(-1, Math.min(1, value / peak)) : 0);
   if (signed) {
-    const ticks = [{ at: 0, text: `${most && "≤ "}${format(-peak)}` }, { at: 0.5, text: "0" }, { at: 1, text: `${most}+${format(peak)}` }];
+    const ticks = [{ at: 0, text: `${most && "≤"}${format(-peak)}` }, { at: 0.5, text: "0" }, { at: 1, text: `${most}+${format(peak)}` }];
     return { strength, ticks, text: SCOPES[scope] };
   }
-  if (!attention) return { strength, ticks: [{ at: 0, text: "0" }, { at: 0.5, text: format(peak / 2) }, { at: 1, text: `${most}${format(peak)}` }], text: SCOPES[scope] };
-  const uniform = peak > 1.2 ? [{ at: 1 / peak, text: "1×", mark: true }] : [];
-  return { strength, ticks: [{ at: 0, text: "0" }, ...uniform, { at: 1, text: `${most}${format(peak)}×` }], text: SCOPES[scope] };
+  const uniform = attention && peak > 1.2 ? [{ at: 1 / peak, text: "1×", mark: true }] : [];
+  return { strength, ticks: [{ at: 0, text: "0" }, ...uniform, { at: 1, text: `${most}${format(peak)}${attention ? "×" : ""}` }], text: SCOPES[scope] };
 }

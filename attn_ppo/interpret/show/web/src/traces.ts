@@ -136,7 +136,7 @@ function options(recording: Recording, quantity: Quantity, lines: Line[]): uPlot
     scales: { x: { time: false, range: [0, Math.max(1, recording.steps - 1)] }, y: { range: rangeOf } },
     axes: [
       { ...axis, size: AXIS, gap: 3, incrs: WHOLE_STEPS, grid: { show: false } },
-      { ...axis, size: 46, gap: 6, space: 20, grid, values: (_, ticks) => ticks.map((tick) => Number(tick.toPrecision(6)).toLocaleString("en")) },
+      { ...axis, size: 46, gap: 6, space: 20, grid, values: (_, ticks) => ticks.map((tick) => Number(tick.toPrecision(6)).toLocaleString("en").replace("-", "−")) },
     ],
     series: [{}, ...lines.map((line) => seriesOf(quantity, line))],
     hooks: { drawClear: [(chart) => drawGames(chart, recording)] },
