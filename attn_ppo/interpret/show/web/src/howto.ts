@@ -11,7 +11,7 @@ const POINTS: [string, string][] = [
     "A pixel shows the strongest cell that sees it, so that one strong cell is its whole box; the other ways to draw mislead each in its own way: " +
     "“box sum” and “density” glow in the centre even when attention is uniform, and “box mean” draws a lone cell brightest at the side where fewest others see. " +
     "Grad-CAM's map is of the same cells, and drawn alike. A box's edge is no object's edge."],
-  ["Mind the scale.", "Attention is drawn in multiples of uniform: 1× where all cells weigh the same, 49× where one has everything; evenly up to 4×, logarithmic beyond, " +
+  ["Mind the scale.", "Attention is drawn in multiples of uniform: 1× where all cells weigh the same, 49× where one has everything; in proportion up to 4×, logarithmic beyond, " +
     "and the same on every page and in the videos. “Per frame” gives each frame's strongest value the strongest colour, so that a faint map can look as strong as any. " +
     "“Recording” and “all runs” do so for a middling frame: use them to compare moments or runs. The numbers are under the colours."],
   ["Saliency.", "A map of what the target, named above the methods, is sensitive to at this input. Methods differ in what they ask, and disagree; " +

@@ -241,7 +241,7 @@ function placeLabels(holder: HTMLElement, labels: Label[], camera: PerspectiveCa
     const left = Math.max(RIM, Math.min(clientWidth - width - RIM, x - width / 2));
     const top = Math.max(RIM, Math.min(clientHeight - LINE - RIM, y));
     const seen = x > 0 && x < clientWidth && y > 0 && y < clientHeight + LINE;
-    const clear = taken.every((other) => left > other.right + 4 || left + width + 4 < other.left || Math.abs(top - other.top) > LINE);
+    const clear = taken.every((other) => left > other.right + 4 || left + width + 4 < other.left || Math.abs(top - other.top) > LINE - 4);
     label.style.visibility = seen && clear ? "visible" : "hidden";
     label.style.transform = `translate(${left.toFixed(1)}px, ${top.toFixed(1)}px)`;
     if (seen && clear) taken.push({ left, right: left + width, top });
