@@ -68,7 +68,7 @@ def line(found: OnBall) -> str:
     if found.cells == 1:
         return f"{share}; it never moves, so shifts in time say nothing; {best}"
     chance = f"shifted in time {_percent(found.shifted)} ± {_percent(found.shifted_sd)} %"
-    as_high = f"as high in {_percent(found.as_high)} % of the shifts"
+    as_high = f"as high in {fixed(100 * found.as_high, 1)} % of the shifts"
     return f"{share}; {chance}, {as_high}; {best}; {found.cells} strongest cells"
 
 

@@ -41,7 +41,9 @@ def test_shares_by_hand():
     assert found.as_high == pytest.approx(1 / 3)
     assert (found.best_cell, found.best) == ((0, 1), pytest.approx(2 / 3))
     assert found.cells == 2
-    told = "67 %; shifted in time 56 ± 31 %, as high in 33 % of the shifts; best fixed cell (0, 1)"
+    told = (
+        "67 %; shifted in time 56 ± 31 %, as high in 33.3 % of the shifts; best fixed cell (0, 1)"
+    )
     assert line(found) == f"{told}: 67 %; 2 strongest cells"
 
 
