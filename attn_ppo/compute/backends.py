@@ -1,7 +1,12 @@
 """What computes the network: PyTorch's operators, our CPU kernels, or torch.compile."""
 
+import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
@@ -10,6 +15,8 @@ from attn_ppo.compute import kernels, layers
 from attn_ppo.compute.layers import Layers
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
+
+BF16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}  # x86, x86, ARM, ARM
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -57,20 +64,31 @@ BACKENDS = {
 def choose(settings: RunConfig, device: torch.device, began_with: str | None = None) -> Backend:
     """The backend of a run: the one it began with, else the one asked for.
 
-    `auto` is `compile` on a GPU; on a CPU `kernels` if they can be built, else `torch`. Raises
-    ConfigError if the backend asked for is not available.
+    `auto` is the fastest for the device, if it can be had there, else `torch`. Raises ConfigError
+    if the backend asked for is not available.
     """
-    inexact = began_with == "kernels" and settings.checkpoint.resume == "anyway"
-    if inexact and kernels_missing(settings, device):
+    inexact = settings.checkpoint.resume == "anyway"
+    if inexact and began_with and missing(began_with, settings, device):
         began_with = None
     asked = began_with or settings.compute.backend
     if asked == "auto":
-        if device.type == "cuda":
-            return BACKENDS["compile"]
-        return BACKENDS["torch" if kernels_missing(settings, device) else "kernels"]
-    if asked == "kernels" and (missing := kernels_missing(settings, device)):
-        raise ConfigError("compute.backend", asked, f"torch or compile here: {missing}")
+        return BACKENDS["torch" if missing(fastest(device), settings, device) else fastest(device)]
+    if why := missing(asked, settings, device):
+        others = [n for n in BACKENDS if n != asked and not missing(n, settings, device)]
+        raise ConfigError("compute.backend", asked, f"{' or '.join(others)} here: {why}")
     return BACKENDS[asked]
+
+
+def fastest(device: torch.device) -> str:
+    """The name of the backend that is the fastest on a device."""
+    return "kernels" if device.type == "cpu" else "compile"
+
+
+def missing(name: str, settings: RunConfig, device: torch.device) -> str:
+    """Why a backend can't compute this run on this machine, in one line; "" if it can."""
+    if name == "kernels":
+        return kernels_missing(settings, device)
+    return compile_missing(device) if name == "compile" else ""
 
 
 def kernels_missing(settings: RunConfig, device: torch.device) -> str:
@@ -86,3 +104,31 @@ def kernels_missing(settings: RunConfig, device: torch.device) -> str:
     if settings.attention.gate != "none" and settings.attention.hidden % block:
         return f"the kernels need attention.hidden to be a multiple of {block}"
     return ""
+
+
+def compile_missing(device: torch.device) -> str:
+    """Why torch.compile has nothing to compile with, which it would say at the first update."""
+    variable, usual = ("CXX", ["g++"]) if device.type == "cpu" else ("CC", ["gcc", "clang"])
+    compilers = [os.environ[variable]] if variable in os.environ else usual
+    if not any(map(shutil.which, compilers)):
+        return (
+            f"torch.compile needs a compiler, there's no {' or '.join(compilers)} (or ${variable})"
+        )
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        return f"torch.compile needs Python's headers, there's no {header}"
+    if device.type != "cpu" and not find_spec("triton"):
+        return "torch.compile needs Triton on a GPU: pip install triton"
+    return ""
+
+
+def bf16_is_emulated(device: torch.device, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the device has no instructions for bf16, which then costs more than it gains."""
+    if device.type == "cuda":
+        return not torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return bool(flags) and BF16_INSTRUCTIONS.isdisjoint(flags.split())
