@@ -16,6 +16,9 @@ DISK_ERRORS = (
     errno.EPERM,
     errno.EIO,
     errno.EFBIG,
+    errno.ENAMETOOLONG,
+    errno.ESTALE,
+    errno.EREMOTEIO,
 )
 
 

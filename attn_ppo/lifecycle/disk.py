@@ -3,12 +3,19 @@
 import contextlib
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from attn_ppo.errors import ExitCode, RunError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+HINTS = {  # what the system's own words leave open
+    errno.EDQUOT: "; it is your quota that is used up",
+    errno.EFBIG: "; see `ulimit -f`",
+    errno.EMFILE: "; see `ulimit -n`",
+    errno.ESTALE: "; the network file system lost it, the same command goes on",
+}
 
 
 @contextlib.contextmanager
@@ -68,10 +75,14 @@ def check_writable(folders: Iterable[Path]) -> None:
 
 
 def disk_error(path: Path, error: OSError, needed: int | None = None) -> RunError:
-    """A disk that didn't take a file of `needed` bytes, with what is free there."""
+    """A disk that didn't take a file of `needed` bytes; where space is the matter, what is free."""
+    facts = [] if needed is None else [f"{needed:,} bytes needed"]
     there = next((folder for folder in (path, *path.parents) if folder.exists()), Path())
     with contextlib.suppress(OSError):
-        free = f"{shutil.disk_usage(there).free:,} bytes free"
-        sizes = f" ({free})" if needed is None else f" ({needed:,} bytes needed, {free})"
-        return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}{sizes}")
-    return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}")
+        disk = os.statvfs(there)
+        facts.append(f"{disk.f_bavail * disk.f_frsize:,} bytes free")
+        if disk.f_files and not disk.f_favail:  # file systems without a number of files have 0
+            facts.append("no files free")
+    told = f" ({', '.join(facts)})" if error.errno in NO_SPACE and facts else ""
+    hint = HINTS.get(error.errno or 0, "")
+    return RunError(ExitCode.DISK, f"can't write {path}: {error.strerror}{told}{hint}")

@@ -1,0 +1,66 @@
+"""What is said of a disk that doesn't take a file, by the system's error."""
+
+import errno
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from attn_ppo.errors import ExitCode, describe
+from attn_ppo.lifecycle import disk
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk of 4096-byte blocks with ten of them and no file free."""
+    found = SimpleNamespace(f_bavail=10, f_frsize=4096, f_files=0, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    return found
+
+
+SAID = {
+    errno.ENOSPC: "No space left on device (70,000 bytes needed, 40,960 bytes free)",
+    errno.EDQUOT: "Disk quota exceeded (70,000 bytes needed, 40,960 bytes free); it is your quota",
+    errno.EROFS: "Read-only file system",
+    errno.EACCES: "Permission denied",
+    errno.EIO: "Input/output error",
+    errno.EFBIG: "File too large; see `ulimit -f`",
+    errno.EMFILE: "Too many open files; see `ulimit -n`",
+    errno.ESTALE: "Stale file handle; the network file system lost it",
+    errno.ENAMETOOLONG: "File name too long",
+}
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize("number", SAID, ids=errno.errorcode.get)
+def test_what_is_free_is_told_where_that_is_the_matter(number, tmp_path):
+    told = disk.disk_error(tmp_path / "x", OSError(number, os.strerror(number)), 70_000)
+    assert told.code == ExitCode.DISK
+    assert str(told).startswith(f"can't write {tmp_path / 'x'}: {SAID[number]}")
+    assert ("bytes free" in str(told)) == (number in (errno.ENOSPC, errno.EDQUOT))
+
+
+def test_a_disk_that_has_room_but_no_more_files(full, tmp_path):
+    full.f_files = 1000
+    told = disk.disk_error(tmp_path, OSError(errno.ENOSPC, "No space left on device"))
+    assert str(told).endswith("No space left on device (40,960 bytes free, no files free)")
+
+
+@pytest.mark.parametrize("number", SAID.keys() - {errno.EMFILE}, ids=errno.errorcode.get)
+def test_the_disks_errors_are_the_disks_wherever_they_come_from(number):
+    assert describe(OSError(number, "text", "file"))[0] == ExitCode.DISK
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_without_fsync_is_written_to(number, tmp_path, monkeypatch):
+    def fsync(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if number == errno.EIO:
+        with pytest.raises(OSError, match="Input/output error"):
+            disk.write_atomically(tmp_path / "x", "whole")
+        assert list(tmp_path.iterdir()) == []
+    else:
+        disk.write_atomically(tmp_path / "x", "whole")
+        assert (tmp_path / "x").read_text() == "whole"
