@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ PARTS = {
 }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns 1 above 2 %."""
     parser = Parser("bench.overhead", __doc__, "--updates 20")
     parser.add_argument("--updates", type=int, default=100, help="to measure; default: 100")
     parser.add_argument("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     out = asked.out.absolute()
     settings = command_line.parse(
         [

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,12 @@ COLUMNS = ("seconds", "env_steps", "rss_mb", "threads", "open_files")
 WARM_UP = 0.2  # share of the time before growth is looked at: buffers fill, the allocator settles
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns 1 where the run grew."""
     parser = Parser("bench.soak", __doc__, "--minutes 5")
     parser.add_argument("--minutes", type=float, default=30, help="of training; default: 30")
     parser.add_argument("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     asked.out.mkdir(parents=True, exist_ok=True)
     samples = follow(asked.minutes * 60)
     with open(asked.out / "soak.csv", "w", newline="") as file:
