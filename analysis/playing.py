@@ -113,8 +113,8 @@ def check_writable(key: str, path: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=there.parent if there.is_file() else there).close()
     except OSError as error:
-        allowed = f"a path that can be written ({there}: {error.strerror})"
-        raise ConfigError(key, path, allowed) from None
+        wrong = f"can't be written ({there}: {error.strerror})"
+        raise ConfigError(key, path, "a path where one can write", wrong=wrong) from None
 
 
 def play_options(options: argparse.Namespace) -> dict[str, Any]:

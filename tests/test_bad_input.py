@@ -70,7 +70,7 @@ MISTAKES = {
     "seed=0.5": ["seed=0.5", "whole"],
     "seed='\N{ARABIC-INDIC DIGIT THREE}'": ["seed=\N{ARABIC-INDIC DIGIT THREE}"],
     "seed=" + "9" * 4999: ["seed=999", "grammar"],
-    "seed=" + "[" * 4999: ["seed=[[[", "100 brackets"],
+    "seed=" + "[" * 4999: ["seed=[[[", "... is too long", "100 brackets"],
     "seed=" + "1," * 4999: ["seed=1,1,", "range(0,100)"],
     "total_steps=100": [
         "total_steps=100 is less than one update",
@@ -112,7 +112,7 @@ MISTAKES = {
     r"name=$\{oc.env:WANDB_API_KEY\}": ["name=${...}", "no interpolation"],
     "wandb.tags=['${oc.env:WANDB_API_KEY}']": ["wandb.tags=['${...}", "no interpolation"],
     "seed=???": ["seed=???"],
-    "seed=0)": ["seed=0)", "quote"],
+    "seed=0)": ["seed=0) can't be parsed", "quote"],
     "seed=1'": ["seed=1'", "quote"],
     "seed==1": ["seed==1"],
     "lambda=[range(0,1)]": ["lambda=[range(0,1)]"],

@@ -61,7 +61,7 @@ def parse(text: str) -> Override:
     if len(value) > _MAX_LENGTH or sum(map(value.count, "([{")) > _MAX_BRACKETS:
         allowed = f"{_MAX_LENGTH:,} characters, {_MAX_BRACKETS} brackets at most"
         allowed += "; range(0,100) is a hundred values"
-        raise ConfigError(key, value, allowed)
+        raise ConfigError(key, value, allowed, wrong="is too long")
     try:
         override = _parser().parse_override(text)
         inside = list(parts(override.value()))
@@ -69,7 +69,7 @@ def parse(text: str) -> Override:
             raise HydraException
     except (HydraException, ValueError, RecursionError):
         allowed = "a value in Hydra's grammar; quote special characters, for the shell as well"
-        raise ConfigError(key, value, allowed) from None
+        raise ConfigError(key, value, allowed, wrong="can't be parsed") from None
     texts = [value, *(part for part in inside if isinstance(part, str))]
     if any("${" in part or part == "???" for part in texts):
         plain, dollar, _ = value.partition("$")
