@@ -236,6 +236,16 @@ def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(cap
         assert row in help_text
 
 
+@pytest.mark.parametrize(
+    ("columns", "longest"), [("1", 70), ("60", 70), ("100", 100), ("500", 100)]
+)
+def test_help_fits_the_terminal_where_words_allow(columns, longest, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    sweep.show(("--help",))
+    lengths = [len(line) for line in capsys.readouterr().out.splitlines()]
+    assert longest - 15 < max(lengths) <= max(longest, 80)  # 80: the examples
+
+
 @pytest.mark.parametrize("key", schema.known_keys(config.RunConfig))
 def test_every_key_has_a_meaning(key):
     meaning, _ = schema.meanings(config.RunConfig)[key]

@@ -100,7 +100,7 @@ def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
 def show(argv: Sequence[str]) -> int:
     """Prints what was asked for: --help, --version, or with Hydra --cfg job, ..."""
     if argv[0] == "--help":
-        print(usage.text(min(100, shutil.get_terminal_size().columns)))
+        print(usage.text(min(100, max(60, shutil.get_terminal_size().columns))))
     elif argv[0] == "--version":
         print(f"attn_ppo {__version__}")
     else:
