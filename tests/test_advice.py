@@ -46,13 +46,14 @@ def test_a_run_that_is_done_says_where_it_is_and_what_to_do_next(capsys, monkeyp
     advice.say_last([settings])
     assert capsys.readouterr().out == ""
     end(settings.folder)
+    monkeypatch.setattr("sys.orig_argv", [".venv/bin/python", "-m", "attn_ppo.train"])
     advice.say_last([settings])
     first, *commands = capsys.readouterr().out.splitlines()
-    assert first == "done: runs/x/Pong/lambda=0/seed=0; to go on:"
+    assert first == "done: runs/x/Pong/lambda=0/seed=0; next:"
     assert [line.partition("#")[0].split() for line in commands] == [
-        ["python", "-m", "analysis.figures", "runs/x"],
-        ["python", "-m", "analysis.page", "runs/x/Pong/lambda=0/seed=0"],
-        ["python", "-m", "analysis.videos", "runs/x"],
+        [".venv/bin/python", "-m", "analysis.figures", "runs/x"],
+        [".venv/bin/python", "-m", "analysis.page", "runs/x/Pong/lambda=0/seed=0"],
+        [".venv/bin/python", "-m", "analysis.videos", "runs/x"],
     ]
     assert len({line.index("#") for line in commands}) == 1
     monkeypatch.setattr(advice, "conf_dir", lambda: Path("site-packages/attn_ppo/conf"))
@@ -63,7 +64,8 @@ def test_a_run_that_is_done_says_where_it_is_and_what_to_do_next(capsys, monkeyp
     assert capsys.readouterr().out == ""
 
 
-def test_a_sweep_says_it_once_all_its_runs_are_done(capsys):
+def test_a_sweep_says_it_once_all_its_runs_are_done(capsys, monkeypatch):
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "attn_ppo.train", "-m"])
     configs = command_line.parse(["-m", "name=x", "seed=0,1"]).configs
     end(configs[0].folder)
     advice.say_last(configs)
@@ -71,6 +73,6 @@ def test_a_sweep_says_it_once_all_its_runs_are_done(capsys):
     end(configs[1].folder)
     advice.say_last(configs)
     assert capsys.readouterr().out.splitlines()[:2] == [
-        "done: runs/x; to go on:",
+        "done: runs/x; next:",
         "  python -m analysis.figures runs/x  # curves, a table of scores",
     ]

@@ -1,6 +1,8 @@
 """What is said before the runs of a command line begin, and once all of them are done."""
 
 import os
+import shlex
+import sys
 from collections.abc import Sequence
 
 from attn_ppo.config import RunConfig
@@ -31,13 +33,15 @@ def say_last(configs: Sequence[RunConfig]) -> None:
     done = all(read_status(c.folder).get("state") == "done" for c in configs)
     if not done or parent.VARIABLE in os.environ:
         return
+    python = shlex.quote(sys.orig_argv[0])  # as it was typed: make's isn't on the PATH
     package = "attn_ppo." if conf_dir().parent.name == "attn_ppo" else ""  # in a wheel
     for sweep in dict.fromkeys(f"runs/{c.name}" for c in configs):
         folder = str(configs[0].folder) if len(configs) == 1 else sweep
-        width = len(folder)
-        print(
-            f"done: {folder}; to go on:\n"
-            f"  python -m {package}analysis.figures {sweep:{width}}  # curves, a table of scores\n"
-            f"  python -m {package}analysis.page {folder:{width}}     # what the agents look at\n"
-            f"  python -m {package}analysis.videos {sweep:{width}}   # the same as videos"
-        )
+        shows = {
+            f"figures {sweep}": "curves, a table of scores",
+            f"page {folder}": "what the agents look at",
+            f"videos {sweep}": "the same as videos",
+        }
+        print(f"done: {folder}; next:")
+        for what, about in shows.items():
+            print(f"  {python} -m {package}analysis.{what:{max(map(len, shows))}}  # {about}")
