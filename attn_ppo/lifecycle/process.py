@@ -1,5 +1,7 @@
 """How a command of ours begins and ends: `begin` before its imports, `finish` at its end."""
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -18,6 +20,9 @@ def begin() -> None:
     anything. Signals that were held back until now are answered now.
     """
     streams.repair()
+    # What is registered first is called last. Then Python takes its handlers away: without this a
+    # signal would end a command that has done all its work.
+    atexit.register(handle, signal.SIG_IGN)
     handle(_leave)
     let_in()
 
@@ -53,4 +58,6 @@ def _interrupt(*_: Any) -> None:
 
 
 def _exit(code: Any) -> NoReturn:
+    with contextlib.suppress(RuntimeError):  # in the middle of a write of the stream's own
+        sys.stdout.flush()
     os._exit(code if isinstance(code, int) else int(bool(code)))

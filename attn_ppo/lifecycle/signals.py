@@ -28,7 +28,7 @@ SAME_REQUEST_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 
 
-def handle(handler: Callable[[int, Any], object]) -> None:
+def handle(handler: Callable[[int, Any], object] | signal.Handlers) -> None:
     """Sets the handler of STOP_SIGNALS; those that are ignored (nohup) stay ignored."""
     for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
