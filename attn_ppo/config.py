@@ -220,7 +220,12 @@ class RunConfig:
     def folder(self) -> Path:
         """Where the run lives, relative to the working directory."""
         lambda_text = f"lambda={plain(self.lambda_)}"
-        return Path("runs") / self.name / self.env / lambda_text / f"seed={self.seed}"
+        return self.sweep_folder / self.env / lambda_text / f"seed={self.seed}"
+
+    @property
+    def sweep_folder(self) -> Path:
+        """Where runs of its name live."""
+        return Path("runs") / self.name
 
     @property
     def label(self) -> str:

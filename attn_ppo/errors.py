@@ -74,7 +74,8 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
     if isinstance(error, ConfigError):
         return ExitCode.BAD_INPUT, str(error)
     if isinstance(error, RunError):
-        return error.code, f"error: {error}"
+        stopped = error.code == ExitCode.PREEMPTED  # in order: no error
+        return error.code, str(error) if stopped else f"error: {error}"
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         return ExitCode.DISK, f"error: can't write {error.filename or ''}: {error.strerror}"
     return ExitCode.RUN_FAILED, f"error: {type(error).__name__}: {error}"

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from attn_ppo.agent import load_agent
 from attn_ppo.arguments import Parser, whole
@@ -27,6 +26,7 @@ from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig, fixed
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import write_atomically
+from attn_ppo.lifecycle.terminal import Terminal
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
 from attn_ppo.schema import Range
@@ -89,7 +89,7 @@ def _play(
     finished: dict[int, Episode] = {}
     playing, steps = np.ones(envs.num_envs, dtype=bool), 0
     obs, sums = envs.reset(), torch.zeros(1, dtype=torch.float64, device=device)
-    with tqdm(total=envs.num_envs, desc="evaluating", unit="game", disable=None) as bar:
+    with contextlib.closing(Terminal("evaluating", None)) as terminal:
         while playing.any():
             output = model(torch.from_numpy(obs).to(device))
             in_play = torch.from_numpy(playing).to(device)
@@ -105,7 +105,7 @@ def _play(
                 if playing[game.env_index]:
                     finished[game.env_index] = game
                     playing[game.env_index] = False
-                    bar.update()
+            terminal.write({"env_steps": steps}, f"{len(finished)} of {envs.num_envs} games over")
     return [finished[i] for i in range(envs.num_envs)], sums / steps
 
 

@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.lifecycle import lock
+from attn_ppo.lifecycle import lock, plan
+from attn_ppo.lifecycle.plan import Planned
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, read_last_row, read_status
 
 SILENT_MINUTES = 20  # a live run on another machine writes more often than that
@@ -34,6 +35,7 @@ BAD = ("failed", "killed")  # with one of these the exit code is 1
 COLOURS = {
     "done": 32,
     "running": 36,
+    "evaluating": 36,
     "preempted": 33,
     "no sign of life": 33,
     "failed": 31,
@@ -52,7 +54,7 @@ class Standing:
     """The state of one run; `settings` is None if its config.yaml can't be used."""
 
     folder: Path
-    settings: RunConfig | None
+    settings: RunConfig | Planned | None
     state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
     note: str  # the cause of the end, or the process that runs it
     row: dict[str, float]  # the newest of metrics.csv; score and entropy of the evaluation, if any
@@ -69,27 +71,31 @@ def main(argv: Sequence[str]) -> int:
         metavar="FOLDER",
         help="a run, or a folder with runs below it; by default runs/",
     )
-    sweeps: dict[Path, list[Path]] = {}
+    sweeps: dict[Path, dict[Path, Planned | None]] = {}
+    commands: dict[str, set[Path]] = {}
     for root in parser.parse_args(argv).folders:
-        found = list(find_runs(root))
+        found: dict[Path, Planned | None] = dict.fromkeys(find_runs(root))
+        for command, runs in plan.find(root):
+            found = {**runs, **found}
+            commands.setdefault(command, set()).update(runs)
         if not found:
             why = "there are none" if root.is_dir() else "no such folder"
             print(f"error: no runs in {_printable(root)}: {why}", file=sys.stderr)
             print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
             return ExitCode.BAD_INPUT
-        for folder in found:
+        for folder, planned in found.items():
             sweep = root.joinpath(*folder.relative_to(root).parts[:-3])  # of game, lambda, seed
-            sweeps.setdefault(sweep, []).append(folder)
+            sweeps.setdefault(sweep, {})[folder] = planned
     every: list[Standing] = []
-    for sweep, folders in sweeps.items():
-        standings = sorted(look((folder, None) for folder in folders), key=_order)
+    for sweep, of_sweep in sweeps.items():
+        standings = sorted(look(of_sweep.items()), key=_order)
         every += standings
         print(f"{_printable(sweep)}\n{table(standings)}\n")
-    print(summary(every))
+    print(summary(every, commands))
     return ExitCode.RUN_FAILED if any(s.state in BAD for s in every) else ExitCode.DONE
 
 
-def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
+def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standing]:
     """The standing of each run; settings that aren't given are read from its folder."""
     locks, standings = lock.held_here(), []
     for folder, settings in runs:
@@ -99,12 +105,20 @@ def look(runs: Iterable[tuple[Path, RunConfig | None]]) -> list[Standing]:
         except ConfigError as error:
             unreadable = f"config.yaml {error.wrong}"
         row, recorded = read_last_row(folder), read_status(folder)
-        row |= _evaluation(folder, row.get("env_steps"))
         state, note = _state(folder, recorded, row, locks)
         if unreadable and state not in FINAL:
             state, note = "unreadable", unreadable
+        if state not in ("running", "done"):  # what wasn't saved will be made again
+            row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
+        row |= _evaluation(folder, row.get("env_steps"))
         standings.append(Standing(folder, settings, state, note, row))
     return standings
+
+
+def saved_steps(recorded: Mapping[str, Any]) -> int:
+    """The agent steps up to the newest checkpoint, by what status.json says."""
+    steps = recorded.get("env_steps")
+    return steps if type(steps) is int and steps > 0 else 0
 
 
 def table(standings: Sequence[Standing]) -> str:
@@ -122,20 +136,37 @@ def table(standings: Sequence[Standing]) -> str:
     return "\n".join([*lines, *_details([s for s in standings if s.state in BAD], room)])
 
 
-def summary(standings: Collection[Standing]) -> str:
-    """How many runs are in which state, and the command that goes on with them."""
-    counts = Counter(standing.state for standing in standings)
-    order = ["done", "running", *FINAL, "killed", "no sign of life", "not started", "unreadable"]
-    parts = [f"{counts[state]} {state}" for state in dict.fromkeys(order) if counts[state]]
-    text = f"{len(standings)} run{'s' if len(standings) != 1 else ''}: {', '.join(parts)}"
-    left = counts.keys() - {"done", "running"}
-    return text + ("\nto continue, run the same command again" if left else "")
+def summary(
+    standings: Collection[Standing], commands: Mapping[str, Collection[Path]] | None = None
+) -> str:
+    """How many runs are in which state, and the commands that go on with them.
+
+    `commands` are those known, with the folders of their runs.
+    """
+    counts = Counter(_shown_state(standing) for standing in standings)
+    order = ["done", "running", "evaluating", *FINAL, "killed", "no sign of life", "not started"]
+    parts = [f"{counts[s]} {s}" for s in dict.fromkeys([*order, "unreadable"]) if counts[s]]
+    lines = [f"{len(standings)} run{'s' if len(standings) != 1 else ''}: {', '.join(parts)}"]
+    left = {s.folder for s in standings if s.state not in ("done", "running")}
+    for command, folders in (commands or {}).items():
+        if not left.isdisjoint(folders):
+            lines.append(f"to continue: {_printable(command)}")
+    if left.difference(*(commands or {}).values()):
+        lines.append("to continue, run the same command again")
+    return "\n".join(lines)
 
 
 def result(standing: Standing) -> tuple[str, str]:
     """Score and attention entropy (nats) as text, those of the evaluation if there is one."""
     score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
     return _number(score, 1), _number(entropy, 2)
+
+
+def _shown_state(standing: Standing) -> str:
+    """The state, with what a run that has made all its steps is still running for."""
+    steps, settings = standing.row.get("env_steps", 0.0), standing.settings
+    trained = settings is not None and steps >= settings.trained_steps
+    return "evaluating" if standing.state == "running" and trained else standing.state
 
 
 def _order(standing: Standing) -> tuple[Any, ...]:
@@ -199,16 +230,18 @@ def _cells(standing: Standing) -> dict[str, str]:
     score, entropy = result(standing)
     steps, speed = row.get("env_steps", 0.0), row.get("env_steps_per_second", 0.0)
     steps = steps if math.isfinite(steps) else 0.0
+    seconds = row.get("elapsed_seconds", 0.0)  # over interruptions, with all that isn't updates
+    pace = steps / seconds if 0 < seconds < math.inf else speed
     total = settings.trained_steps if settings else 0
-    goes = standing.state == "running" and 0 < speed < math.inf and steps < total
+    goes = standing.state == "running" and 0 < min(speed, pace) < math.inf and steps < total
     return {
         "game": settings.env if settings else _printable(standing.folder),
         "lambda": config.plain(settings.lambda_) if settings else "",
         "seed": str(settings.seed) if settings else "",
-        "state": standing.state,
+        "state": _shown_state(standing),
         "progress": _progress(steps, total) if settings else "",
         "steps/s": f"{speed:,.0f}" if goes else "",
-        "ETA": _duration((total - steps) / speed) if goes else "",
+        "ETA": _duration((total - steps) / pace) if goes else "",
         "score": score,
         "attention entropy": entropy,
         "note": standing.note,

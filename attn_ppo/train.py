@@ -47,7 +47,7 @@ def train(settings: RunConfig) -> int:
     try:
         _train(settings)
     except Exception as error:
-        return report(error)
+        return process.tell_how_to_go_on(report(error))
     return ExitCode.DONE
 
 

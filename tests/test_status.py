@@ -13,13 +13,17 @@ import pytest
 
 from attn_ppo import config, status
 from attn_ppo.launch import command_line
+from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.run_dir import RunDir
 
 HEADER = "update,env_steps,episode_return,attention_entropy,env_steps_per_second\n"
 
 
 def make_run(*overrides: str, steps: int = 0, **recorded) -> Path:
-    """A run's folder: 1024 steps of Breakout unless overridden, at 50 steps a second."""
+    """A run's folder: 1024 steps of Breakout unless overridden, at 50 steps a second.
+
+    `steps` of it are done and, unless `recorded` has other `env_steps`, saved.
+    """
     texts = ["total_steps=1024", *overrides]
     settings = command_line.parse(texts).configs[0]
     folder = settings.folder
@@ -28,7 +32,7 @@ def make_run(*overrides: str, steps: int = 0, **recorded) -> Path:
     if steps:
         (folder / "metrics.csv").write_text(f"{HEADER}1,{steps},12.5,3.25,50.0\n")
     if recorded:
-        (folder / "status.json").write_text(json.dumps(recorded))
+        (folder / "status.json").write_text(json.dumps({"env_steps": steps} | recorded))
     return folder
 
 
@@ -96,6 +100,67 @@ def test_a_run_is_running_while_its_lock_is_held(capsys, settings_of):
     run_dir.write_status("running")
     run_dir.close()
     assert state_of(capsys) == ("killed", f"{who} is gone")
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_only_saved_steps_count_once_the_process_is_gone(capsys):
+    make_run(steps=512, state="preempted", cause="no checkpoint yet: starts again", env_steps=None)
+    make_run("seed=1", steps=512, state="running", env_steps=256)  # killed: nobody has its lock
+    make_run("seed=2", steps=512, state="failed", env_steps=768)  # a row was torn by a power cut
+    _, by_seed, _ = shown(capsys)
+    assert by_seed["0"][3:6] == ["preempted", "0 of 1.02k", "0%"]
+    assert by_seed["1"][3:6] == ["killed", "256 of 1.02k", "25%"]
+    assert by_seed["2"][3:6] == ["failed", "512 of 1.02k", "50%"]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_time_left_follows_from_all_the_time_and_the_evaluation_has_its_state(capsys, settings_of):
+    header = HEADER.replace("\n", ",elapsed_seconds\n")
+    held = [RunDir(settings_of("total_steps=1024", f"seed={seed}")) for seed in (0, 1)]
+    for run, steps in zip(held, (256, 1024), strict=True):
+        (run.folder / "metrics.csv").write_text(f"{header}1,{steps},nan,3.25,50.0,640.0\n")
+        run.write_status("running")
+    _, by_seed, out = shown(capsys)
+    # 256 steps took 640 s: 768 more take 1920 s = 32 min, though the last update did 50 a second
+    assert by_seed["0"][3:8] == ["running", "256 of 1.02k", "25%", "50", "32m"]
+    assert by_seed["1"][3:6] == ["evaluating", "1.02k", "100%"]
+    assert "2 runs: 1 running, 1 evaluating" in out
+    for run in held:
+        run.close()
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_runs_that_were_planned_and_not_begun(capsys, settings_of):
+    planned = [settings_of("total_steps=1024", f"seed={seed}") for seed in range(3)]
+    make_run(steps=512, state="preempted")
+    plan.record("python -m attn_ppo.train -m seed=0,1,2", planned)
+    plan.record("python -m attn_ppo.train seed=3", [settings_of("total_steps=1024", "seed=3")])
+    make_run("seed=3", steps=1024, state="done")
+    code, by_seed, out = shown(capsys)
+    assert code == 0
+    assert [by_seed[str(seed)][3] for seed in range(4)] == [
+        "preempted",
+        *["not started"] * 2,
+        "done",
+    ]
+    assert by_seed["2"] == ["Breakout", "0", "2", "not started", "0 of 1.02k", "0%", "-", "-"]
+    assert "4 runs: 1 done, 1 preempted, 2 not started\n" in out
+    assert out.endswith("\nto continue: python -m attn_ppo.train -m seed=0,1,2\n")
+    assert out == shown(capsys, "runs")[2]
+    assert "4 runs" in shown(capsys, "runs/default")[2]
+    assert "2 not started" in shown(capsys, "runs/default/Breakout")[2]
+    assert "1 run: 1 done\n" in shown(capsys, "runs/default/Breakout/lambda=0/seed=3")[2]
+    assert len(list(Path("runs/default/Breakout/lambda=0").iterdir())) == 2  # no half-made folders
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"a": 1}', '{"a": {"b": ["x", "y", 0, 1]}}', '{"a": {"b": [1, 2, 3, 4]}}']
+)
+def test_a_damaged_plan_hides_nothing(text, capsys):
+    make_run(steps=512, state="preempted")
+    Path("runs/default/plan.json").write_text(text)
+    assert "1 run: 1 preempted\nto continue, run the same command again\n" in shown(capsys)[2]
 
 
 @pytest.mark.usefixtures("in_empty_folder")

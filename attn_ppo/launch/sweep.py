@@ -6,7 +6,6 @@ shows while it goes on is read from the run folders, wherever the runs are.
 
 import dataclasses
 import functools
-import math
 import multiprocessing.resource_tracker
 import os
 import shutil
@@ -17,7 +16,6 @@ import traceback
 from collections.abc import Sequence, Set
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import hydra
@@ -30,18 +28,17 @@ from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.launch import on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine, conf_dir
+from attn_ppo.launch.watch import Watch
 from attn_ppo.launch.worker import this_worker
-from attn_ppo.lifecycle import wandb_environment, wandb_session
+from attn_ppo.lifecycle import plan, process, wandb_environment, wandb_session
 from attn_ppo.lifecycle.run_dir import (
     FINAL,
     check_identity,
     is_done,
     mark_status,
-    read_last_row,
     read_status,
 )
 from attn_ppo.lifecycle.signals import held_back, say_at_once
-from attn_ppo.lifecycle.terminal import Terminal
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:
@@ -73,15 +70,18 @@ def run_all(asked: CommandLine) -> int:
     on_wandb = any(c.wandb.mode != "disabled" for c in todo)
     if on_wandb and (note := wandb_environment.note(os.environ, sweep=True)):
         print(note, flush=True)
+    command = process.command()
     if todo:
+        plan.record(command, configs)
         asked = _share_cpus(asked, todo)
-        with _Watch(todo):
+        with Watch(todo):
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
-    print(f"{status.table(standings)}\n\n{status.summary(standings)}")
+    left = status.summary(standings, {command: {c.folder for c in configs}})
+    print(f"{status.table(standings)}\n\n{left}")
     mirrored = (c.folder for c in configs if c.wandb.mode != "disabled")
-    if command := wandb_session.sync_command(mirrored):
-        print(f"W&B: recorded offline; to upload it: {command}")
+    if upload := wandb_session.sync_command(mirrored):
+        print(f"W&B: recorded offline; to upload it: {upload}")
     return exit_code({s.state for s in standings}, interrupted=this_worker().interrupted())
 
 
@@ -134,7 +134,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     the dead worker's own run, which may well be the reason, is given up.
     """
     worker = this_worker()
-    worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else print)
+    worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else str)
     once = functools.partial(_multirun, asked.overrides, set())
     if asked.engine == "slurm":
         slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
@@ -219,55 +219,6 @@ def _wait_for_orphans(todo: Sequence[RunConfig], seconds: float = 60.0) -> None:
 def _hydra_main(task: TaskFunction, argv: Sequence[str]) -> None:
     sys.argv[1:] = argv
     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
-
-
-class _Watch:
-    """Follows run folders from a thread: a line as each run ends, and the sweep's progress."""
-
-    def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
-        self._configs, self._interval = configs, interval
-        self._ends = {c.folder: _ended(c.folder) for c in configs}
-        self._ended = set[Path]()  # one that a scheduler preempted ends again
-        self._began, self._first = time.monotonic(), self._steps()
-        total = sum(c.trained_steps for c in configs)
-        self._terminal = Terminal(f"{len(configs)} runs", total, self._first)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
-        self._terminal.close()
-
-    def _follow(self) -> None:
-        while not self._over.wait(self._interval):
-            self._look()
-        self._look()
-
-    def _look(self) -> None:
-        for settings in self._configs:
-            end = _ended(settings.folder)
-            if end and end != self._ends[settings.folder]:
-                self._ends[settings.folder] = end
-                self._ended.add(settings.folder)
-                standing = status.look([(settings.folder, settings)])[0]
-                score, entropy = status.result(standing)
-                cause = f": {standing.note}" if standing.note else ""
-                self._terminal.message(
-                    f"[{len(self._ended)}/{len(self._configs)}] {settings.label}: {standing.state}"
-                    f"{cause}, score {score}, attention entropy {entropy}"
-                )
-        steps, seconds = self._steps(), time.monotonic() - self._began
-        self._terminal.write(
-            {"env_steps": steps, "env_steps_per_second": (steps - self._first) / seconds}
-        )
-
-    def _steps(self) -> int:
-        steps = (read_last_row(c.folder).get("env_steps", 0.0) for c in self._configs)
-        return int(sum(number for number in steps if math.isfinite(number)))
 
 
 def _ended(folder: Path) -> str | None:

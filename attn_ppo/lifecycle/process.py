@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -45,6 +46,18 @@ def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoR
         code = ended.code
     handle(lambda *_: _exit(code))  # what is left is the interpreter's own
     sys.exit(code)
+
+
+def command() -> str:
+    """The command of this process, to be typed again."""
+    return shlex.join(sys.orig_argv)
+
+
+def tell_how_to_go_on(code: ExitCode) -> ExitCode:
+    """Prints the command that goes on, where one that ends with `code` can; returns the code."""
+    if code == ExitCode.PREEMPTED:
+        print(f"to continue: {command()}", file=sys.stderr)
+    return code
 
 
 def _leave(number: int, _: Any) -> None:

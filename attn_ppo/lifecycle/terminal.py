@@ -18,38 +18,47 @@ SHOWN = {"episode_return": ("score", 1), "attention_entropy": ("attention entrop
 
 
 class Terminal:
-    """A progress bar on a terminal; elsewhere a plain line every `interval` seconds at most."""
+    """A progress bar on a terminal; elsewhere a plain line every `interval` seconds at most.
+
+    Speed and time left follow from the steps since it was opened, and from all of that time.
+    """
 
     def __init__(
         self,
         label: str,
-        total_steps: int,
+        total_steps: int | None,
         initial_steps: int = 0,
         *,
         file: TextIO | None = None,
         interval: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`total_steps` is None where nobody knows how many there will be."""
         self._label, self._total, self._interval, self._clock = label, total_steps, interval, clock
+        self._initial, self._began = initial_steps, clock()
         self._file = sys.stderr if file is None else file
         self._bar: tqdm | None = None
         self._pending, self._printed_at = "", -math.inf
         if self._file.isatty():
             size = {"total": total_steps, "initial": initial_steps, "unit": " steps"}
-            self._bar = tqdm(desc=label, file=self._file, dynamic_ncols=True, **size)
+            whole = {"smoothing": 0, "dynamic_ncols": True}  # the mean speed, not the latest
+            self._bar = tqdm(desc=label, file=self._file, **size, **whole)
 
-    def write(self, row: Mapping[str, float]) -> None:
-        """Shows how far the run is, its score and its attention entropy."""
-        shown = {key: name for key, name in SHOWN.items() if key in row}
-        state = "  ".join(
-            f"{name} {_number(row, key, digits)}" for key, (name, digits) in shown.items()
-        )
+    def write(self, row: Mapping[str, float], state: str = "") -> None:
+        """Shows how far the run is, `state`, and the score and attention entropy in the row."""
+        steps = int(min(row["env_steps"], self._total or math.inf))
+        shown = [
+            f"{name} {_number(row[key], digits)}"
+            for key, (name, digits) in SHOWN.items()
+            if key in row
+        ]
+        state = "  ".join(filter(None, [state, *shown]))
         if self._bar is not None:
             bar = self._bar
             bar.set_postfix_str(state, refresh=False)
-            _ignore_closed(lambda: bar.update(min(row["env_steps"], self._total) - bar.n))
+            _ignore_closed(lambda: bar.update(steps - bar.n))
             return
-        self._pending = self._progress(row) + state
+        self._pending = f"{self._progress(steps)}  {state}".rstrip()
         if self._clock() - self._printed_at >= self._interval:
             self._print_pending()
 
@@ -68,16 +77,15 @@ class Terminal:
         self.message(self._pending)
         self._pending, self._printed_at = "", self._clock()
 
-    def _progress(self, row: Mapping[str, float]) -> str:
-        steps, rate = int(row["env_steps"]), row.get("env_steps_per_second", math.nan)
-        left = max(self._total - steps, 0)
-        eta = tqdm.format_interval(left / rate) if 0 < rate < math.inf else "-"
-        speed = f"{rate:,.0f}" if math.isfinite(rate) else "-"
-        share = 100 * steps // self._total
-        return (
-            f"{self._label}  {steps:,} / {self._total:,} steps  {share}%"
-            f"  {speed} steps/s  ETA {eta}  "
-        )
+    def _progress(self, steps: int) -> str:
+        seconds = self._clock() - self._began
+        rate = max(steps - self._initial, 0) / seconds if seconds > 0 else 0.0
+        speed = f"{rate:,.0f} steps/s"
+        if self._total is None:
+            return f"{self._label}  {steps:,} steps  {speed}"
+        eta = tqdm.format_interval((self._total - steps) / rate) if rate else "-"
+        share = f"{100 * steps // self._total}%"
+        return f"{self._label}  {steps:,} / {self._total:,} steps  {share}  {speed}  ETA {eta}"
 
 
 def _ignore_closed(print_something: Callable[[], object]) -> None:
@@ -88,6 +96,5 @@ def _ignore_closed(print_something: Callable[[], object]) -> None:
         return
 
 
-def _number(row: Mapping[str, float], key: str, digits: int) -> str:
-    value = row.get(key, math.nan)
+def _number(value: float, digits: int) -> str:
     return fixed(value, digits) if math.isfinite(value) else "-"

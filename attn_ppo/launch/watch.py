@@ -1,0 +1,87 @@
+"""Follows the runs of a sweep, wherever they are, by what is in their folders."""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from attn_ppo import status
+from attn_ppo.config import RunConfig
+from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
+from attn_ppo.lifecycle.terminal import Terminal
+
+
+class Watch:
+    """In a thread: a line as each run ends, and the progress of the sweep."""
+
+    def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
+        self._configs, self._interval = configs, interval
+        self._before = {c.folder: read_status(c.folder) for c in configs}
+        self._ends = {folder: _ended(said) for folder, said in self._before.items()}
+        self._ended = set[Path]()  # one that a scheduler preempted ends again
+        total = sum(c.trained_steps for c in configs)
+        saved = sum(standing(c, self._before[c.folder], None)[0] for c in configs)
+        self._terminal = Terminal(f"{len(configs)} runs", total, saved)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        self._terminal.close()
+
+    def _follow(self) -> None:
+        while not self._over.wait(self._interval):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        steps, doing = 0, Counter[str]()
+        for settings in self._configs:
+            folder = settings.folder
+            said = read_status(folder)
+            if (end := _ended(said)) and end != self._ends[folder]:
+                self._ends[folder] = end
+                self._tell_end(settings)
+            done, what = standing(settings, said, self._before[folder])
+            steps += done
+            doing[what] += 1
+        state = ", ".join(f"{doing[w]} {w}" for w in ("running", "evaluating") if doing[w])
+        self._terminal.write({"env_steps": steps}, state)
+
+    def _tell_end(self, settings: RunConfig) -> None:
+        self._ended.add(settings.folder)
+        found = status.look([(settings.folder, settings)])[0]
+        score, entropy = status.result(found)
+        cause = f": {found.note}" if found.note else ""
+        self._terminal.message(
+            f"[{len(self._ended)}/{len(self._configs)}] {settings.label}: {found.state}"
+            f"{cause}, score {score}, attention entropy {entropy}"
+        )
+
+
+def standing(
+    settings: RunConfig, said: dict[str, Any], before: dict[str, Any] | None
+) -> tuple[int, str]:
+    """The agent steps of a run that count, and whether it is "running" or "evaluating", or "".
+
+    `said` is its status.json, `before` what that was when the sweep began, None if that is now.
+    Steps that were never saved count while they are being made, not once their process is gone.
+    """
+    state, total = said.get("state"), settings.trained_steps
+    if state == "done":
+        return total, ""
+    if state != "running" or before is None or said == before:
+        return min(status.saved_steps(said), total), ""
+    steps = int(read_last_row(settings.folder).get("env_steps", 0))
+    return min(steps, total), "evaluating" if steps >= total else "running"
+
+
+def _ended(said: dict[str, Any]) -> str | None:
+    """When a run ended; None while it hasn't."""
+    return said.get("heartbeat") if said.get("state") in FINAL else None
