@@ -42,7 +42,7 @@ class Mirror:
     def tell_how_to_sync(self) -> None:
         """One command for all that was recorded offline, if anything was."""
         if command := wandb_session.sync_command(self._offline):
-            self._say(f"W&B: recorded offline; to upload it: {command}")
+            self._say(f"W&B: to upload what it lacks: {command}")
 
     def _record(
         self,

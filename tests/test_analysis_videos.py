@@ -191,8 +191,8 @@ def test_an_offline_folder_keeps_its_name_and_is_whole_at_every_moment(
     assert not (run / ".videos-on-wandb").exists()
     out = capsys.readouterr().out.splitlines()
     assert "W&B: offline, as asked for" in out
-    assert out[-1] == f"W&B: recorded offline; to upload it: wandb sync {known}"
-    subprocess.run(out[-1].partition("upload it: ")[2], shell=True, check=True, timeout=60)
+    assert out[-1] == f"W&B: to upload what it lacks: wandb sync {known}"
+    subprocess.run(out[-1].partition("lacks: ")[2], shell=True, check=True, timeout=60)
     assert server.runs["kept"].sent == [1, 2, 3]
     assert server.runs["kept"].rows[-1]["video/game"]["_type"] == "video-file"
 

@@ -9,7 +9,8 @@ import pytest
 from starting import SMALL, train
 from wandb_files import ABOUT, records
 
-from attn_ppo.lifecycle import wandb_environment
+from attn_ppo.lifecycle import wandb_environment, wandb_mirror
+from attn_ppo.lifecycle.run_dir import mark_status
 from attn_ppo.lifecycle.wandb_environment import heeded, note, without_those_of_one_run
 
 pytest_plugins = "wandb_mirror_fixtures"
@@ -93,6 +94,26 @@ def test_what_a_run_is_called_is_the_users(start, tmp_path: Path, said, monkeypa
     start("offline", run_dir=tmp_path / "b", project="asked for", run_id="kept").finish()
     run = recorded(tmp_path / "b")
     assert (run["project"], run["run_id"]) == ("asked for", "kept")
+
+
+def test_a_resume_elsewhere_keeps_project_name_and_tags(settings_of, tmp_path: Path, monkeypatch):
+    settings, said = settings_of("wandb.mode=offline", "wandb.tags=[mine]"), []
+    with monkeypatch.context() as patch:
+        patch.setenv("WANDB_PROJECT", "my project")
+        patch.setenv("WANDB_NAME", "the first")
+        patch.setenv("WANDB_TAGS", "with space")
+        first = wandb_mirror.of_run(settings, tmp_path, None, said.append)
+        first.finish()
+    known = {"project": "my project", "name": "the first", "group": "default"}
+    assert first.known == known | {"tags": ["mine", "Breakout", "lambda=0", "with space"]}
+    mark_status(tmp_path, "preempted", wandb_known=first.known)
+    monkeypatch.setenv("WANDB_NAME", "another")  # in another shell
+    again = wandb_mirror.of_run(settings, tmp_path, first.run_id, said.append)
+    again.finish()
+    assert again.known == first.known
+    fresh = wandb_mirror.of_run(settings, tmp_path / "new", None, said.append)
+    fresh.finish()
+    assert (fresh.known["project"], fresh.known["name"]) == ("attn_ppo", "another")
 
 
 def test_without_variables_it_is_ours(start, tmp_path: Path, monkeypatch):

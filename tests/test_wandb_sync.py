@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from starting import SMALL
+from starting import SMALL, train
 from wandb_server import WandbServer
 
 from attn_ppo.launch import command_line, sweep
-from attn_ppo.lifecycle.run_dir import mark_status
+from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle.run_dir import mark_status, read_status
+from attn_ppo.lifecycle.wandb_mirror import WandbMirror
 from attn_ppo.lifecycle.wandb_session import how_to_sync, put_in_place, sync_command
 
 pytest_plugins = "wandb_mirror_fixtures"
@@ -70,11 +72,36 @@ def test_a_sweep_ends_with_the_command(start, capsys):
     assert sweep.run_all(asked) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == (
-        "W&B: recorded offline; to upload it: wandb sync runs/default/*/*/*/wandb/offline-run-*"
+        "W&B: to upload what it lacks: wandb sync runs/default/*/*/*/wandb/offline-run-*"
     )
     disabled = command_line.parse(["-m", "seed=0,1", *SMALL, "total_steps=32"])
     assert sweep.run_all(disabled) == 0
     assert "W&B" not in capsys.readouterr().out
+
+
+def test_what_a_lost_server_has_not_got_is_in_the_command(start, server, monkeypatch):
+    folder = Path("runs/demo/Breakout/lambda=0/seed=0")
+    sink = start("online", run_dir=folder)
+    sink.write({"update": 1, "env_steps": 1024})
+    server.die()
+    sink.write({"update": 2, "env_steps": 2048})
+    monkeypatch.setattr(wandb_mirror, "FINISH_SECONDS", 1)
+    assert sink.finish() is False
+    mark_status(folder, "done", wandb_unsent=sink.part.name)
+    command = sync_command([folder])
+    assert command == f"wandb sync --include-online {folder}/wandb/{sink.part.name}"
+    with WandbServer() as another:
+        monkeypatch.setenv("WANDB_BASE_URL", another.url)
+        type_in(command)
+        assert list(another.runs[sink.run_id].by_step) == [1, 2]
+
+
+def test_a_run_notes_what_has_not_arrived(monkeypatch):
+    monkeypatch.setattr(WandbMirror, "finish", lambda *_, **__: False)
+    assert train("wandb.mode=offline", "total_steps=32", "evaluation.episodes=0").returncode == 0
+    status = read_status(Path("runs/default/Breakout/lambda=0/seed=0"))
+    assert status["wandb_unsent"].startswith("offline-run-")
+    assert status["state"] == "done"
 
 
 def part_of(folder: Path, *, size: int) -> Path:

@@ -81,7 +81,7 @@ def run_all(asked: CommandLine) -> int:
     print(f"{status.table(standings)}\n\n{left}")
     mirrored = (c.folder for c in configs if c.wandb.mode != "disabled")
     if upload := wandb_session.sync_command(mirrored):
-        print(f"W&B: recorded offline; to upload it: {upload}")
+        print(f"W&B: to upload what it lacks: {upload}")
     return exit_code({s.state for s in standings}, interrupted=this_worker().interrupted())
 
 

@@ -81,6 +81,8 @@ def _record_start(settings: RunConfig, run_dir: RunDir, origin: Origin, wandb: W
         inexact_resumes=origin.inexact_resumes,
         wandb_id=wandb.run_id,
         wandb_mode=wandb.mode,
+        wandb_unsent=None,
+        **({"wandb_known": wandb.known} if wandb.known else {}),
         **facts,
     )
 
@@ -100,4 +102,6 @@ def _open_wandb(
         code = error.code
         raise
     finally:
-        mirror.finish(exit_code=int(code), hurry=code == ExitCode.PREEMPTED)
+        arrived = mirror.finish(exit_code=int(code), hurry=code == ExitCode.PREEMPTED)
+        if code == ExitCode.DONE and not arrived:
+            run_dir.write_status("done", wandb_unsent=mirror.part.name)

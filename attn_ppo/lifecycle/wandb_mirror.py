@@ -16,7 +16,7 @@ from typing import Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.lifecycle import wandb_environment
-from attn_ppo.lifecycle.run_dir import video_path
+from attn_ppo.lifecycle.run_dir import read_status, video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
 from attn_ppo.lifecycle.wandb_session import (
     FINISH_SECONDS,
@@ -58,6 +58,8 @@ class WandbMirror:
     """What was possible: online, offline or disabled."""
     run_id: str | None
     """W&B's id of the run, to be saved for a resume; as given where W&B is disabled."""
+    known: dict[str, Any]
+    """Project, name, group and tags that it has there, also for a resume; {} if disabled."""
     part: Path
     """The folder that W&B records this part of the run in; not where it is disabled."""
 
@@ -75,9 +77,14 @@ class WandbMirror:
         run_id: str | None = None,
         say: Callable[[str], object] = print,
         film_due: Callable[[int], bool] = lambda _: False,
+        known: Mapping[str, Any] | None = None,
         elsewhere: Path | None = None,
     ) -> None:
-        """`elsewhere`: a folder for W&B's files in place of the run's; the caller moves them."""
+        """`known`: that of an earlier part, which variables set since then don't rename.
+
+        `elsewhere`: a folder for W&B's files in place of the run's; the caller moves them.
+        """
+        self.known = {}
         self.mode, self.run_id, self._film_due = "disabled", run_id, film_due
         self._run: Any = None
         self._say, self._arrived = say, True
@@ -87,6 +94,7 @@ class WandbMirror:
             return
         about = {"project": project, "entity": entity, "name": name, "group": group}
         about |= {"tags": tags, "config": dict(config), "id": run_id}
+        about |= {"known": dict(known or {})}
         about |= {"dir": str((elsewhere or self._folder).absolute())}
         try:
             recorded = _recorded(self._folder)
@@ -157,6 +165,8 @@ class WandbMirror:
         self.mode = "offline" if self._run.offline else "online"
         is_new = self.run_id is None
         self.run_id = self._run.id
+        run, keys = self._run, ("project", "name", "group")
+        self.known = {key: getattr(run, key) for key in keys} | {"tags": list(run.tags or ())}
         self.part = Path(self._run.settings.sync_dir)
         state = f"offline, {cause}{self._how_to_sync()}" if cause else self._run.url
         if is_new and (there := self._run.starting_step):  # with a WANDB_RUN_ID
@@ -200,7 +210,7 @@ def of_run(
 
     `mode` takes the place of the settings' own, `elsewhere` that of the run's folder.
     """
-    asked = settings.wandb
+    asked, status = settings.wandb, read_status(folder)
     return WandbMirror(
         mode=mode or asked.mode,
         project=asked.project,
@@ -213,6 +223,7 @@ def of_run(
         run_id=run_id,
         say=say,
         film_due=settings.videos.due,
+        known=status.get("wandb_known") if run_id else None,
         elsewhere=elsewhere,
     )
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from attn_ppo.errors import ConfigError
 from attn_ppo.lifecycle import wandb_environment
+from attn_ppo.lifecycle.run_dir import read_status
 from attn_ppo.lifecycle.timeout import call_with_timeout
 
 # The limits add up to at most 10 s. Falling back to offline: 2 s to import wandb, ONLINE_SECONDS,
@@ -42,6 +43,7 @@ def check_login() -> None:
             _check_login()
     except Exception as error:
         why = "wandb is not installed" if isinstance(error, ImportError) else cause_of(error)
+        why += " (wandb login)" if isinstance(error, PermissionError) else ""
         raise ConfigError("wandb.mode", "online", f"auto, offline, disabled, since {why}") from None
     shut_down()
 
@@ -69,6 +71,7 @@ def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
     """As open_run; `trouble` is why a run that could be online is offline."""
     settings = _set_up()
     about = about | _asked_for(settings, about)
+    del about["known"]
     if mode == "auto":
         mode = LESS_THAN_ONLINE.get(settings.mode, mode)
     if mode == "disabled":
@@ -132,29 +135,40 @@ def put_in_place(new: Path, wandb: Path) -> bool:
 
 
 def sync_command(folders: Iterable[Path]) -> str:
-    """The one command that uploads what runs recorded offline; "" where nothing is left to upload.
+    """The one command that uploads what W&B lacks of these runs; "" where it has everything.
 
-    Of several runs, `folders`, it names all those of their sweeps, by a pattern for the shell.
+    Where several were recorded offline it names all of their sweep's, by a pattern for the shell.
     """
+    folders = list(folders)
+    unsent = [f / "wandb" / str(read_status(f).get("wandb_unsent")) for f in folders]
     parts = [part for f in folders for part in sorted((f / "wandb").glob("offline-run-*"))]
-    left = [part for part in parts if not any(part.glob("*.wandb.synced"))]
-    sweeps = dict.fromkeys(part.parents[4] for part in left)
-    if len(left) > 1:
+    offline = [part for part in parts if not _is_synced(part)]
+    words = [shlex.quote(str(part)) for part in offline]
+    if len(offline) > 1:
+        sweeps = dict.fromkeys(part.parents[4] for part in offline)
         words = [f"{shlex.quote(str(s))}/*/*/*/wandb/offline-run-*" for s in sweeps]
-    else:
-        words = [shlex.quote(str(part)) for part in left]
-    return " ".join([*_wandb_sync(), *words]) if words else ""
+    online = [p for p in unsent if p.is_dir() and p not in parts and not _is_synced(p)]
+    words += [shlex.quote(str(part)) for part in online]
+    return " ".join([*_wandb_sync(online=bool(online)), *words]) if words else ""
+
+
+def _is_synced(part: Path) -> bool:
+    return any(part.glob("*.wandb.synced"))
 
 
 def how_to_sync(part: Path) -> str:
     """The command that uploads one folder of W&B's."""
-    return " ".join([*_wandb_sync(), shlex.quote(str(part))])
+    online = not part.name.startswith("offline-")
+    return " ".join([*_wandb_sync(online=online), shlex.quote(str(part))])
 
 
-def _wandb_sync() -> list[str]:
-    """W&B's command, as it can be typed here: it may not be on the PATH."""
+def _wandb_sync(*, online: bool) -> list[str]:
+    """W&B's command, as it can be typed here: it may not be on the PATH.
+
+    It skips runs that were begun `online`, even those that it is given, unless told otherwise.
+    """
     here = ["wandb"] if shutil.which("wandb") else [shlex.quote(sys.executable), "-m", "wandb"]
-    return [*here, "sync"]
+    return [*here, "sync", *(["--include-online"] if online else [])]
 
 
 def _holds_all_of(folder: Path, earlier: Path) -> bool:
@@ -187,12 +201,14 @@ def _set_up() -> Any:
 
 
 def _asked_for(settings: Any, about: dict[str, Any]) -> dict[str, Any]:
-    """Where W&B's own settings, such as WANDB_NAME, decide or add to what the run is called."""
+    """Where an earlier part, or W&B's own settings, such as WANDB_NAME, say what it is called."""
+    known = about["known"]
+    more_tags = known.get("tags") or settings.run_tags or ()
     return {
-        "project": about["project"] or settings.project or PROJECT,
-        "name": settings.run_name or about["name"],
-        "group": settings.run_group or about["group"],
-        "tags": list(dict.fromkeys([*about["tags"], *(settings.run_tags or ())])),
+        "project": about["project"] or known.get("project") or settings.project or PROJECT,
+        "name": known.get("name") or settings.run_name or about["name"],
+        "group": known.get("group") or settings.run_group or about["group"],
+        "tags": list(dict.fromkeys([*about["tags"], *more_tags])),
         "id": about["id"] or settings.run_id or secrets.token_hex(4),
     }
 
