@@ -107,7 +107,7 @@ def ball_in_boxes(screens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ball = np.zeros(screens.shape, dtype=bool)
     for rows in FIELD:
         ball[:, rows] = screens[:, rows] == BALL
-    seen = ball.any((1, 2))
+    seen = np.asarray(ball.any((1, 2)))
     places = np.full((len(screens), 2), np.nan)
     for step in np.flatnonzero(seen):
         centre = np.argwhere(ball[step]).mean(0) + 0.5
