@@ -233,6 +233,18 @@ def test_who_was_slow_to_take_a_stale_lease_finds_it_long_taken(tmp_path, monkey
     lease_at_last[0].close()
 
 
+def test_a_lease_that_the_disk_does_not_take_is_none(tmp_path, monkeypatch):
+    def pwrite(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(OSError, match="full"):
+            Lease(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    Lease(tmp_path).close()
+
+
 def test_where_flock_works_a_lease_of_elsewhere_counts_too(tmp_path):
     held = Lease(tmp_path)  # of a machine that mounted the disk without flock
     with pytest.raises(RunError, match="is being run by"):

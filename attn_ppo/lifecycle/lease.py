@@ -37,7 +37,12 @@ class Lease:
         self._path, self._file = _create_next(folder)
         self._inode = os.fstat(self._file).st_ino
         self._beats, self._over = 0, threading.Event()
-        self._write(this_process())
+        try:
+            self._write(this_process())
+        except OSError:  # a full disk: an empty lease would have others wait
+            os.close(self._file)
+            self._path.unlink(missing_ok=True)
+            raise
         for number, path in _leases(folder).items():
             if number < _number(self._path):
                 path.unlink(missing_ok=True)
