@@ -96,6 +96,8 @@ MISTAKES = {
     # text
     "wandb.tags=x": ["wandb.tags=x", "list"],
     "wandb.tags=['']": ["wandb.tags=", "tags of 1 to 64 characters"],
+    "wandb.tags=[1e5]": ["wandb.tags=[1e5]", "reads as 100000.0, quote it"],
+    "wandb.tags=[a,true]": ["wandb.tags=[a,true]", "reads as True, quote it"],
     "wandb.project=a:b": ["wandb.project=a:b", "none of"],
     "wandb.project=" + "a" * 129: ["wandb.project=aaa", "up to 128"],
     "name=../x": ["name=../x"],

@@ -234,4 +234,5 @@ def test_tags_and_projects_are_what_wandb_takes(settings_of):
     wandb = settings_of("wandb.tags=['first tag','a:b']", "wandb.project='my project'").wandb
     assert (wandb.tags, wandb.project) == (("first tag", "a:b"), "my project")
     assert settings_of("wandb.tags=[first tag,a:b]").wandb.tags == ("first tag", "a:b")
+    assert settings_of("wandb.tags=[2026,'1e5',1.5]").wandb.tags == ("2026", "1e5", "1.5")
     assert settings_of().wandb.project is None

@@ -7,6 +7,7 @@ anywhere, endless ranges, classes to call. `parse` refuses all of these.
 import functools
 import math
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -77,8 +78,8 @@ def parse(text: str) -> Override:
         raise ConfigError(key, shown, "a plain value, no interpolation")
     if key in groups():
         _check_options(override)
-    if key in _TEXTS and isinstance(inside[0], int | float) and str(inside[0]) != value.strip():
-        read = shorten(inside[0])
+    if altered := _altered_texts(key, value, inside):
+        read = shorten(altered[0])
         allowed = f"text; this reads as {read}, quote it, for the shell as well: \"'...'\""
         raise ConfigError(key, value, allowed)
     return override
@@ -162,6 +163,14 @@ def _shuffle_once(shuffle: Callable[..., Any], *args: Any, **more: Any) -> Any:
     if isinstance(shuffled, ChoiceSweep):
         shuffled.list, shuffled.shuffle = random.sample(shuffled.list, len(shuffled.list)), False
     return shuffled
+
+
+def _altered_texts(key: str, value: str, inside: list[Any]) -> list[Any]:
+    """What was typed as text and is read as a number of another spelling, or as true or false."""
+    numbers = [part for part in inside if isinstance(part, int | float)]
+    if key == "wandb.tags":
+        return [number for number in numbers if not re.search(rf"\b{number}\b", value)]
+    return [n for n in numbers[:1] if key in _TEXTS and str(n) != value.strip()]
 
 
 def _refuse_form(text: str, key: str) -> NoReturn:
