@@ -54,10 +54,7 @@ from attn_ppo.config import fixed
 CELLS = 49  # of the 7 x 7 attention map
 DOT: dict[str, Any] = {"s": 34, "zorder": 3}
 CROSS: dict[str, Any] = {"marker": "x", "s": 62, "linewidth": 2.3, "zorder": 5}
-LONE: dict[str, Any] = CROSS | {
-    "s": 10,
-    "linewidth": 1,
-}  # a single run's marker stays visible around its cross
+LONE: dict[str, Any] = CROSS | {"s": 80, "zorder": 2.8}  # behind the dot of a single run
 BAR: dict[str, Any] = {"fmt": "none", "lw": 1.2, "capsize": 3, "zorder": 2.5}
 MARGIN = 0.05  # of the range of scores, above and below
 
@@ -138,9 +135,8 @@ def draw_mean(
     (x, _, _), (y, sd, _) = (mean_sd(v) for v in zip(*map(position, used), strict=True))
     if len(used) == 1:
         sd = mean_sd(games(used[0]))[1]
-    ink = color if len(used) > 1 or not is_evaluated(used[0]) else "white"
     look = CROSS if len(used) > 1 else LONE
-    cross = panel.scatter(x, y, **look, color=ink)
+    cross = panel.scatter(x, y, **look, color=color)
     cross.set(gid=f"mean {key.id}", clip_on=False)
     if len(used) > 1:
         cross.set_path_effects([Stroke(linewidth=4.2, foreground="white"), Normal()])
@@ -199,8 +195,7 @@ def legend_handles(
     if not all(is_evaluated(run) for run in shown):
         label = "a run,\nnot evaluated"
         kinds.append(Line2D([], [], **mark, marker="o", ms=5, mfc="white", label=label))
-    if any(len(averaged(members)) > 1 for members in group(shown).values()):
-        kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
+    kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
     return [*handles, *variant_handles(shown), gap(), *kinds, *random_handles(shown)]
 
 
