@@ -7,8 +7,12 @@ next. And the best fixed cell: a map that never moved could do as well. For a ma
 the first is an identity.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,4 +140,4 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(main)

@@ -5,8 +5,12 @@ seconds spent in everything that only a resume needs. Two runs, one with and one
 differ by less than this machine's noise.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -92,4 +96,4 @@ def timed(function: Callable[..., Any], spent: dict[str, float], part: str) -> C
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(lambda _: main())

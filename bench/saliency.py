@@ -4,7 +4,11 @@ The study's network with random weights, a frame at a time. Methods take turns, 
 the machine's speed affects all alike. Prints the median, and the least, which has the least noise.
 """
 
-import sys
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -81,4 +85,4 @@ def _calls(gate: str) -> dict[str, Callable[[], object]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    process.finish(main)

@@ -5,6 +5,11 @@ and logging to W&B offline, so that whatever leaks has many steps to do so. Memo
 within an update, so the least of half a minute counts.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import csv
 import os
 import subprocess
@@ -95,4 +100,4 @@ def judge(samples: np.ndarray) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(lambda _: main())

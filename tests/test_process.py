@@ -27,12 +27,36 @@ COMMANDS = {
     "figures": ["analysis.figures", "runs/default"],
     "videos": ["analysis.videos", "runs/default", *PLAYED[1:]],
     "page": ["analysis.page", *PLAYED],
+    "ball": ["analysis.ball_in_box", str(RUN), "--steps", "20"],
     "bench": ["bench", "--help"],
 }
 # A second or two on a quiet machine: the others import torch, and run the games.
 QUICK = ("settings", "status", "bench")
 EACH = [pytest.param(name, marks=[pytest.mark.slow][name in QUICK :]) for name in COMMANDS]
 OTHER = Path("runs/other/Breakout/lambda=0.005")
+
+
+def test_every_command_begins_before_its_imports():
+    root = Path(__file__).parent.parent
+    files = [
+        path for room in ("attn_ppo", "analysis", "bench") for path in (root / room).rglob("*.py")
+    ]
+    texts = {path.name: path.read_text() for path in files if "node_modules" not in path.parts}
+    commands = {name for name, text in texts.items() if 'if __name__ == "__main__"' in text}
+    assert commands >= {
+        "train.py",
+        "status.py",
+        "evaluate.py",
+        "figures.py",
+        "page.py",
+        "__main__.py",
+    }
+    for name in commands - {"contenders.py"}:  # the child that another command starts and ends
+        first = texts[name].split("import ")[1]
+        assert first.startswith('process\n\nif __name__ == "__main__":\n    process.begin()\n'), (
+            name
+        )
+        assert "process.finish(" in texts[name], name
 
 
 @pytest.fixture(scope="module")
