@@ -18,7 +18,7 @@ export interface Player {
 }
 
 export function bookmarksOf(recording: Recording): Bookmark[] {
-  const all = recording.runs.flatMap((run) => run.about.jumps.map(({ step, why }) => ({ step, why, run: run.index })));
+  const all = recording.runs.flatMap((run) => run.about.jumps.map(({ step, why }) => ({ step, why: why.replace(/-(?=\d)/g, "−"), run: run.index })));
   return all.sort((a, b) => a.step - b.step || a.run - b.run);
 }
 
