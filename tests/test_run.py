@@ -1,6 +1,7 @@
 """Whole runs of a real game, from the command line to the files that they leave."""
 
 import json
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -83,7 +84,9 @@ def test_a_signal_saves_and_says_run_me_again():
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 75
-    assert "SIGTERM" in told
+    assert "SIGTERM: saving" in told
+    assert "error" not in told
+    assert told.endswith(f"\nto continue: {shlex.join(command)}\n")
     status = json.loads((RUN / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("preempted", 75)
     saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -29,7 +30,7 @@ def going(*overrides: str, runs: tuple[Path, ...] = (RUN,), **variables: str) ->
     process = subprocess.Popen(
         [*COMMAND, "-m", *overrides],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env=os.environ | variables,
@@ -140,8 +141,11 @@ def test_an_interrupted_sweep_saves_its_runs_and_starts_no_more(how):
     engine = [f"engine={engine}", *(["hydra.launcher.n_jobs=2"] if engine == "local" else [])]
     with going("lambda=0.005,0.1", "seed=0,1,2", *engine, runs=running) as process:
         interrupt(process)
-        out, _ = process.communicate(timeout=90)
+        out, told = process.communicate(timeout=90)
     assert process.returncode == 75, out
+    assert f"saving {len(running)} run{'s'[: len(running) - 1]}; again to quit unsaved\n" in told
+    assert "error:" not in out + told
+    assert f"\nto continue: {shlex.join(process.args)}\n" in out
     assert states(out) == ["preempted"] * len(running) + ["not"] * (6 - len(running))  # not started
     saved = torch.load(RUN / "checkpoint.pt", weights_only=True)["update"]
     assert len(rows(RUN / "metrics.csv")) == saved
@@ -177,6 +181,17 @@ def test_the_end_of_the_main_process_stops_its_runs_and_the_same_command_goes_on
     before = int(rows(RUN / "metrics.csv")[-1]["update"])
     with going(*options) as process:
         wait_for(lambda: int(rows(RUN / "metrics.csv")[-1]["update"]) > before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_empty_folder")
+def test_one_run_at_a_time_goes_on_without_the_shell_that_started_it():
+    command = [*COMMAND, "-m", "lambda=0.005", "seed=0,1", "total_steps=96", *TRAINED_SOON]
+    begun = f"{shlex.join(command)} hydra.launcher.n_jobs=1 & until [ -s {RUN}/metrics.csv ]"
+    shell = subprocess.run(["sh", "-c", f"{begun}; do sleep 0.1; done"], capture_output=True)
+    assert shell.returncode == 0
+    wait_for(lambda: read_status(SECOND).get("state") == "done")
+    assert read_status(RUN)["state"] == "done"
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._leads = False  # whether this is the sweep's own process
+        self._say: Callable[[str], object] = str  # what answers an interrupt
         self._interrupted_by: int | None = None
         self._interrupted_at = 0.0
         self._reached = set[int]()  # the children that were told
@@ -87,10 +88,10 @@ class Worker:
 
     def lead(self, say: Callable[[str], object]) -> None:
         """`handle_interrupts` in the sweep's own process; `say` is told the first one's name."""
-        self._leads = True
-        self.handle_interrupts(say)
+        self._leads, self._say = True, say
+        self.handle_interrupts()
 
-    def handle_interrupts(self, say: Callable[[str], object] = lambda _: None) -> None:
+    def handle_interrupts(self) -> None:
         """From here on an interrupt lets the runs save and end, and starts no further one.
 
         As KeyboardInterrupt it would make joblib kill the runs before they had saved. Signals are
@@ -105,7 +106,7 @@ class Worker:
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
             if first:
-                say(signal.Signals(number).name)
+                self._say(signal.Signals(number).name)
 
         if not self.interrupted():
             signals.handle(receive)
