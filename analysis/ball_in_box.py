@@ -21,8 +21,8 @@ import numpy as np
 
 from analysis.playing import exit_code
 from attn_ppo.arguments import Parser, whole
-from attn_ppo.config import fixed
 from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.formats import fixed
 from attn_ppo.interpret.network import open_agent
 from attn_ppo.interpret.play.record import SEEDS, recorded
 from attn_ppo.interpret.receptive_field import CELLS, INPUT, box

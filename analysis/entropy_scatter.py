@@ -49,7 +49,7 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
-from attn_ppo.config import fixed
+from attn_ppo.formats import fixed
 
 CELLS = 49  # of the 7 x 7 attention map
 DOT: dict[str, Any] = {"s": 34, "zorder": 3}

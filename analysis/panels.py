@@ -22,7 +22,7 @@ from analysis.references import Score, random_score
 from analysis.runs import Run
 from analysis.stats import averaged, group, variants_in
 from analysis.variants import Variant
-from attn_ppo.config import plain, short_number
+from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
 
 RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")

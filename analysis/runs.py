@@ -16,8 +16,9 @@ import pandas as pd
 from analysis.files import column, read_json, read_table
 from analysis.variants import ONLY, Settings, Variant, settings_of, variants_of
 from attn_ppo import config
-from attn_ppo.config import RunConfig, short_number
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError, shorten
+from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.run_dir import EPISODES, find_runs
 
 METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns that figures need
@@ -75,7 +76,7 @@ class Run:
     def label(self) -> str:
         """The run in a figure: its game, lambda, variant if there are several, and seed."""
         variant = f" {self.variant.letter}" if self.variant.name else ""
-        lambda_ = config.plain(self.config.lambda_)
+        lambda_ = plain(self.config.lambda_)
         return f"{self.config.env} λ = {lambda_}{variant} seed {self.config.seed}"
 
 

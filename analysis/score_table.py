@@ -19,7 +19,7 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
-from attn_ppo.config import fixed, plain, short_number
+from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle.disk import write_atomically
 
 MEASURES = {

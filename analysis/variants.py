@@ -11,7 +11,8 @@ from string import ascii_uppercase
 from typing import Any
 
 from attn_ppo import config
-from attn_ppo.config import RunConfig, plain
+from attn_ppo.config import RunConfig
+from attn_ppo.formats import plain
 
 # What has an axis or a row of its own, and the sweep's name, which is no setting.
 APART = ("env", "lambda", "seed", "name")

@@ -5,10 +5,8 @@ Nothing here imports torch: a wrong setting is reported within a second.
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,6 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from attn_ppo.errors import ConfigError
+from attn_ppo.formats import plain
 from attn_ppo.schema import Matches, OneOf, Range, build, flatten, names_in
 
 Name = Matches(
@@ -320,29 +319,3 @@ def _with_earlier(values: dict[str, Any]) -> dict[str, Any]:
 def to_yaml(config: RunConfig) -> str:
     """The text of config.yaml."""
     return OmegaConf.to_yaml(OmegaConf.create(as_dict(config)))
-
-
-def plain(number: float) -> str:
-    """A number without exponent or trailing zeros: 0, 0.0005, 1.5."""
-    text = format(Decimal(repr(number)), "f")
-    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
-
-
-def fixed(number: float, digits: int) -> str:
-    """A number to so many decimals, halves away from zero as people round: 3.25 -> 3.3."""
-    if not math.isfinite(number):
-        return str(float(number))
-    unit = Decimal(1).scaleb(-digits)
-    return format(Decimal(repr(float(number))).quantize(unit, ROUND_HALF_UP), "f")
-
-
-def short_number(count: float) -> str:
-    """A count in three digits: 950, 20k, 2.5M, 1.2G."""
-    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= 0.9995 * scale:
-            return _three_digits(count / scale) + letter
-    return _three_digits(count)
-
-
-def _three_digits(number: float) -> str:
-    return plain(float(fixed(number, 2 - Decimal(number).adjusted())))

@@ -23,8 +23,9 @@ from attn_ppo.agent import load_agent
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.step import Episode
-from attn_ppo.config import RunConfig, fixed
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
+from attn_ppo.formats import fixed
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.lifecycle.terminal import Terminal
 from attn_ppo.model import ActorCritic, sample

@@ -4,6 +4,7 @@ Works at any time, wherever the runs are, and takes no lock. A run's settings ar
 config.yaml, never from its path.
 """
 
+from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle import process
 
 if __name__ == "__main__":
@@ -236,7 +237,7 @@ def _cells(standing: Standing) -> dict[str, str]:
     goes = standing.state == "running" and 0 < min(speed, pace) < math.inf and steps < total
     return {
         "game": settings.env if settings else _printable(standing.folder),
-        "lambda": config.plain(settings.lambda_) if settings else "",
+        "lambda": plain(settings.lambda_) if settings else "",
         "seed": str(settings.seed) if settings else "",
         "state": _shown_state(standing),
         "progress": _progress(steps, total) if settings else "",
@@ -249,8 +250,8 @@ def _cells(standing: Standing) -> dict[str, str]:
 
 
 def _progress(steps: float, total: int) -> str:
-    part = f"{config.short_number(steps)} of " if steps < total else ""
-    return f"{part}{config.short_number(total)}  {100 * steps // total:3.0f}%"
+    part = f"{short_number(steps)} of " if steps < total else ""
+    return f"{part}{short_number(total)}  {100 * steps // total:3.0f}%"
 
 
 def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator[str]:
@@ -281,7 +282,7 @@ def _printable(text: object) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None or math.isnan(value) else config.fixed(value, digits)
+    return "-" if value is None or math.isnan(value) else fixed(value, digits)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from analysis.files import column
 from analysis.runs import NoRunsError, Run, newest_root, read_runs
 from analysis.score_table import plus_minus
-from attn_ppo.config import fixed, short_number
+from attn_ppo.formats import fixed, short_number
 
 CONFIG = """\
 env: {env}

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError
+from attn_ppo.formats import plain
 from attn_ppo.launch import overrides, sweep
 from attn_ppo.launch.command_line import grid, parse
 from attn_ppo.launch.overrides import conf_dir, groups
@@ -212,7 +213,7 @@ def test_a_broken_config_yaml_is_reported(text, tmp_path):
     [(0.0, "0"), (0.0005, "0.0005"), (1e-7, "0.0000001"), (1.5, "1.5"), (100.0, "100")],
 )
 def test_numbers_in_paths_are_plain(number, text):
-    assert config.plain(number) == text
+    assert plain(number) == text
 
 
 def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(capsys):

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = {"errors", "schema", "config"}
+SETTINGS = {"errors", "schema", "formats", "config"}
 # Each room of attn_ppo, a file or a package, and what it may import besides itself.
 ARROWS = {
     "__init__": set(),
     "errors": set(),
     "schema": {"errors"},
     "arguments": {"__init__", "errors", "schema"},
-    "config": {"errors", "schema"},
+    "formats": set(),
+    "config": {"errors", "schema", "formats"},
     "compute": SETTINGS,
     "atari": SETTINGS,
     "attention": set(),

@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
+from attn_ppo.formats import plain
 from attn_ppo.launch.command_line import JOBS
 from attn_ppo.launch.overrides import conf_dir, groups
 
@@ -71,7 +72,7 @@ def _about(group: str, name: str, is_default: bool) -> str:
 def _spelled(value: Any) -> str:
     """A default as one writes it on the command line."""
     if isinstance(value, float):
-        return config.plain(value)
+        return plain(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:_}"
     return {None: "null", True: "true", False: "false"}.get(value, str(value))

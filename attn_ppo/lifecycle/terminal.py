@@ -11,7 +11,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from attn_ppo.config import fixed
+from attn_ppo.formats import fixed
 
 # The columns of a row that are shown besides its steps, if it has them: label and decimals.
 SHOWN = {"episode_return": ("score", 1), "attention_entropy": ("attention entropy", 2)}

@@ -15,6 +15,7 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
+from attn_ppo.formats import plain
 from attn_ppo.lifecycle import wandb_environment
 from attn_ppo.lifecycle.run_dir import read_status, video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
@@ -215,7 +216,7 @@ def of_run(
         mode=mode or asked.mode,
         project=asked.project,
         entity=asked.entity,
-        tags=[*asked.tags, settings.env, f"lambda={config.plain(settings.lambda_)}"],
+        tags=[*asked.tags, settings.env, f"lambda={plain(settings.lambda_)}"],
         name=settings.label,
         group=settings.name,
         config=config.as_dict(settings),

@@ -10,8 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attn_ppo.atari.envs import AtariEnvs
-from attn_ppo.config import plain
 from attn_ppo.errors import ConfigError
+from attn_ppo.formats import plain
 from attn_ppo.interpret.network import OpenAgent, Seen, see
 from attn_ppo.interpret.play.recording import About, Recording, load, save
 from attn_ppo.interpret.play.screens import Screens

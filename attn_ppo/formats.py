@@ -1,0 +1,30 @@
+"""How numbers are written for people: plain, fixed, short_number."""
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
+
+
+def plain(number: float) -> str:
+    """A number without exponent or trailing zeros: 0, 0.0005, 1.5."""
+    text = format(Decimal(repr(number)), "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def fixed(number: float, digits: int) -> str:
+    """A number to so many decimals, halves away from zero as people round: 3.25 -> 3.3."""
+    if not math.isfinite(number):
+        return str(float(number))
+    unit = Decimal(1).scaleb(-digits)
+    return format(Decimal(repr(float(number))).quantize(unit, ROUND_HALF_UP), "f")
+
+
+def short_number(count: float) -> str:
+    """A count in three digits: 950, 20k, 2.5M, 1.2G."""
+    for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= 0.9995 * scale:
+            return _three_digits(count / scale) + letter
+    return _three_digits(count)
+
+
+def _three_digits(number: float) -> str:
+    return plain(float(fixed(number, 2 - Decimal(number).adjusted())))
