@@ -5,10 +5,14 @@ the same protocol. random_play.csv, beside this file, is what it gave for the st
 some twenty minutes of one core; figures and tables read it.
 """
 
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
 import argparse
 import contextlib
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,4 +120,4 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.finish(main)

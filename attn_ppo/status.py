@@ -4,7 +4,6 @@ Works at any time, wherever the runs are, and takes no lock. A run's settings ar
 config.yaml, never from its path.
 """
 
-from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle import process
 
 if __name__ == "__main__":
@@ -27,6 +26,7 @@ from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle import lock, plan
 from attn_ppo.lifecycle.plan import Planned
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, read_last_row, read_status
