@@ -1,11 +1,15 @@
 """Random play: what is counted, the table it goes into, the one that is published."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import random_play
+from analysis.references import RANDOM_FILE
+from analysis.stats import STUDY_GAMES
 from attn_ppo.atari.step import Episode
 
 # Step by step, the games that end: the first environment's second game comes before the other's.
@@ -106,3 +110,12 @@ def test_bad_input_is_told_and_nothing_is_played(emulators, capsys, asked, told)
     assert told in error
     assert len(error.splitlines()) <= 3
     assert not emulators
+
+
+def test_the_published_table_is_whole():
+    table = pd.read_csv(RANDOM_FILE).to_dict("records")
+    found = {(row["env"], row["protocol"]) for row in table}
+    assert found == {(game, name) for game in STUDY_GAMES for name in ("baselines", "machado")}
+    assert min(row["games"] for row in table) >= 100
+    for row in table:
+        assert row["score_se"] == pytest.approx(row["score_sd"] / math.sqrt(row["games"]), rel=1e-4)
