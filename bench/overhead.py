@@ -26,15 +26,18 @@ from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.config import RunConfig
 from attn_ppo.launch import command_line
 from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle.keeper import Keeper
 from attn_ppo.lifecycle.resume import Games
 from attn_ppo.lifecycle.rows import Rows
 from attn_ppo.lifecycle.run_dir import RunDir
 
 PARTS = {
     "checkpoint: serialise, SHA-256, write, fsync": (checkpoint, "save"),
-    "checkpoint: action logs and digests": (Games, "state"),
-    "checkpoint: tables on the disk": (Rows, "state"),
-    "checkpoint: finite weights": (Agent, "is_finite"),
+    "checkpoint: tables on the disk": (RunDir, "sync"),
+    "every update: action logs and digests": (Games, "state"),
+    "every update: lengths of the tables": (Rows, "state"),
+    "every update: finite weights": (Agent, "is_finite"),
+    "every update: a copy in memory": (Keeper, "keep"),
     "status.json": (RunDir, "write_status"),
     "anchors: seeded resets": (AtariEnvs, "_anchor"),
     "action log": (ActionLog, "add"),
