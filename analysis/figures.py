@@ -5,7 +5,6 @@ from attn_ppo.lifecycle import process
 if __name__ == "__main__":
     process.begin()
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games, variants_in
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
+from attn_ppo.lifecycle.disk import disk_error
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 
@@ -29,16 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="default: figures/ in the root")
     options = parser.parse_args(arguments)
+    root = options.root
     try:
-        root = options.root or newest_root()
+        root = root or newest_root()
         runs, problems = read_runs(root)
         print(summary(root, runs, problems))
         written = make_figures(runs, options.out or root / "figures")
     except RunError as error:
         return report(error)
     except OSError as error:
-        print(f"error: can't read the runs or write the figures: {error}", file=sys.stderr)
-        return ExitCode.DISK
+        return report(disk_error(Path(error.filename or root or "runs"), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

@@ -45,6 +45,7 @@ from analysis.stats import (
     last_games,
     mean_curve,
     score_range,
+    scored_updates,
 )
 from attn_ppo.config import FRAMES_PER_STEP
 
@@ -98,13 +99,17 @@ def draw_group(panel: Axes, members: Sequence[Run], color: str) -> None:
 def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, number: int) -> None:
     """A group's mean with its lambda's markers; dashed while none of its runs is finished.
 
-    `number` moves the markers, so that those of lines that cover each other don't.
+    Markers are at updates; `number` moves them, so that those of lines that cover each other don't.
     """
     curve, key = mean_curve(averaged(members)), group_of(members[0])
     if curve is None:
         return
     begun = all(run.unfinished for run in members)
-    step = len(curve.env_steps) // MARKS
+    updates, _ = scored_updates(averaged(members)[0])
+    step = max(3, len(updates) // MARKS)
+    marked = updates[(step // 2 + number * step * 3 // 8) % step :: step]
+    marked = marked[(marked >= curve.env_steps[0]) & (marked <= curve.env_steps[-1])]
+    marked = marked if len(marked) else curve.env_steps[-1:]
     (line,) = panel.plot(
         curve.env_steps,
         curve.mean,
@@ -115,7 +120,7 @@ def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, numb
         ms=5,
         mec="white",
         mew=0.6,
-        markevery=(step // 2 + number * step * 3 // 8 % step, step),
+        markevery=[int(np.abs(curve.env_steps - at).argmin()) for at in marked],
         zorder=4,
     )
     line.set_gid(f"mean {key.id}")

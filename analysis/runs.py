@@ -99,7 +99,10 @@ def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
     """
     runs: dict[tuple[str, float, Settings, int], Run] = {}
     problems: list[Problem] = []
-    for folder in find_folders(Path(root)):
+    for folder in find_runs(Path(root)):
+        if not (folder / "config.yaml").exists():
+            problems.append(Problem("skipped", folder, "it has no config.yaml"))
+            continue
         try:
             run, notes = read_run(folder)
             settings = run.config

@@ -113,7 +113,7 @@ def notes(table: pd.DataFrame) -> list[str]:
     ]
     for letter, name in sorted(set(zip(table["variant_letter"], table["variant"], strict=True))):
         if name:
-            lines.append(f"- Settings {letter}: {'' if letter == 'A' else 'as A, but '}{name}")
+            lines.append(f"- Settings {letter}: {name}")
     if any(table["unfinished"]):
         lines.append(
             "- \\* unfinished runs: left out of the mean unless the row has no finished one."

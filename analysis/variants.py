@@ -23,8 +23,7 @@ Settings = tuple[tuple[str, Any], ...]
 class Variant:
     """`number` counts from 0, the variant of most runs; `name` is empty where it is the only one.
 
-    The first is named by all keys in which any differs, the others by those in which they differ
-    from it: `ppo.learning_rate=0.001 total_steps=1000000`.
+    It is named by all keys in which any differs: `ppo.learning_rate=0.001 total_steps=1000000`.
     """
 
     number: int = 0
@@ -58,8 +57,7 @@ def variants_of(runs: Sequence[RunConfig]) -> list[Variant]:
         return [ONLY] * len(runs)
     variants = []
     for number, kind in enumerate(ordered):
-        named = [key for key in kind if number == 0 or kind[key] != ordered[0][key]]
-        variants.append(Variant(number, " ".join(f"{key}={_text(kind[key])}" for key in named)))
+        variants.append(Variant(number, " ".join(f"{k}={_text(v)}" for k, v in kind.items())))
     return [variants[ordered.index(dict(kind))] for kind in kinds]
 
 

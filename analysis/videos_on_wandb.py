@@ -65,5 +65,5 @@ class Mirror:
             if wandb_session.put_in_place(sink.part, run.folder / "wandb"):
                 self._offline.append(run.folder)
             else:
-                why = "its folder for W&B holds more than metrics.csv and stays without the videos"
+                why = "what W&B recorded of it stays as it is, without these videos"
                 self._say(str(Problem("note", run.folder, why)))

@@ -78,9 +78,11 @@ def main(argv: Sequence[str]) -> int:
         found: dict[Path, Planned | None] = dict.fromkeys(find_runs(root))
         for command, runs in plan.find(root):
             found = {**runs, **found}
-            commands.setdefault(command, set()).update(runs)
+            if plan.is_here(runs):
+                commands.setdefault(command, set()).update(runs)
         if not found:
             why = "there are none" if root.is_dir() else "no such folder"
+            why = "it is a file" if root.is_file() else why
             print(f"error: no runs in {_printable(root)}: {why}", file=sys.stderr)
             print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
             return ExitCode.BAD_INPUT

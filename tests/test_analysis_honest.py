@@ -103,7 +103,8 @@ def test_nothing_is_transparent_and_lambdas_have_markers(tmp_path):
     curves = marks(draw_reward_curves(runs), "Breakout")
     means = [curves[f"mean {lambda_}"] for lambda_ in ("0.0", "0.002", "0.005")]
     assert [line.get_marker() for line in means] == markers
-    assert len({line.get_markevery() for line in means}) == 3  # side by side on lines that coincide
+    # side by side on lines that coincide
+    assert len({tuple(line.get_markevery()) for line in means}) == 3
     assert to_hex(panels.tint("#204060", 0.5)) == "#90a0b0"  # half of the way from white, ff
 
 
@@ -153,3 +154,13 @@ def test_the_figure_is_as_high_as_its_legend(tmp_path):
     assert box.y0 > caption.y1
     assert box.y1 < figure.bbox.y1
     assert panel.get_ylim()[0] < 1
+
+
+def test_markers_are_at_updates_only(tmp_path):
+    """Between updates there is a line, and no point that was measured."""
+    write_run(tmp_path, rows=SECOND)  # updates at 10, 20, 30 and 40 agent steps
+    drawn = marks(draw_reward_curves(read_runs(tmp_path)[0]), "Breakout")
+    (line,) = [each for gid, each in drawn.items() if gid.startswith("mean")]
+    at = [line.get_xdata()[index] for index in line.get_markevery()]
+    assert at
+    assert all(min(abs(each - step) for step in (10, 20, 30, 40)) < 0.05 for each in at)

@@ -185,6 +185,14 @@ BROKEN = {
 }
 
 
+def test_a_run_that_ended_before_it_had_a_config_is_named(tmp_path):
+    good, bare = write_run(tmp_path), write_run(tmp_path, seed=1)
+    (bare / "config.yaml").unlink()
+    runs, (problem,) = read_runs(tmp_path)
+    assert [run.folder for run in runs] == [good]
+    assert str(problem) == f"skipped {bare}: it has no config.yaml"
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_run_is_skipped_and_named(tmp_path, case):
     name, content, why = BROKEN[case]

@@ -205,7 +205,7 @@ def test_an_offline_folder_that_holds_more_stays(write_run, start, capsys):
     before = contents(run / "wandb")
     assert videos.main([*SHORT, "--no-saliency"]) == 0
     assert contents(run / "wandb") == before
-    assert f"note {run}: its folder for W&B holds more" in capsys.readouterr().out
+    assert f"note {run}: what W&B recorded of it stays" in capsys.readouterr().out
 
 
 def test_a_finished_runs_videos_follow_its_rows_online(write_run, server, start):

@@ -63,6 +63,7 @@ def test_an_unknown_argument_is_told_in_three_lines(command, capsys):
         ("attn_ppo.evaluate", ["nope"], "nope/config.yaml isn't there"),
         ("attn_ppo.evaluate", ["nope", "1", "2"], "2 is not an argument of this command"),
         ("attn_ppo.status", ["nope"], "no runs in nope: no such folder"),
+        ("attn_ppo.status", [__file__], f"no runs in {__file__}: it is a file"),
         ("analysis.page", ["--steps"], "argument --steps: expected one argument"),
         ("analysis.page", list("abcdefg"), "7 folders are too many"),
         ("bench.saliency", ["--repeats=0"], "--repeats=0 is not allowed"),

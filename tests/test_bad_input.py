@@ -92,6 +92,7 @@ MISTAKES = {
     "protocol=machdo": ["protocol=machdo", "nearest: machado"],
     "protocol=glob(*)": ["protocol=glob(*)", "baselines, machado"],
     "engine=slurmm": ["engine=slurmm"],
+    "engine=slurm": ["engine=slurm", "local or serial without -m"],
     "ppo=3": ["ppo=3", "annealed_clip, study"],
     # text
     "wandb.tags=x": ["wandb.tags=x", "list"],

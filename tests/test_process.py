@@ -146,6 +146,17 @@ def test_a_signal_at_any_moment(name, start):
         assert states <= {"done", "preempted"}, case
 
 
+@pytest.mark.parametrize("name", ["train", "status", "evaluate", "figures", "videos", "bench"])
+def test_signals_are_heeded_before_what_takes_time_to_import(name):
+    """Also by a package that `python -m` imports before the command itself."""
+    command = [sys.executable, "-X", "importtime", "-m", COMMANDS[name][0], "--help"]
+    log = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    imported = [line.rpartition("|")[2].strip() for line in log.splitlines()]
+    heavy = {"numpy", "matplotlib", "hydra", "omegaconf", "torch"}
+    first = next((n for n, module in enumerate(imported) if module in heavy), len(imported))
+    assert imported.index("attn_ppo.lifecycle.process") < first
+
+
 @pytest.mark.slow
 def test_a_signal_while_torch_is_imported_slowly(start):
     process = start("train", stderr=subprocess.PIPE)

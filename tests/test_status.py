@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -151,6 +152,8 @@ def test_runs_that_were_planned_and_not_begun(capsys, settings_of):
     assert "2 not started" in shown(capsys, "runs/default/Breakout")[2]
     assert "1 run: 1 done\n" in shown(capsys, "runs/default/Breakout/lambda=0/seed=3")[2]
     assert len(list(Path("runs/default/Breakout/lambda=0").iterdir())) == 2  # no half-made folders
+    copytree("runs/default", "copy")  # the command would go on in runs/default
+    assert shown(capsys, "copy")[2].endswith("\nto continue, run the same command again\n")
 
 
 @pytest.mark.usefixtures("in_empty_folder")

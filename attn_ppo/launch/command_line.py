@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ from attn_ppo.atari import games
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, shorten
-from attn_ppo.launch import overrides
+from attn_ppo.launch import overrides, parent
 from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
 
 _FLAGS = "key=value, -m (a sweep), --help, --version, --cfg job"
@@ -109,6 +110,10 @@ def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
         allowed = f"a sweep over {', '.join(params)}: add -m"
         name = hydra.runtime.choices.experiment
         raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
+    of_sweep = parent.VARIABLE in os.environ  # a run of one has its settings
+    if not is_sweep and not of_sweep and engine not in _ON_THIS_MACHINE:
+        allowed = f"{' or '.join(_ON_THIS_MACHINE)} without -m; with it every engine"
+        raise ConfigError("engine", engine, allowed)
     points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
     _check_size(points)
     configs = [_config(point) for point in grid(points)]

@@ -177,7 +177,8 @@ def _refuse_form(text: str, key: str) -> NoReturn:
     verb = {"+": "added (+)", "~": "removed (~)"}.get(text[:1])
     allowed = f"key=value; keys can't be {verb}" if verb else "key=value, such as env=Pong"
     bare = key.lstrip("+~").partition("@")[0]
-    shown, near = text or "an empty argument", schema.nearest(bare, keys())
+    shown = text or "an empty argument"
+    near = f"{bare}=<value>" if bare in keys() else schema.nearest(bare, keys())
     raise ConfigError("", shown, allowed, near, wrong="is not of the form key=value")
 
 

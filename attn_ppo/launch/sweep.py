@@ -66,7 +66,8 @@ def run_all(asked: CommandLine) -> int:
     todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
     done = len(configs) - len(todo)
-    print(f"{len(configs)} runs in {names}{f': {done} done already' if done else ''}", flush=True)
+    already = f": {done} done already" if done else ""
+    print(f"{len(configs)} run{'s' * (len(configs) != 1)} in {names}{already}", flush=True)
     on_wandb = any(c.wandb.mode != "disabled" for c in todo)
     if on_wandb and (note := wandb_environment.note(os.environ, sweep=True)):
         print(note, flush=True)

@@ -60,6 +60,12 @@ def find(root: Path) -> Iterator[Plan]:
                 yield Plan(command, there)
 
 
+def is_here(runs: Iterable[Path]) -> bool:
+    """Whether they lie in runs/ of the working folder, where their command would go on with them:
+    not a copy, nor another folder's."""
+    return all(Path("runs").resolve() in folder.resolve().parents for folder in runs)
+
+
 def _load(sweep: Path) -> dict[str, dict[str, Sequence]]:
     """Command -> name of a run's folder -> Planned; what can't be read is left out."""
     try:
