@@ -145,7 +145,7 @@ def draw_mean(
         panel.annotate(key.variant.letter, (x, y), **offset, color=color, fontsize=9, zorder=6)
     if math.isnan(sd):
         return (x, y), y, y
-    panel.errorbar(x, y, sd, color=color, **BAR)[2][0].set_gid(f"sd {key.id}")
+    panel.errorbar(x, y, sd, color=color, clip_on=False, **BAR)[2][0].set_gid(f"sd {key.id}")
     return (x, y), y - sd, y + sd
 
 
