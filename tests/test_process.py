@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,29 @@ def test_signals_are_heeded_before_what_takes_time_to_import(name):
     heavy = {"numpy", "matplotlib", "hydra", "omegaconf", "torch"}
     first = next((n for n, module in enumerate(imported) if module in heavy), len(imported))
     assert imported.index("attn_ppo.lifecycle.process") < first
+
+
+def test_a_signal_in_a_destructor_is_not_lost():
+    code = """
+        import signal, time
+        from attn_ppo.lifecycle import process
+
+        class Dying:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(0)  # where the handler raises
+
+        def main(_):
+            Dying()
+            time.sleep(30)
+            return 0
+
+        process.begin()
+        process.finish(main)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (75, "", "stopped\n")
 
 
 @pytest.mark.slow

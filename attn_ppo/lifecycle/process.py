@@ -38,6 +38,7 @@ def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoR
     code: Any = ExitCode.PREEMPTED
     try:
         if unwinds:
+            sys.unraisablehook = _interrupt_again
             handle(_interrupt)
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
@@ -68,6 +69,15 @@ def _leave(number: int, _: Any) -> None:
 def _interrupt(*_: Any) -> None:
     handle(lambda *_: _exit(ExitCode.PREEMPTED))
     raise KeyboardInterrupt
+
+
+def _interrupt_again(lost: Any) -> None:
+    """Python drops what is raised in a destructor or a callback: an interrupt follows anew."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)  # once that is over
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _exit(code: Any) -> NoReturn:
