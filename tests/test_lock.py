@@ -260,7 +260,7 @@ MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remoun
 40 22 0:40 / /home rw - nfs4 server:/home rw,vers=4.2,local_lock=none,addr=10.0.0.1
 41 22 0:41 / /old rw - nfs server:/old rw,vers=3,nolock,local_lock=all,addr=10.0.0.1
 42 22 0:42 / /scratch rw - lustre 10.0.0.1@tcp:/scratch rw,checksum,localflock
-43 22 0:43 / /work rw - lustre 10.0.0.1@tcp:/work rw,checksum,flock
+43 22 0:43 / /data rw - lustre 10.0.0.1@tcp:/data rw,checksum,flock
 44 22 0:44 / /my\040disk rw - cifs //server/my rw,nobrl
 45 41 8:2 / /old/fast rw - xfs /dev/sdb1 rw
 """
@@ -274,7 +274,7 @@ MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remoun
         "/old/runs": True,
         "/older/runs": False,
         "/scratch/me/runs": True,
-        "/work/me/runs": False,
+        "/data/me/runs": False,
         "/my disk/runs": True,
         "/old/fast/runs": False,
     }.items(),
