@@ -42,6 +42,7 @@ COMPILERS = {
     "c++": (CPU, {}, "there's no g++ (or $CXX)"),
     "": (CPU, {}, "there's no g++ (or $CXX)"),
     "mine": (CPU, {"CXX": "mine"}, ""),
+    "g++   ": (CPU, {"CXX": ""}, "there's no '' (or $CXX)"),
     "g++ ": (CPU, {"CXX": "yours"}, "there's no yours (or $CXX)"),
     "g++ headers": (CPU, {}, "there's no /nowhere/Python.h"),
     "gcc": (CUDA, {}, ""),

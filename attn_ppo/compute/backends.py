@@ -111,9 +111,8 @@ def compile_missing(device: torch.device) -> str:
     variable, usual = ("CXX", ["g++"]) if device.type == "cpu" else ("CC", ["gcc", "clang"])
     compilers = [os.environ[variable]] if variable in os.environ else usual
     if not any(map(shutil.which, compilers)):
-        return (
-            f"torch.compile needs a compiler, there's no {' or '.join(compilers)} (or ${variable})"
-        )
+        named = " or ".join(name or "''" for name in compilers)
+        return f"torch.compile needs a compiler, there's no {named} (or ${variable})"
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.exists():
         return f"torch.compile needs Python's headers, there's no {header}"
