@@ -5,7 +5,10 @@ Nothing here imports torch: a wrong setting is reported within a second.
 """
 
 import dataclasses
-from collections.abc import Mapping
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -29,11 +32,16 @@ Project = Matches(
     r"(?! )[^/\\#?%:\x00-\x1f\x7f]{1,128}(?<! )", "up to 128 characters, none of / \\ # ? % :"
 )
 Tag = Matches(r"(?! )[^\x00-\x1f\x7f]{1,64}(?<! )", "tags of 1 to 64 characters")
+Folder = Matches(r"(?!.*\$\{)[^\x00-\x1f\x7f]{1,1000}", "the path of a folder")
+Axis = Matches(r"[a-z_.]{1,64}=[A-Za-z0-9_.+-]{1,64}", "a key and its value, key=value")
 
+LONGEST_LEVEL = 200  # characters of one level of a run's path
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
 
 # Settings that earlier versions did not have, with the values that their runs had in effect.
 EARLIER = {
+    "root": "runs",
+    "axes": [],
     "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
     "videos": {"every_updates": 0},
@@ -182,7 +190,11 @@ class RunConfig:
     total_steps: Annotated[int, Range(1, 10**12)]
     """Agent steps over all games, 4 frames each; rounded down to whole updates."""
     name: Annotated[str, Name]
-    """The sweep's name: its runs are in runs/<name>/."""
+    """The sweep's name: its runs are in <root>/<name>/."""
+    root: Annotated[str, Folder]
+    """The folder of all sweeps; by default ATTN_PPO_ROOT, else runs/ in the working folder."""
+    axes: tuple[Annotated[str, Axis], ...]
+    """Keys besides env, lambda and seed that a run's folder names; a sweep adds what it varies."""
     device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]
     """Where the network is computed; `auto`: on a GPU if there is one."""
     ppo: PPOSettings
@@ -217,19 +229,26 @@ class RunConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the run lives, relative to the working directory."""
-        lambda_text = f"lambda={plain(self.lambda_)}"
-        return self.sweep_folder / self.env / lambda_text / f"seed={self.seed}"
+        """Where the run lives; with a level for `axes` where its sweep varies more keys."""
+        levels = [self.env, *self._axes_level, f"lambda={plain(self.lambda_)}", f"seed={self.seed}"]
+        return self.sweep_folder.joinpath(*levels)
 
     @property
     def sweep_folder(self) -> Path:
         """Where runs of its name live."""
-        return Path("runs") / self.name
+        return Path(self.root) / self.name
 
     @property
     def label(self) -> str:
         """The run in a few words."""
-        return f"{self.env} lambda={plain(self.lambda_)} seed={self.seed}"
+        return " ".join([self.env, *self.axes, f"lambda={plain(self.lambda_)} seed={self.seed}"])
+
+    @property
+    def _axes_level(self) -> list[str]:
+        level = ",".join(self.axes)
+        if len(level) > LONGEST_LEVEL:  # file systems take 255 bytes
+            level = f"{level[: LONGEST_LEVEL - 9]}-{hashlib.sha256(level.encode()).hexdigest()[:8]}"
+        return [level] * bool(level)
 
 
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -260,20 +279,52 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
 def as_dict(config: RunConfig) -> dict[str, Any]:
     """The settings as plain nested values, under the names of the command line."""
     values = dataclasses.asdict(config)
-    values["wandb"]["tags"] = list(config.wandb.tags)
+    values["wandb"]["tags"], values["axes"] = list(config.wandb.tags), list(config.axes)
     return {key.rstrip("_"): value for key, value in values.items()}
+
+
+def recorded(config: RunConfig) -> dict[str, Any]:
+    """The settings as config.yaml and W&B have them: without `root`, which is one machine's."""
+    return {key: value for key, value in as_dict(config).items() if key != "root"}
+
+
+def default_root() -> Path:
+    """The folder of all sweeps where `root` isn't given: ATTN_PPO_ROOT, else runs/."""
+    return Path(os.environ.get("ATTN_PPO_ROOT") or "runs").expanduser()
+
+
+def with_axes(config: RunConfig, keys: Iterable[str], options: Mapping[str, str]) -> RunConfig:
+    """The settings with these keys and their values as `axes`.
+
+    `options` are the chosen options of config groups, which may be among the keys.
+    """
+    values = identity(config) | dict(options)
+    axes = sorted(f"{key}={_as_name(values[key])}" for key in set(keys))
+    return dataclasses.replace(config, axes=tuple(axes))
+
+
+def _as_name(value: Any) -> str:
+    """A setting as part of a folder's name."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    text = plain(value) if isinstance(value, int | float) else str(value)
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text)[:64] or "-"
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
     """The settings, by dotted key, that decide what is trained.
 
     The others may change from one start of a run to the next: the device and the threads, which
-    a resume compares itself, how the run is saved and followed, and how it is evaluated.
+    a resume compares itself, where and how the run is saved and followed, and how it is evaluated.
     """
+    return {key: value for key, value in flatten(as_dict(config)).items() if is_identity(key)}
+
+
+def is_identity(key: str) -> bool:
+    """Whether a key is one of `identity`."""
     elsewhere = ("device", "compute.threads", "checkpoint.every_updates", "checkpoint.resume")
-    sections = ("wandb.", "videos.", "evaluation.")
-    flat = flatten(as_dict(config))
-    return {k: v for k, v in flat.items() if k not in elsewhere and not k.startswith(sections)}
+    elsewhere += ("root", "axes")
+    return key not in elsewhere and not key.startswith(("wandb.", "videos.", "evaluation."))
 
 
 def read(path: Path | str) -> RunConfig:
@@ -309,13 +360,13 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore
 
 def _with_earlier(values: dict[str, Any]) -> dict[str, Any]:
     """The values of an earlier version's run, completed with EARLIER."""
-    for section, since in EARLIER.items():
-        given = values.get(section, {})
-        if isinstance(given, dict):
-            values[section] = since | given
+    for key, since in EARLIER.items():
+        given = values.setdefault(key, since)
+        if isinstance(given, dict) and isinstance(since, dict):
+            values[key] = since | given
     return values
 
 
 def to_yaml(config: RunConfig) -> str:
     """The text of config.yaml."""
-    return OmegaConf.to_yaml(OmegaConf.create(as_dict(config)))
+    return OmegaConf.to_yaml(OmegaConf.create(recorded(config)))

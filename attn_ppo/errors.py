@@ -59,7 +59,8 @@ class ConfigError(ValueError):
         *,
         wrong: str = "is not allowed",
     ):
-        self.wrong = wrong
+        self.key, self.wrong = key, wrong
+        self._parts = key, value, allowed, nearest
         setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
         lines = [f"error: {setting} {shorten(wrong, 300)}".rstrip()]
         lines += [
@@ -67,6 +68,10 @@ class ConfigError(ValueError):
             *([f"nearest: {nearest}"] if nearest else []),
         ]
         super().__init__("\n".join(lines))
+
+    def located(self, where: str) -> "ConfigError":
+        """The same error of a value that stands in a file, `where`: its path and line."""
+        return ConfigError(*self._parts, wrong=f"{self.wrong} ({where})")
 
 
 def describe(error: BaseException) -> tuple[ExitCode, str]:

@@ -76,9 +76,9 @@ def main(argv: Sequence[str]) -> int:
     commands: dict[str, set[Path]] = {}
     for root in parser.parse_args(argv).folders:
         found: dict[Path, Planned | None] = dict.fromkeys(find_runs(root))
-        for command, runs in plan.find(root):
+        for command, is_here, runs in plan.find(root):
             found = {**runs, **found}
-            if plan.is_here(runs):
+            if is_here:
                 commands.setdefault(command, set()).update(runs)
         if not found:
             why = "there are none" if root.is_dir() else "no such folder"

@@ -11,8 +11,10 @@ from attn_ppo.launch import sweep
 WRONG = (
     " (is not allowed|can't be parsed|is too long"
     "|has an unknown key|is not of the form key=value|is not a flag|has no value"
-    "|has several values|is a sweep, not one run|gives [0-9,]+ runs|comes after [a-z]+=[a-z_]+"
-    "|is less than one update|is not on this machine|needs a launcher that isn't installed"
+    "|has several values|matches none|isn't a folder|can't be made: .*"
+    "|is a sweep, not one run|gives [0-9,]+ runs|comes after [a-z]+=[a-z_]+"
+    "|is less than one update|is not on this machine"
+    "|needs a (launcher|sweeper) that isn't installed"
     "|can't be composed .*|comes twice|would be shared by runs that differ in [a-z_., ]+"
     "|ignored explicit argument .*)$"
 )

@@ -16,7 +16,7 @@ from attn_ppo.errors import ConfigError
 from attn_ppo.formats import plain
 from attn_ppo.launch import overrides, sweep
 from attn_ppo.launch.command_line import grid, parse
-from attn_ppo.launch.overrides import conf_dir, groups
+from attn_ppo.launch.conf_files import conf_dir, groups
 
 
 def folders(*overrides: str) -> list[str]:
@@ -218,7 +218,7 @@ def test_numbers_in_paths_are_plain(number, text):
 
 def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(capsys):
     asked = parse(["-m", "experiment=paper", "--help"])
-    assert sweep.show(asked.shows) == 0
+    assert sweep.show(asked) == 0
     lines = capsys.readouterr().out.splitlines()
     help_text = re.sub(r"\s+", " ", " ".join(lines))
     assert max(map(len, lines)) <= 80  # without a terminal
@@ -242,7 +242,7 @@ def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(cap
 )
 def test_help_fits_the_terminal_where_words_allow(columns, longest, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
-    sweep.show(("--help",))
+    sweep.show(parse(["--help"]))
     lengths = [len(line) for line in capsys.readouterr().out.splitlines()]
     assert longest - 15 < max(lengths) <= max(longest, 80)  # 80: the examples
 
@@ -268,5 +268,5 @@ def test_a_key_without_a_meaning_is_an_error():
 
 @pytest.mark.parametrize("argv", [["--version"], ["-m", "seed=0,1", "--version"]])
 def test_version(argv, capsys):
-    assert sweep.show(parse(argv).shows) == 0
+    assert sweep.show(parse(argv)) == 0
     assert re.fullmatch(r"attn_ppo \d+\.\d+\.\d+\n", capsys.readouterr().out)

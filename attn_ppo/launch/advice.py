@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from attn_ppo.config import RunConfig
 from attn_ppo.launch import parent
-from attn_ppo.launch.overrides import conf_dir
+from attn_ppo.launch.conf_files import conf_dir
 from attn_ppo.lifecycle.run_dir import read_status
 
 LITTLE = 0.001  # of the default, 10 million, 640 steps are left over: not worth a line
@@ -35,8 +35,8 @@ def say_last(configs: Sequence[RunConfig]) -> None:
         return
     python = shlex.quote(sys.orig_argv[0])  # as it was typed: make's isn't on the PATH
     package = "attn_ppo." if conf_dir().parent.name == "attn_ppo" else ""  # in a wheel
-    for sweep in dict.fromkeys(f"runs/{c.name}" for c in configs):
-        folder = str(configs[0].folder) if len(configs) == 1 else sweep
+    for sweep in dict.fromkeys(shlex.quote(str(c.sweep_folder)) for c in configs):
+        folder = shlex.quote(str(configs[0].folder)) if len(configs) == 1 else sweep
         shows = {
             f"figures {sweep}": "curves, a table of scores",
             f"page {folder}": "what the agents look at",

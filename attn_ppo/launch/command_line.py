@@ -7,29 +7,32 @@ time, and with folders left behind.
 import argparse
 import copy
 import dataclasses
-import functools
 import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from attn_ppo import config, schema
+from attn_ppo import schema
 from attn_ppo.atari import games
 from attn_ppo.compute import devices
-from attn_ppo.config import RunConfig
+from attn_ppo.config import RunConfig, default_root
 from attn_ppo.errors import ConfigError, shorten
-from attn_ppo.launch import overrides, parent
-from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, conf_dir
+from attn_ppo.launch import conf_files, overrides, parent
+from attn_ppo.launch.conf_files import conf_dir, groups
+from attn_ppo.launch.overrides import LAUNCHER, MAX_RUNS, SWEEPER, SWEEPERS
+from attn_ppo.launch.settings import compose_hydra, config_at
 
-_FLAGS = "key=value, -m (a sweep), --help, --version, --cfg job"
+_FLAGS = "key=value, -m (a sweep), --config-dir DIR, --help, --version, --cfg job"
+_FLAGS += ", --shell-completion install=bash"
 _CFG = ("job", "hydra", "all")
 _ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's nodes may have other devices
 JOBS = schema.Range(1, 1_024)
@@ -37,15 +40,25 @@ JOBS = schema.Range(1, 1_024)
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The runs asked for: one, or a sweep; none if something is only to be printed."""
+    """The runs asked for: one, or a sweep; none if something is only to be printed.
+
+    Of a search, whose sweeper makes up its runs as it goes, `configs` are its space's corners.
+    """
 
     is_sweep: bool
     overrides: list[str]
     configs: list[RunConfig]
     engine: str = "local"
+    sweeper: str = "basic"
     jobs_at_once: int | None = None  # -1: one per core; None: the launcher has no such setting
     ray_address: str | None = None
+    own: Path | None = None  # the user's folder of settings
     shows: tuple[str, ...] = ()  # what is to be printed: --help, --version or Hydra's --cfg
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the sweeper chooses its runs by the results of earlier ones."""
+        return self.sweeper != "basic"
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
@@ -57,18 +70,23 @@ def parse(argv: Sequence[str]) -> CommandLine:
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-c", "--cfg", nargs="?", const="")
+    parser.add_argument("-cd", "--config-dir")
+    parser.add_argument("-sc", "--shell-completion", action="store_true")
     args, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:
         key = unknown[0].lstrip("-").partition("=")[0]
-        near = schema.nearest(
-            key, ["--multirun", "--help", "--version", "--cfg", *overrides.keys()]
-        )
+        flags = [flag for action in parser._actions for flag in action.option_strings]
+        near = schema.nearest(key, [*(f for f in flags if f[:2] == "--"), *overrides.keys()])
         raise ConfigError("", unknown[0], _FLAGS, near, wrong="is not a flag")
     if args.cfg is not None:
         schema.check_choice("--cfg", args.cfg, _CFG)
+    if args.shell_completion:
+        return CommandLine(False, [], [], shows=("--shell-completion", *args.overrides))
+    own = conf_files.own_folder(args.config_dir)
     if args.help or args.version:
-        return CommandLine(False, [], [], shows=("--help" if args.help else "--version",))
-    given = [overrides.parse(text) for text in args.overrides]
+        shows = ("--help" if args.help else "--version",)
+        return CommandLine(False, [], [], own=own, shows=shows)
+    given = [overrides.parse(text, own) for text in args.overrides]
     swept = next((o for o in given if o.is_sweep_override()), None)
     if swept and args.cfg:
         raise overrides.error(swept, "one value with --cfg", wrong="has several values")
@@ -76,9 +94,10 @@ def parse(argv: Sequence[str]) -> CommandLine:
         allowed = "one value; several make a sweep: add -m"
         raise overrides.error(swept, allowed, wrong="has several values")
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        asked = _expand(given, is_sweep=args.multirun or bool(args.cfg))
+        asked = _expand(given, own, is_sweep=args.multirun or bool(args.cfg))
     if args.cfg:
-        return CommandLine(False, [], [], shows=("--cfg", args.cfg, *asked.overrides))
+        shows = ("--cfg", args.cfg, *asked.overrides)
+        return CommandLine(False, [], [], own=own, shows=shows)
     return asked
 
 
@@ -97,36 +116,110 @@ def grid(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
     return itertools.product(*texts.values())
 
 
-def _expand(given: Sequence[Override], *, is_sweep: bool) -> CommandLine:
+def _expand(given: Sequence[Override], own: Path | None, *, is_sweep: bool) -> CommandLine:
     """One config per point of the sweep's grid, in Hydra's own order."""
-    hydra = _compose_hydra(_options(given))
-    engine, launcher = hydra.runtime.choices.engine, copy.deepcopy(hydra.launcher)
+    _check_sweepers(given)
+    hydra = compose_hydra(_options(given), own)
+    engine, sweeper = (hydra.runtime.choices[group] for group in ("engine", SWEEPERS))
+    launcher = copy.deepcopy(hydra.launcher)
     for override in given:
-        if override.is_hydra_override():
-            _set_launcher(launcher, override, engine)
-    keys = {o.key_or_group for o in given}
-    params = {k: v for k, v in (hydra.sweeper.get("params") or {}).items() if k not in keys}
-    if params and not is_sweep:
-        allowed = f"a sweep over {', '.join(params)}: add -m"
-        name = hydra.runtime.choices.experiment
-        raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
+        if override.is_hydra_override() and not override.key_or_group.startswith(SWEEPERS):
+            if override.key_or_group.startswith(LAUNCHER):
+                _set_hydra(launcher, LAUNCHER, override, f"engine={engine}")
+            else:
+                _set_hydra(hydra.sweeper, SWEEPER, override, f"{SWEEPERS}={sweeper}")
+    given = [*_params(hydra, given, own, is_sweep=is_sweep), *given]
     of_sweep = parent.VARIABLE in os.environ  # a run of one has its settings
     if not is_sweep and not of_sweep and engine not in _ON_THIS_MACHINE:
         allowed = f"{' or '.join(_ON_THIS_MACHINE)} without -m; with it every engine"
         raise ConfigError("engine", engine, allowed)
-    points = [*(overrides.parse(f"{key}={value}") for key, value in params.items()), *given]
-    _check_size(points)
-    configs = [_config(point) for point in grid(points)]
+    points = [*given, *(_axes(given) if is_sweep else []), *_root(given)]
+    if sweeper == "basic":
+        _check_size(points)
+    configs = [
+        config_at(point, own) for point in (grid if sweeper == "basic" else _corners)(points)
+    ]
     if not is_sweep or engine in _ON_THIS_MACHINE:
         for device in dict.fromkeys(settings.device for settings in configs):
             devices.check_device(device)
         for game in dict.fromkeys(settings.env for settings in configs):
             games.rom_path(game)
     texts = [
-        ("++" if o.is_hydra_override() else "") + overrides.as_hydra_takes_it(o) for o in given
+        ("++" if o.is_hydra_override() and "." in o.key_or_group else "")
+        + overrides.as_hydra_takes_it(o)
+        for o in points
     ]
     address = OmegaConf.select(launcher, "ray.init.address")
-    return CommandLine(is_sweep, texts, configs, engine, launcher.get("n_jobs"), address)
+    jobs = launcher.get("n_jobs")
+    return CommandLine(is_sweep, texts, configs, engine, sweeper, jobs, address, own)
+
+
+def _check_sweepers(given: Iterable[Override]) -> None:
+    """Raises ConfigError unless Hydra has the sweeper, or the part of one, that is chosen."""
+    for override in given:
+        group = override.key_or_group
+        if group.startswith(SWEEPERS):
+            options = GlobalHydra.instance().config_loader().get_group_options(group)
+            if not options or override.is_sweep_override() or override.package:
+                allowed = f"one of those that are installed, {SWEEPERS}=<name>"
+                raise overrides.error(override, allowed)
+            installed = f"{', '.join(options)} here; optuna after pip install -e '.[search]'"
+            schema.check_choice(group, override.value(), options, allowed=installed)
+
+
+def _params(
+    hydra: DictConfig, given: Sequence[Override], own: Path | None, *, is_sweep: bool
+) -> list[Override]:
+    """What an experiment's `hydra.sweeper.params` ask for, but for the keys that are given."""
+    keys = {o.key_or_group for o in given}
+    params = {k: v for k, v in (hydra.sweeper.get("params") or {}).items() if k not in keys}
+    name = hydra.runtime.choices.experiment
+    if params and not is_sweep:
+        allowed = f"a sweep over {', '.join(params)}: add -m"
+        raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
+    try:
+        return [overrides.parse(f"{key}={value}", own) for key, value in params.items()]
+    except ConfigError as error:
+        files = [own / "experiment" / f"{name}.yaml"] if own else []
+        where = conf_files.locate(filter(Path.is_file, files), f"hydra.sweeper.params.{error.key}")
+        raise error.located(where) if where else error from None
+
+
+def _axes(given: Iterable[Override]) -> list[Override]:
+    """`axes=[...]`: the keys that are swept besides env, lambda and seed, and those asked for."""
+    named: list[Any] = [o.value() for o in given if o.key_or_group == "axes"]
+    swept = [o.key_or_group for o in given if o.is_sweep_override()]
+    keys = [key for key in swept if key in overrides.axis_keys()]
+    if not keys or not all(isinstance(value, list) for value in named):
+        return []
+    every = dict.fromkeys([*itertools.chain(*named), *keys])
+    return [overrides.parse(f"axes=[{','.join(map(str, every))}]")]
+
+
+def _root(given: Iterable[Override]) -> list[Override]:
+    """`root=...` where only the environment says it, which the runs' processes may not have."""
+    root = str(default_root())
+    if root == "runs" or any(o.key_or_group == "root" for o in given):
+        return []
+    return [overrides.parse(f"root={overrides.quoted(root)}")]
+
+
+def _corners(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
+    """For each key that a search varies the points at its first and its last value."""
+    ends: dict[str, list[str]] = {}
+    for override in points:
+        key, swept = override.get_key_element(), override.value()
+        values = [override.get_value_element_as_str()]
+        if isinstance(swept, IntervalSweep):
+            values = [str(swept.start), str(swept.end)]
+        elif override.is_sweep_override() and overrides.count(override):
+            every = list(override.sweep_string_iterator())
+            values = [every[0], every[-1]]
+        ends[key] = [f"{key}={value}" for value in values]
+    first = {key: texts[0] for key, texts in ends.items()}
+    yield from dict.fromkeys(
+        tuple({**first, key: text}.values()) for key, texts in ends.items() for text in texts
+    )
 
 
 def _check_size(points: Iterable[Override]) -> None:
@@ -143,57 +236,13 @@ def _check_size(points: Iterable[Override]) -> None:
             raise overrides.error(override, "at least one value", wrong="has no value")
 
 
-def _config(point: tuple[str, ...]) -> RunConfig:
-    """The checked settings at one point of the grid, given as its `key=value` texts."""
-    given = [_parse(text) for text in point]
-    chosen = tuple(o.input_line for o in given if o.key_or_group in overrides.groups())
-    values = copy.deepcopy(_compose_values(chosen))
-    for override in given:
-        *sections, leaf = override.key_or_group.split(".")
-        if override.input_line in chosen or override.is_hydra_override():
-            continue
-        target = values
-        for section in sections:
-            target = target[section]
-        target[leaf] = override.value()
-    values["env"] = games.named(str(values["env"]))
-    schema.check_choice("env", values["env"], games.known(), allowed=config.Game.description)
-    return config.from_dict(values)
-
-
-# A sweep's points share most of their overrides: each is parsed and composed only once.
-_parse = functools.cache(overrides.parse)
-
-
-def _compose(chosen: Iterable[str], *, with_hydra: bool = False) -> DictConfig:
-    """Composes conf/ with the chosen options of its groups. Raises ConfigError."""
-    try:
-        return compose("config", list(chosen), return_hydra_config=with_hydra)
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = shorten(str(error).partition("\n")[0])
-        allowed, wrong = "what Hydra can compose", f"can't be composed ({reason})"
-        if "hydra/launcher/" in reason:
-            allowed = "after pip install -e '.[slurm]', or '.[ray]' for engine=ray"
-            wrong = "needs a launcher that isn't installed"
-        raise ConfigError("", " ".join(chosen), allowed, wrong=wrong) from None
-
-
-@functools.cache
-def _compose_values(chosen: tuple[str, ...]) -> Any:
-    return OmegaConf.to_container(_compose(chosen))
-
-
-@functools.cache
-def _compose_hydra(chosen: tuple[str, ...]) -> DictConfig:
-    return _compose(chosen, with_hydra=True).hydra
-
-
 def _options(given: Iterable[Override]) -> tuple[str, ...]:
     """The options of conf/'s groups that hold for the whole sweep, as `group=option`."""
     chosen: dict[str, str] = {}
     for override in given:
         group, text = override.key_or_group, override.input_line or ""
-        if group in overrides.groups() and not override.is_sweep_override():
+        of_group = group in groups() or group.startswith(SWEEPERS)
+        if of_group and not override.is_sweep_override():
             if group in chosen:
                 wrong = f"comes after {chosen[group]}"
                 raise overrides.error(override, "one value for the sweep", wrong=wrong)
@@ -201,27 +250,37 @@ def _options(given: Iterable[Override]) -> tuple[str, ...]:
     return tuple(chosen.values())
 
 
-def _set_launcher(launcher: DictConfig, override: Override, engine: str) -> None:
-    """Changes one setting of the engine's launcher, as Hydra will. Raises ConfigError."""
-    key, value = override.key_or_group.removeprefix(LAUNCHER), override.value()
-    known = _settings_of(launcher)
+def _set_hydra(section: DictConfig, prefix: str, override: Override, chosen: str) -> None:
+    """Changes one setting of Hydra's launcher or sweeper, as Hydra will. Raises ConfigError.
+
+    `chosen` is the choice that its settings, whose keys begin with `prefix`, depend on.
+    """
+    key, value = override.key_or_group.removeprefix(prefix), override.value()
+    known = _settings_of(section)
     if (key not in known and not known.get(key.rpartition(".")[0])) or override.package:
-        allowed = f"with engine={engine} {LAUNCHER}* is one of {', '.join(known) or 'nothing'}"
+        allowed = f"with {chosen} {prefix}* is one of {', '.join(known) or 'nothing'}"
         near = schema.nearest(key, known)
-        near = near and LAUNCHER + near
+        near = near and prefix + near
         raise overrides.error(override, allowed, near, wrong="has an unknown key")
     mappings = [part for part in overrides.parts(value) if isinstance(part, Mapping)]
     names = [key.rpartition(".")[2], *itertools.chain(*mappings)]
     if override.is_sweep_override() or any(str(name).startswith("_") for name in names):
         allowed = "one value for the whole sweep, without keys such as _target_"
         raise overrides.error(override, allowed)
-    if key == "n_jobs" and not (value == -1 or (type(value) is int and value in JOBS)):
+    if key.partition(".")[0] == "params":
+        raise overrides.error(override, "the keys themselves on the command line: key=value,value")
+    if prefix == LAUNCHER and key == "n_jobs" and not (value == -1 or _is_whole(value, JOBS)):
         raise overrides.error(override, f"a whole number {JOBS}, or -1: one a core")
     try:
-        OmegaConf.update(launcher, key, value, force_add=True)
+        OmegaConf.update(section, key, value, force_add=True)
     except (OmegaConfBaseException, ValueError) as error:
         reason = shorten(str(error).partition("\n")[0])
-        raise overrides.error(override, f"what the launcher takes ({reason})") from None
+        kind = prefix.split(".")[1]
+        raise overrides.error(override, f"what the {kind} takes ({reason})") from None
+
+
+def _is_whole(value: Any, limits: schema.Range) -> bool:
+    return type(value) is int and value in limits
 
 
 def _settings_of(launcher: DictConfig, prefix: str = "") -> dict[str, bool]:

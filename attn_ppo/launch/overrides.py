@@ -1,9 +1,10 @@
 """Parses and checks single arguments `key=value` of the command line, in Hydra's grammar.
 
-Hydra allows more than we want: new keys, interpolations that print the environment, folders
-anywhere, endless ranges, classes to call. `parse` refuses all of these.
+Hydra allows more than we want: new keys, interpolations that print the environment, endless
+ranges, classes to call. `parse` refuses all of these.
 """
 
+import fnmatch
 import functools
 import math
 import random
@@ -14,31 +15,22 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep, Sweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 
 from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError, shorten
+from attn_ppo.launch.conf_files import groups
 
 MAX_RUNS = 10_000  # of one sweep
-LAUNCHER = "hydra.launcher."  # the only keys of Hydra's own that may be set
+LAUNCHER, SWEEPER = "hydra.launcher.", "hydra.sweeper."  # what may be set of Hydra's own keys
+SWEEPERS = "hydra/sweeper"  # and of its groups
 _MAX_LENGTH, _MAX_BRACKETS = 5_000, 100  # Hydra's parser takes seconds for more
 _LEAVES = schema.known_keys(config.RunConfig)
-_TEXTS = ("name", "wandb.project", "wandb.entity")
+_TEXTS = ("name", "root", "init_from", "wandb.project", "wandb.entity")
+_PATHS = ("root", "init_from")
 _PER_SWEEP = ("engine", "experiment")  # groups that Hydra reads once, before it makes the grid
-
-
-def conf_dir() -> Path:
-    """The folder conf/: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    return next(d for d in (package / "conf", package.parent / "conf") if d.is_dir())
-
-
-@functools.cache
-def groups() -> Mapping[str, list[str]]:
-    """The config groups, each folder of conf/, with the names of their options."""
-    folders = (path for path in sorted(conf_dir().iterdir()) if path.is_dir())
-    return {folder.name: sorted(f.stem for f in folder.glob("*.yaml")) for folder in folders}
+_INTERPOLATION = re.compile(r"\$\{([a-z_.]+)\}")
 
 
 def keys() -> list[str]:
@@ -50,10 +42,20 @@ def keys() -> list[str]:
     ]
 
 
-def parse(text: str) -> Override:
+def axis_keys() -> list[str]:
+    """The keys that can have a level of their own in a run's folder: what decides its training.
+
+    Those of `groups` whose options are settings, too. Not env, lambda and seed: they have one.
+    """
+    others = ("env", "lambda", "seed", "name", *_PER_SWEEP)
+    return [key for key in keys() if key not in others and config.is_identity(key)]
+
+
+def parse(text: str, own: Path | None = None) -> Override:
     """One `key=value` with a known key and a plain value, or with a sweep's list of values.
 
-    Raises ConfigError. Does not check whether the key can have that value, nor the launcher's keys.
+    `own` is the user's folder of settings. Raises ConfigError. Does not check whether the key can
+    have that value, nor the keys of Hydra's launcher and sweeper.
     """
     key, equals, value = text.partition("=")
     if not key or not equals or text.startswith(("+", "~")):
@@ -63,6 +65,9 @@ def parse(text: str) -> Override:
         allowed = f"{_MAX_LENGTH:,} characters, {_MAX_BRACKETS} brackets at most"
         allowed += "; range(0,100) is a hundred values"
         raise ConfigError(key, value, allowed, wrong="is too long")
+    if key in _PATHS:  # no character of Hydra's grammar
+        home = str(Path.home())
+        text = f"{key}={re.sub('(^|,)~(?=/|$)', lambda found: found[1] + home, value)}"
     try:
         override = _parser().parse_override(text)
         inside = list(parts(override.value()))
@@ -72,17 +77,30 @@ def parse(text: str) -> Override:
         allowed = "a value in Hydra's grammar; quote special characters, for the shell as well"
         raise ConfigError(key, value, allowed, wrong="can't be parsed") from None
     texts = [value, *(part for part in inside if isinstance(part, str))]
-    if any("${" in part or part == "???" for part in texts):
-        plain, dollar, _ = value.partition("$")
-        shown = plain + ("${...}" if dollar else "")
-        raise ConfigError(key, shown, "a plain value, no interpolation")
+    check_interpolations(key, value, texts)
+    if isinstance(override.value(), Glob):
+        return _matching(override, own)
     if key in groups():
-        _check_options(override)
+        _check_options(override, own)
     if altered := _altered_texts(key, value, inside):
         read = shorten(altered[0])
         allowed = f"text; this reads as {read}, quote it, for the shell as well: \"'...'\""
         raise ConfigError(key, value, allowed)
     return override
+
+
+def check_interpolations(key: str, value: str, texts: list[str]) -> None:
+    """Raises ConfigError for an interpolation of anything but another key of ours.
+
+    `value` is the whole value; what follows a $ in it isn't shown: it may name a secret.
+    """
+    for text in texts:
+        known = [name for name in _INTERPOLATION.findall(text) if name in _LEAVES]
+        if text.count("${") > len(known) or "\\$" in text or text == "???" or "${" in key:
+            plain, dollar, _ = value.partition("$")
+            shown = plain + ("${...}" if dollar else "")
+            allowed = "a plain value, or with ${<key>} that of another key, such as ${lambda}"
+            raise ConfigError(key, shown, allowed)
 
 
 def count(override: Override) -> int:
@@ -109,6 +127,12 @@ def as_hydra_takes_it(override: Override) -> str:
         return override.input_line or ""
     values = ",".join(override.sweep_string_iterator())
     return f"{override.get_key_element()}={values}"
+
+
+def quoted(text: str) -> str:
+    """A text as Hydra's grammar takes any."""
+    escaped = re.sub(r"(\\*)(?='|$)", r"\1\1", text)
+    return "'" + escaped.replace("'", "\\'") + "'"
 
 
 def parts(value: Any) -> Iterator[Any]:
@@ -183,10 +207,13 @@ def _refuse_form(text: str, key: str) -> NoReturn:
 
 
 def _check_key(key: str, value: str) -> None:
-    if key in keys() or key.startswith(LAUNCHER):
+    if key in keys() or key.startswith((LAUNCHER, SWEEPER)):
+        return
+    if key == SWEEPERS or re.fullmatch(rf"{SWEEPERS}/[a-z_]+", key):
         return
     if key.startswith(("hydra.", "hydra/")):
-        allowed = f"of Hydra's keys only {LAUNCHER}*; engine= picks the launcher, name= the folder"
+        allowed = f"of Hydra's keys only {LAUNCHER}*, {SWEEPER}* and {SWEEPERS}; engine= picks "
+        allowed += "the launcher, root= and name= the folder"
         raise ConfigError(key, value, allowed)
     siblings = [leaf for leaf in _LEAVES if leaf.startswith(key.split(".")[0] + ".")]
     sections = dict.fromkeys(k if "." not in k else k.split(".")[0] + ".*" for k in keys())
@@ -195,9 +222,26 @@ def _check_key(key: str, value: str) -> None:
     raise ConfigError(key, value, allowed, near, wrong="has an unknown key")
 
 
-def _check_options(override: Override) -> None:
+def _matching(override: Override, own: Path | None) -> Override:
+    """`group=glob(...)` as the choice of its matching options. Raises ConfigError."""
+    group, wanted = override.key_or_group, override.value()
+    assert isinstance(wanted, Glob)
+    if group not in groups():
+        raise error(override, f"a glob only of a group: {', '.join(groups())}")
+    options = [
+        name
+        for name in groups(own)[group]
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.include)
+        and not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.exclude)
+    ]
+    if not options:
+        raise error(override, ", ".join(groups(own)[group]), wrong="matches none")
+    return parse(f"{group}=choice({','.join(options)})", own)
+
+
+def _check_options(override: Override, own: Path | None) -> None:
     """Raises ConfigError unless the chosen options of a group exist."""
-    group, known = override.key_or_group, groups()[override.key_or_group]
+    group, known = override.key_or_group, groups(own)[override.key_or_group]
     chosen = [override.value()]
     if override.is_sweep_override():
         if group in _PER_SWEEP:

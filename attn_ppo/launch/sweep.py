@@ -26,8 +26,10 @@ from attn_ppo import __version__, config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import on_ray, slurm, usage
-from attn_ppo.launch.command_line import CommandLine, conf_dir
+from attn_ppo.launch import conf_files, on_ray, slurm, usage
+from attn_ppo.launch.command_line import CommandLine
+from attn_ppo.launch.conf_files import conf_dir
+from attn_ppo.launch.overrides import quoted
 from attn_ppo.launch.watch import Watch
 from attn_ppo.launch.worker import this_worker
 from attn_ppo.lifecycle import plan, process, wandb_environment, wandb_session
@@ -46,6 +48,10 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
 
     Or where they are to be online on W&B and nobody is logged in.
     """
+    for root in dict.fromkeys(Path(c.root) for c in configs):
+        if not root.parent.is_dir():
+            wrong = f"can't be made: there's no folder {root.parent}"
+            raise ConfigError("root", root, "a folder in one that is there", wrong=wrong)
     seen: dict[Path, RunConfig] = {}
     for settings in configs:
         other = seen.setdefault(settings.folder, settings)
@@ -64,7 +70,7 @@ def run_all(asked: CommandLine) -> int:
     """Runs what isn't done yet, with the launcher of the command line; returns the exit code."""
     configs = asked.configs
     todo = [c for c in configs if not is_done(c)]
-    names = ", ".join(dict.fromkeys(f"runs/{c.name}" for c in configs))
+    names = ", ".join(dict.fromkeys(str(c.sweep_folder) for c in configs))
     done = len(configs) - len(todo)
     already = f": {done} done already" if done else ""
     print(f"{len(configs)} run{'s' * (len(configs) != 1)} in {names}{already}", flush=True)
@@ -98,14 +104,15 @@ def exit_code(states: Set[str], *, interrupted: bool) -> ExitCode:
     return ExitCode.BUSY if states <= {"done", "running"} else ExitCode.RUN_FAILED
 
 
-def show(argv: Sequence[str]) -> int:
+def show(asked: CommandLine) -> int:
     """Prints what was asked for: --help, --version, or with Hydra --cfg job, ..."""
+    argv = asked.shows
     if argv[0] == "--help":
-        print(usage.text(min(100, max(60, shutil.get_terminal_size().columns))))
+        print(usage.text(min(100, max(60, shutil.get_terminal_size().columns)), asked.own))
     elif argv[0] == "--version":
         print(f"attn_ppo {__version__}")
     else:
-        _hydra_main(this_worker().run_one, argv)
+        _hydra_main(str, argv, asked.own)
     return ExitCode.DONE
 
 
@@ -136,7 +143,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     """
     worker = this_worker()
     worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else str)
-    once = functools.partial(_multirun, asked.overrides, set())
+    once = functools.partial(_multirun, asked, set())
     if asked.engine == "slurm":
         slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
         return
@@ -173,11 +180,11 @@ def _in_thread(asked: CommandLine, given_up: Set[Path]) -> bool:
     One that a signal found importing would end, and joblib would kill the others and their runs.
     """
     if asked.engine != "local":
-        return _multirun(asked.overrides, given_up)
+        return _multirun(asked, given_up)
     broke_off: list[bool] = []
 
     def call() -> None:
-        broke_off.append(_multirun(asked.overrides, given_up))
+        broke_off.append(_multirun(asked, given_up))
 
     with held_back():
         for tracker in (multiprocessing.resource_tracker, joblibs):
@@ -191,14 +198,16 @@ def _in_thread(asked: CommandLine, given_up: Set[Path]) -> bool:
     return any(broke_off)
 
 
-def _multirun(overrides: Sequence[str], given_up: Set[Path]) -> bool:
+def _multirun(asked: CommandLine, given_up: Set[Path]) -> bool:
     """Lets Hydra's launcher run what isn't done; returns whether a dead worker broke it off."""
+    own = asked.own
 
-    def job(cfg: Any) -> int:
-        return this_worker().run_one(cfg, given_up)
+    def job(_: Any) -> int:
+        return this_worker().run_one(own, given_up)
 
+    folder = f"++hydra.sweep.dir={quoted(str(asked.configs[0].sweep_folder))}"
     try:
-        _hydra_main(job, ["--multirun", *overrides])
+        _hydra_main(job, ["--multirun", *asked.overrides, folder], own)
     except SystemExit as error:
         print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
         return isinstance(error.__context__, BrokenProcessPool)
@@ -217,8 +226,8 @@ def _wait_for_orphans(todo: Sequence[RunConfig], seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
-def _hydra_main(task: TaskFunction, argv: Sequence[str]) -> None:
-    sys.argv[1:] = argv
+def _hydra_main(task: TaskFunction, argv: Sequence[str], own: Path | None) -> None:
+    sys.argv[1:] = [*argv, *conf_files.flags(own)]
     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(task)()
 
 

@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
-from attn_ppo import config
-from attn_ppo.atari import games
 from attn_ppo.errors import ExitCode
-from attn_ppo.launch import gpus, parent, slurm
+from attn_ppo.launch import conf_files, gpus, parent, slurm
+from attn_ppo.launch.settings import settings_at
 from attn_ppo.lifecycle import signals
 from attn_ppo.lifecycle.run_dir import FINAL, is_done, mark_status, read_status
 from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
@@ -46,15 +44,14 @@ class Worker:
         self._reached = set[int]()  # the children that were told
         self._run: subprocess.Popen[bytes] | None = None
 
-    def run_one(self, cfg: DictConfig, given_up: Container[Path] = ()) -> int:
-        """One job of the sweep: a run in a process of its own; returns its exit code.
+    def run_one(self, own: Path | None, given_up: Container[Path] = ()) -> int:
+        """Hydra's present job: a run in a process of its own; returns its exit code.
 
-        Runs that are done, or that this sweep has given up, are left as they are.
+        `own` is the user's folder of settings. Runs that are done, or that this sweep has given
+        up, are left as they are.
         """
-        values = OmegaConf.to_container(cfg)
-        assert isinstance(values, dict)
-        values["env"] = games.named(str(values["env"]))
-        settings = config.from_dict({str(key): value for key, value in values.items()})
+        asked = HydraConfig.get().overrides.task
+        settings = settings_at(asked, own)
         folder = settings.folder
         requeue = signal.getsignal(signal.SIGUSR2)  # where submitit put its handler
         if threading.current_thread() is threading.main_thread():
@@ -74,7 +71,7 @@ class Worker:
         code = ExitCode.PREEMPTED
         if not self.interrupted():
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, "-m", "attn_ppo.train", *hydra.overrides.task]
+            command = [sys.executable, "-m", "attn_ppo.train", *asked, *conf_files.flags(own)]
             with open(folder / "output.log", "ab") as log:
                 printed = log.tell()
                 code = self._call(command, log, environment)

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attn_ppo.config import RunConfig
 from attn_ppo.lifecycle.disk import write_atomically
@@ -22,12 +22,17 @@ class Planned(NamedTuple):
     lambda_: float
     seed: int
     trained_steps: int
+    axes: Sequence[str]
 
 
 class Plan(NamedTuple):
-    """A command, and the runs that it planned by their folders."""
+    """A command, whether it would go on with the runs here, and these by their folders.
+
+    It wouldn't with a copy of them, nor from another working folder.
+    """
 
     command: str
+    is_here: bool
     runs: dict[Path, Planned]
 
 
@@ -39,12 +44,13 @@ def record(command: str, configs: Iterable[RunConfig]) -> None:
     planned: dict[Path, dict[str, Planned]] = {}
     for c in configs:
         name = str(c.folder.relative_to(c.sweep_folder))
-        run = Planned(c.env, c.lambda_, c.seed, c.trained_steps)
+        run = Planned(c.env, c.lambda_, c.seed, c.trained_steps, c.axes)
         planned.setdefault(c.sweep_folder, {})[name] = run
     for sweep, runs in planned.items():
         with contextlib.suppress(OSError):
             sweep.mkdir(parents=True, exist_ok=True)
-            plans = json.dumps(_load(sweep) | {command: runs}, indent=2)
+            plan = {"folder": str(sweep), "runs": runs}
+            plans = json.dumps(_load(sweep) | {command: plan}, indent=2)
             write_atomically(sweep / NAME, plans + "\n")
 
 
@@ -53,37 +59,39 @@ def find(root: Path) -> Iterator[Plan]:
     above = [folder for folder in (root, *root.parents) if (folder / NAME).is_file()]
     below = sorted(path.parent for path in root.glob(f"*/{NAME}"))
     for sweep in [*above, *below]:
-        for command, runs in _load(sweep).items():
-            there = {sweep / name: Planned(*values) for name, values in runs.items()}
-            there = {path: run for path, run in there.items() if path.is_relative_to(root)}
+        for command, plan in _load(sweep).items():
+            runs = {sweep / name: Planned(*values) for name, values in plan["runs"].items()}
+            there = {path: run for path, run in runs.items() if path.is_relative_to(root)}
             if there:
-                yield Plan(command, there)
+                yield Plan(command, Path(plan["folder"]).resolve() == sweep.resolve(), there)
 
 
-def is_here(runs: Iterable[Path]) -> bool:
-    """Whether they lie in runs/ of the working folder, where their command would go on with them:
-    not a copy, nor another folder's."""
-    return all(Path("runs").resolve() in folder.resolve().parents for folder in runs)
+def _load(sweep: Path) -> dict[str, dict[str, Any]]:
+    """Command -> the sweep's folder, and name of a run's folder -> Planned.
 
-
-def _load(sweep: Path) -> dict[str, dict[str, Sequence]]:
-    """Command -> name of a run's folder -> Planned; what can't be read is left out."""
+    What can't be read is left out.
+    """
     try:
         plans = json.loads((sweep / NAME).read_text())
         return {
-            command: {name: values for name, values in runs.items() if _is_planned(values)}
-            for command, runs in plans.items()
+            command: {
+                "folder": str(plan["folder"]),
+                "runs": {k: values for k, values in plan["runs"].items() if _is_planned(values)},
+            }
+            for command, plan in plans.items()
         }
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return {}
 
 
 def _is_planned(values: object) -> bool:
     if not isinstance(values, list) or len(values) != len(Planned._fields):
         return False
-    env, lambda_, *numbers = values
+    env, lambda_, *numbers, axes = values
     return (
         isinstance(env, str)
         and isinstance(lambda_, int | float)
+        and isinstance(axes, list)
+        and all(isinstance(axis, str) for axis in axes)
         and all(type(number) is int and number >= 0 for number in numbers)
     )
