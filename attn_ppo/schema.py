@@ -77,11 +77,12 @@ def build(cls: type, values: Any, prefix: str = "") -> Any:
     }
     for key in values:
         if key not in hints:
+            near = nearest(str(key), hints)
             raise ConfigError(
                 prefix + str(key),
                 values[key],
                 f"one of the keys {', '.join(prefix + name for name in hints)}",
-                nearest(str(key), hints),
+                near and prefix + near,
                 wrong="has an unknown key",
             )
     fields: dict[str, Any] = {}

@@ -5,12 +5,14 @@ time, and with folders left behind.
 """
 
 import argparse
+import contextlib
 import copy
 import dataclasses
+import functools
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -119,39 +121,47 @@ def grid(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
 def _expand(given: Sequence[Override], own: Path | None, *, is_sweep: bool) -> CommandLine:
     """One config per point of the sweep's grid, in Hydra's own order."""
     _check_sweepers(given)
-    hydra = compose_hydra(_options(given), own)
+    hydra = _with_settings(compose_hydra(_options(given), own), given)
     engine, sweeper = (hydra.runtime.choices[group] for group in ("engine", SWEEPERS))
-    launcher = copy.deepcopy(hydra.launcher)
-    for override in given:
-        if override.is_hydra_override() and not override.key_or_group.startswith(SWEEPERS):
-            if override.key_or_group.startswith(LAUNCHER):
-                _set_hydra(launcher, LAUNCHER, override, f"engine={engine}")
-            else:
-                _set_hydra(hydra.sweeper, SWEEPER, override, f"{SWEEPERS}={sweeper}")
-    given = [*_params(hydra, given, own, is_sweep=is_sweep), *given]
+    file = own and own / "experiment" / f"{hydra.runtime.choices.experiment}.yaml"
+    located = functools.partial(_located, file, {o.key_or_group for o in given})
+    with located():
+        given = [*_params(hydra, given, own, is_sweep=is_sweep), *given]
     of_sweep = parent.VARIABLE in os.environ  # a run of one has its settings
     if not is_sweep and not of_sweep and engine not in _ON_THIS_MACHINE:
         allowed = f"{' or '.join(_ON_THIS_MACHINE)} without -m; with it every engine"
         raise ConfigError("engine", engine, allowed)
-    points = [*given, *(_axes(given) if is_sweep else []), *_root(given)]
+    given = [*given, *(_axes(given) if is_sweep else []), *_root(given)]
     if sweeper == "basic":
-        _check_size(points)
-    configs = [
-        config_at(point, own) for point in (grid if sweeper == "basic" else _corners)(points)
-    ]
+        _check_size(given)
+    points = grid(given) if sweeper == "basic" else _corners(given)
+    with located():
+        configs = [config_at(point, own) for point in points]
     if not is_sweep or engine in _ON_THIS_MACHINE:
         for device in dict.fromkeys(settings.device for settings in configs):
             devices.check_device(device)
         for game in dict.fromkeys(settings.env for settings in configs):
             games.rom_path(game)
-    texts = [
-        ("++" if o.is_hydra_override() and "." in o.key_or_group else "")
-        + overrides.as_hydra_takes_it(o)
-        for o in points
-    ]
-    address = OmegaConf.select(launcher, "ray.init.address")
-    jobs = launcher.get("n_jobs")
+    address = OmegaConf.select(hydra.launcher, "ray.init.address")
+    jobs = hydra.launcher.get("n_jobs")
+    texts = [_for_hydra(override) for override in given]
     return CommandLine(is_sweep, texts, configs, engine, sweeper, jobs, address, own)
+
+
+def _for_hydra(override: Override) -> str:
+    text = overrides.as_hydra_takes_it(override)
+    return f"++{text}" if override.is_hydra_override() and "." in override.key_or_group else text
+
+
+def _with_settings(hydra: DictConfig, given: Iterable[Override]) -> DictConfig:
+    """Hydra's settings with those of its launcher and sweeper that are given, all checked."""
+    hydra, choices = copy.deepcopy(hydra), hydra.runtime.choices
+    for override in given:
+        if override.key_or_group.startswith(LAUNCHER):
+            _set_hydra(hydra.launcher, LAUNCHER, override, f"engine={choices.engine}")
+        elif override.key_or_group.startswith(SWEEPER):
+            _set_hydra(hydra.sweeper, SWEEPER, override, f"{SWEEPERS}={choices[SWEEPERS]}")
+    return hydra
 
 
 def _check_sweepers(given: Iterable[Override]) -> None:
@@ -177,11 +187,18 @@ def _params(
     if params and not is_sweep:
         allowed = f"a sweep over {', '.join(params)}: add -m"
         raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
+    return [overrides.parse(f"{key}={value}", own) for key, value in params.items()]
+
+
+@contextlib.contextmanager
+def _located(file: Path | None, typed: Container[str]) -> Iterator[None]:
+    """Adds where it stands to what is said of a value in a user's experiment that isn't `typed`."""
     try:
-        return [overrides.parse(f"{key}={value}", own) for key, value in params.items()]
+        yield
     except ConfigError as error:
-        files = [own / "experiment" / f"{name}.yaml"] if own else []
-        where = conf_files.locate(filter(Path.is_file, files), f"hydra.sweeper.params.{error.key}")
+        if error.key in typed or not file or not file.is_file():
+            raise
+        where = conf_files.locate([file], f"hydra.sweeper.params.{error.key}")
         raise error.located(where) if where else error from None
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from attn_ppo.errors import ConfigError, shorten
-from attn_ppo.schema import nearest
+from attn_ppo.schema import check_choice, nearest
 
 FOUND = "conf"  # in the working folder, without being named
 GLOBAL = "@package _global_"
 _HYDRAS = ("launcher", "sweeper")  # the sections of `hydra:` that a file may have
+_HYDRAS_GROUPS = [["hydra", name] for name in _HYDRAS]
 
 
 def conf_dir() -> Path:
@@ -84,28 +85,31 @@ def check(own: Path, chosen: Mapping[str, str]) -> list[Path]:
             wrong = f"has other values than our option of the same name ({file})"
             raise ConfigError(file.parent.name, file.stem, allowed, wrong=wrong)
         values = _load(file)
+        _check_header(file)
         _check_values(file, values)
-        waiting += [file.with_name(f"{name}.yaml") for name in _bases(values)]
+        waiting += [own / f"{path}.yaml" for path in _built_on(file, values, own)]
     return files
 
 
 def locate(files: Iterable[Path], key: str) -> str:
     """`file:line` of a key, dotted, in the first of the files that sets it; "" where none does."""
     for file in files:
-        path = key.split(".")
-        if GLOBAL not in file.read_text("utf-8").partition("\n")[0] and path[0] == file.parent.name:
-            path = path[1:]
-        node = yaml.compose(file.read_text("utf-8"))
-        line = 0
-        for name in path:
-            pairs = node.value if isinstance(node, yaml.MappingNode) else []
-            found = [(k, v) for k, v in pairs if k.value == name]
-            if not found:
+        node, line = yaml.compose(file.read_text("utf-8")), 0
+        rest = key.removeprefix(_package(file))
+        while rest and isinstance(node, yaml.MappingNode):
+            pairs = [(k, v) for k, v in node.value if f"{rest}.".startswith(f"{k.value}.")]
+            if not pairs:
                 break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        else:
-            return f"{_shown(file)}:{line}" if line else _shown(file)
+            line, node = pairs[0][0].start_mark.line + 1, pairs[0][1]
+            rest = rest.removeprefix(pairs[0][0].value).removeprefix(".")
+        if line and not rest:
+            return f"{_shown(file)}:{line}"
     return ""
+
+
+def _package(file: Path) -> str:
+    """What the keys in a file lack of their whole names: `ppo.` in ppo/."""
+    return "" if GLOBAL in file.read_text("utf-8") else f"{file.parent.name}."
 
 
 def _groups_in(folder: Path) -> bool:
@@ -129,43 +133,63 @@ def _load(file: Path) -> dict[str, Any]:
     return values or {}
 
 
-def _check_values(file: Path, values: dict[str, Any]) -> None:
-    """Raises ConfigError for what a file of a user may not hold."""
-    group = file.parent.name
-    header = GLOBAL in file.read_text("utf-8").partition("\n")[0]
-    if group in ("experiment", "engine") and not header:
+def _check_header(file: Path) -> None:
+    """Raises ConfigError unless its keys go where those of our files go."""
+    lines = file.read_text("utf-8").splitlines()
+    packages = [line for line in lines if line.startswith("#") and "@package" in line]
+    if any(GLOBAL not in line for line in packages):
+        raise ConfigError("", _shown(file), f"# {GLOBAL}, or none", wrong="has another @package")
+    if file.parent.name in ("experiment", "engine") and not packages:
         allowed = f"# {GLOBAL} in the first line: its keys are those of the command line"
         raise ConfigError("", _shown(file), allowed, wrong="lacks its first line")
-    hydras = values.get("hydra", {})
-    for section in hydras if isinstance(hydras, dict) else {}:
-        if section not in _HYDRAS:
+
+
+def _check_values(file: Path, values: dict[str, Any]) -> None:
+    """Raises ConfigError for what a file of a user may not hold."""
+    settings = {key: value for key, value in values.items() if key != "defaults"}
+    for key, value in _leaves(settings):
+        names = key.split(".")
+        allowed = ""
+        if names[0] == "hydra" and [*names, ""][1] not in _HYDRAS:
             allowed = " or ".join(f"hydra.{name}" for name in _HYDRAS)
-            raise ConfigError(f"hydra.{section}", "...", allowed).located(
-                locate([file], f"hydra.{section}")
-            )
-    for key, value in _leaves({k: v for k, v in values.items() if k != "defaults"}):
-        where = locate([file], key)
-        if any(part.startswith("_") for part in key.split(".")):
+        elif any(name.startswith("_") for name in names):
             allowed = "settings, nothing that names what is to be run"
-            raise ConfigError(key, value, allowed).located(where)
-        if any(":" in part.partition("}")[0] for part in str(value).split("${")[1:]):
-            shown = f"{value.partition('$')[0]}${{...}}"
+        elif any(":" in part.partition("}")[0] for part in str(value).split("${")[1:]):
+            value = f"{value.partition('$')[0]}${{...}}"
             allowed = "a plain value, or with ${<key>} that of another key"
-            raise ConfigError(key, shown, allowed).located(where)
-    for entry in values.get("defaults") or []:
-        names = list(entry) if isinstance(entry, dict) else []
-        for name in names:
-            overridden = str(name).removeprefix("override ").lstrip("/")
-            if overridden.startswith("hydra/") and overridden.split("/")[1] not in _HYDRAS:
-                allowed = " or ".join(f"override /hydra/{name}" for name in _HYDRAS)
-                raise ConfigError("", name, allowed).located(_shown(file))
+        if allowed:
+            whole = _package(file) + key
+            raise ConfigError(whole, value, allowed).located(locate([file], whole))
 
 
-def _bases(values: dict[str, Any]) -> Iterator[str]:
-    """The options of its own group that a file's `defaults` build on."""
-    for entry in values.get("defaults") or []:
-        if isinstance(entry, str) and entry != "_self_":
-            yield entry
+def _built_on(file: Path, values: dict[str, Any], own: Path) -> Iterator[str]:
+    """The options that a file's `defaults` name, as paths within conf/.
+
+    Raises ConfigError for entries that reach further.
+    """
+    group = file.parent.relative_to(own)
+    entries = values.get("defaults") or []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        for key, options in entry.items() if isinstance(entry, dict) else [("", entry)]:
+            words = str(key).split()
+            name = words[-1] if words else ""
+            path = name.lstrip("/") if name.startswith("/") else str(group / name)
+            known = path.split("/")[0] in groups() or path.split("/")[:2] in _HYDRAS_GROUPS
+            if "@" in name or "${" in f"{name}{options}" or not known:
+                allowed = f"_self_, options of {', '.join(groups())}, override /hydra/launcher"
+                raise ConfigError("defaults", f"{key} {options}", allowed).located(_shown(file))
+            for option in options if isinstance(options, list) else [options]:
+                if path in groups() and option not in (None, "_self_"):
+                    _check_option(path, str(option), own, file)
+                absolute = str(option).startswith("/")
+                yield str(option).lstrip("/") if absolute else f"{path}/{option}"
+
+
+def _check_option(group: str, option: str, own: Path, file: Path) -> None:
+    try:
+        check_choice(group, option.rpartition("/")[2], groups(own)[group])
+    except ConfigError as error:
+        raise error.located(_shown(file)) from None
 
 
 def _leaves(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -92,7 +92,9 @@ def _table(title: str, rows: Mapping[str, str], width: int) -> str:
     """Names on the left and what they are on the right, below a name that is too long for that."""
     lines = [title]
     for name, about in rows.items():
-        left, *below = textwrap.wrap(about.replace("`", ""), width - COLUMN, break_on_hyphens=False)
+        left, *below = textwrap.wrap(
+            about.replace("`", ""), width - COLUMN, break_on_hyphens=False
+        ) or [""]
         if len(name) > COLUMN - 4:
             lines.append(f"  {name}")
             name = ""
