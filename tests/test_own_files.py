@@ -1,5 +1,6 @@
 """A user's own files of settings beside ours: found, composed, swept, and refused with a line."""
 
+import random
 import re
 from pathlib import Path
 
@@ -201,3 +202,47 @@ def test_the_folder_of_the_command_line_isnt_created(dry_run):
     outcome = dry_run("--config-dir", "nowhere/mine", "seed=1")
     check_refused(outcome)
     assert outcome.err[0] == "error: --config-dir=nowhere/mine isn't a folder"
+
+
+SCRAPS = [
+    *("", "# @package _global_", "# @package x", "- 1", "a: b: c", "\t", "{", "!!python/none"),
+    *("defaults: study", "defaults: [study]", "defaults: [mine]", "defaults:\n  - ppo: x"),
+    *("defaults:\n  - override /ppo: mine", "defaults:\n  - override /hydra/launcher: basic"),
+    *("defaults:\n  - /ppo@x: study", "defaults: {a: b}", "defaults: [null, 1, [x]]"),
+    *("gamma: 0.9", "gamma: x", "gamma:", "gamma: {a: 1}", "gamm: 1", "1: 2", "? [a]\n: 1"),
+    *("seed: 1", "lambda: '${seed}'", "name: '${oc.env:WANDB_API_KEY}'", "ppo: {gamma: 0.9}"),
+    *("ppo: 1", "ppo: {_target_: os.system}", "hydra: 1", "hydra: {run: {dir: /x}}"),
+    *("hydra: {sweeper: {params: {seed: '0,1'}}}", "hydra: {sweeper: {params: {seed: [0, 1]}}}"),
+    *("hydra: {sweeper: {params: {sed: 0}}}", "hydra: {sweeper: {params: 3}}", "env: Pong"),
+    *("hydra: {launcher: {n_jobs: 2}}", "hydra: {launcher: {nope: 2}}", "root: /nowhere/x"),
+    *("axes: [ppo]", "axes: 3", "wandb: {tags: [a]}", "\x00", "é: 1", "x: *y", "a: &b [*b]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(150, 20261126), pytest.param(1000, 20261127, marks=pytest.mark.slow)]
+)
+def test_whatever_a_file_holds_runs_or_is_refused(count, seed, own, monkeypatch):
+    rng, codes, said = random.Random(seed), [], []
+    monkeypatch.setenv("WANDB_API_KEY", "planted-4f1c")
+    for number in range(count):
+        folder = own.with_name(f"own{number}")  # composed settings are kept by their names
+        for name in ("experiment/clip", "ppo/mine"):
+            lines = rng.sample(SCRAPS, rng.choice([1, 1, 2, 3]))
+            head = ["# @package _global_"] if name[0] == "e" and rng.random() < 0.8 else []
+            text = "\n".join([*head, *lines])
+            write(f"{folder}/{name}.yaml", text)
+        asked = ["-m", "experiment=clip", *rng.choice([[], ["ppo=mine"]]), "-cd", str(folder)]
+        try:
+            parse(asked)
+            codes.append(0)
+        except ConfigError as error:
+            codes.append(2)
+            said.append(str(error))
+        except BaseException as error:
+            files = {file.name: file.read_text() for file in folder.rglob("*.yaml")}
+            error.add_note(f"asked: {asked} of {files!r}")
+            raise
+    assert count / 50 < codes.count(0) < count / 2
+    assert max(len(text.splitlines()) for text in said) <= 3
+    assert not any("planted" in text for text in said)

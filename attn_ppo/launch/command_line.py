@@ -72,7 +72,7 @@ def parse(argv: Sequence[str]) -> CommandLine:
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     parser.add_argument("-c", "--cfg", nargs="?", const="")
-    parser.add_argument("-cd", "--config-dir")
+    parser.add_argument("-cd", "--config-dir", nargs="?", const="")
     parser.add_argument("-sc", "--shell-completion", action="store_true")
     args, unknown = parser.parse_known_intermixed_args(argv)
     if unknown:

@@ -35,7 +35,7 @@ def own_folder(asked: str | None) -> Path | None:
         own = Path(FOUND)
         return own.absolute() if _groups_in(own) and not _is_ours(own) else None
     own = Path(asked).expanduser()
-    if not own.is_dir():
+    if not asked or not own.is_dir():
         near = nearest(own.name, (p.name for p in own.parent.glob("*") if p.is_dir()))
         allowed = f"a folder with files in {', '.join(f'{name}/' for name in groups())}"
         raise ConfigError(
@@ -169,7 +169,9 @@ def _built_on(file: Path, values: dict[str, Any], own: Path) -> Iterator[str]:
     """
     group = file.parent.relative_to(own)
     entries = values.get("defaults") or []
-    for entry in entries if isinstance(entries, list) else [entries]:
+    if not isinstance(entries, list):
+        raise ConfigError("defaults", entries, "a list").located(locate([file], "defaults"))
+    for entry in entries:
         for key, options in entry.items() if isinstance(entry, dict) else [("", entry)]:
             words = str(key).split()
             name = words[-1] if words else ""

@@ -10,10 +10,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -109,7 +107,7 @@ def _compose(
         path = [f"hydra.searchpath=[{overrides.quoted(f'file://{own}')}]"]
     try:
         return compose("config", [*chosen, *path], return_hydra_config=with_hydra), files
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+    except Exception as error:  # what is wrong in a user's file comes out of Hydra as anything
         reason = shorten(str(error).partition("\n")[0])
         allowed, wrong = "what Hydra can compose", f"can't be composed ({reason})"
         if "hydra/launcher/" in reason:

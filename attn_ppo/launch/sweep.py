@@ -49,9 +49,12 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
     Or where they are to be online on W&B and nobody is logged in.
     """
     for root in dict.fromkeys(Path(c.root) for c in configs):
-        if not root.parent.is_dir():
-            wrong = f"can't be made: there's no folder {root.parent}"
-            raise ConfigError("root", root, "a folder in one that is there", wrong=wrong)
+        why = "" if root.parent.is_dir() else f"there's no folder {root.parent}"
+        if root.exists() and not root.is_dir():
+            why = "it is a file"
+        if why:
+            allowed = "a folder in one that is there"
+            raise ConfigError("root", root, allowed, wrong=f"can't be made: {why}")
     seen: dict[Path, RunConfig] = {}
     for settings in configs:
         other = seen.setdefault(settings.folder, settings)
