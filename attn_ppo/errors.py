@@ -59,7 +59,7 @@ class ConfigError(ValueError):
         *,
         wrong: str = "is not allowed",
     ):
-        self.key, self.wrong = key, wrong
+        self.key, self.value, self.wrong = key, value, wrong
         self._parts = key, value, allowed, nearest
         setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
         lines = [f"error: {setting} {shorten(wrong, 300)}".rstrip()]

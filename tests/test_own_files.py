@@ -112,6 +112,10 @@ FAULTS = {
         "nearest: study",
     ],
     ("ppo/mine", "[study]", "['${oc.env:WANDB_API_KEY}']"): ["is not allowed (conf/ppo/mine.yaml)"],
+    ("ppo/mine", "defaults: [study]\n", ""): [
+        "ppo.num_epochs is missing",
+        "or those of ours first: defaults: [<option>]",
+    ],
     ("ppo/mine", PPO, "- 1\n"): ["conf/ppo/mine.yaml has no settings in it"],
     ("experiment/clip", "# @package _global_\n", ""): [
         "conf/experiment/clip.yaml lacks its first line",

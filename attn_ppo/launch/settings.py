@@ -50,6 +50,9 @@ def config_at(point: tuple[str, ...], own: Path | None) -> RunConfig:
     try:
         return _checked(values, typed, {o.key_or_group: str(o.value()) for o in given})
     except ConfigError as error:
+        if error.wrong == "is missing":  # from a file that has not all of a section's keys
+            allowed = "all keys of a section, or those of ours first: defaults: [<option>]"
+            raise ConfigError("", error.value, allowed, wrong=error.wrong) from None
         where = conf_files.locate(files, error.key) if error.key not in typed else ""
         raise error.located(where) if where else error from None
 
