@@ -19,14 +19,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attn_ppo.agent import load_agent
+from attn_ppo.agent import Agent, load_agent
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import fixed
+from attn_ppo.lifecycle import wandb_mirror
 from attn_ppo.lifecycle.disk import write_atomically
+from attn_ppo.lifecycle.observers import Observers
+from attn_ppo.lifecycle.run_dir import RunDir
 from attn_ppo.lifecycle.terminal import Terminal
 from attn_ppo.model import ActorCritic, sample
 from attn_ppo.regularizers import map_entropies
@@ -114,6 +117,20 @@ def write_evaluation(folder: Path, result: dict[str, Any], *, env_steps: int) ->
     """evaluation.json, with how long the agent had been trained."""
     text = json.dumps(result | {"env_steps": env_steps}, indent=2)
     write_atomically(folder / "evaluation.json", text + "\n")
+
+
+def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observers) -> None:
+    """Lets the finished agent play, and marks the run done."""
+    env_steps, episodes = settings.trained_steps, settings.evaluation.episodes
+    facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
+    if episodes:
+        beat = observers.watchdog.beat
+        result = evaluate(agent.model, settings, episodes=episodes, on_step=beat)
+        write_evaluation(run_dir.folder, result, env_steps=env_steps)
+        observers.terminal.message(f"{settings.label}: {summary(result)}")
+        observers.wandb.finish(wandb_mirror.of_evaluation(result))
+        facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
+    run_dir.write_status("done", **facts)
 
 
 def main(argv: Sequence[str]) -> int:

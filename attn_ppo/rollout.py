@@ -1,7 +1,6 @@
 """Playing: `collect` fills a Rollout with what the agent saw, did and got."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -11,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from attn_ppo.atari.step import Episode, Step
 from attn_ppo.compute.backends import Prepare, unprepared
+from attn_ppo.compute.host import share_of_threads, upload
 from attn_ppo.model import sample
 
 
@@ -74,18 +74,18 @@ def collect(
     noise = torch.empty(num_steps, ends[-1], groups[0].num_actions, device=rng.device)
     noise.exponential_(generator=rng)
     choose, obs = prepare(act), list(obs)
-    with _share_of_threads(len(groups)):
+    with share_of_threads(len(groups)):
         for t in range(num_steps):
             for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
                 if t:
                     obs[g] = store.put(t - 1, part, envs.receive(), model)
-                _upload(obs[g], store.obs[t, part])
+                upload(obs[g], store.obs[t, part])
                 choice = choose(model, store.obs[t, part], noise[t, part])
                 store.actions[t, part], store.log_probs[t, part], store.values[t, part] = choice
                 envs.send(store.actions[t, part].cpu().numpy())
         for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
             obs[g] = store.put(num_steps - 1, part, envs.receive(), model)
-            _upload(obs[g], store.obs[-1, part])
+            upload(obs[g], store.obs[-1, part])
         last_values = model(store.obs[-1]).value
     return store.rollout(last_values), obs, store.episodes
 
@@ -138,20 +138,3 @@ class _Store:
             terminated=terminated,
             done=terminated | truncated,
         )
-
-
-@contextmanager
-def _share_of_threads(groups: int) -> Iterator[None]:
-    """While one group is stepped by its threads, the model has the others."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // groups))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _upload(obs: np.ndarray, to: Tensor) -> None:
-    """Copies observations to the device; to a GPU from page-locked memory, without waiting."""
-    source = torch.from_numpy(obs)
-    to.copy_(source.pin_memory() if to.is_cuda else source, non_blocking=True)

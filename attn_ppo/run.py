@@ -1,7 +1,5 @@
 """The life of one run, from its settings to its evaluation: `run`, read top to bottom."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -9,14 +7,14 @@ from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.games import action_names
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
-from attn_ppo.errors import ExitCode
-from attn_ppo.evaluate import evaluate, summary, write_evaluation
-from attn_ppo.lifecycle import resume, wandb_mirror
+from attn_ppo.evaluate import finish
+from attn_ppo.filming import film
+from attn_ppo.lifecycle import resume
 from attn_ppo.lifecycle.keeper import Keeper
-from attn_ppo.lifecycle.observers import Observers, observe
+from attn_ppo.lifecycle.observers import observe
 from attn_ppo.lifecycle.resume import Games
 from attn_ppo.lifecycle.rows import Rows
-from attn_ppo.lifecycle.run_dir import RunDir, video_path
+from attn_ppo.lifecycle.run_dir import RunDir
 from attn_ppo.lifecycle.saved import Saved
 from attn_ppo.lifecycle.signals import StopRequest
 from attn_ppo.ppo import update
@@ -59,11 +57,11 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
                 if stop:
                     raise stop.error(f"saved at {row['env_steps']:,} steps")
             if settings.videos.due(number):
-                _film(settings, agent, number, observers, stop)
+                film(settings, agent, number, observers, stop)
         games.close()
         observers.terminal.close()
         stop.raise_when_asked()
-        _evaluate(settings, run_dir, agent, observers)
+        finish(settings, run_dir, agent, observers)
 
 
 def learn(
@@ -89,41 +87,3 @@ def learn(
         prepare=prepare,
     )
     return episodes, metrics
-
-
-def _evaluate(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observers) -> None:
-    """Lets the finished agent play, and marks the run done."""
-    env_steps, episodes = settings.trained_steps, settings.evaluation.episodes
-    facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
-    if episodes:
-        beat = observers.watchdog.beat
-        result = evaluate(agent.model, settings, episodes=episodes, on_step=beat)
-        write_evaluation(run_dir.folder, result, env_steps=env_steps)
-        observers.terminal.message(f"{settings.label}: {summary(result)}")
-        observers.wandb.finish(wandb_mirror.of_evaluation(result))
-        facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
-    run_dir.write_status("done", **facts)
-
-
-def _film(
-    settings: RunConfig, agent: Agent, number: int, observers: Observers, stop: StopRequest
-) -> None:
-    """A video of the agent after an update; one that can't be made costs a line."""
-    path, env_steps = video_path(settings.folder, number), number * settings.ppo.batch_size
-
-    def on_step() -> None:
-        observers.watchdog.beat()
-        if stop:
-            raise stop.error("stopped within a video; saved before it")
-
-    try:
-        from attn_ppo.interpret.show import training_video  # what encodes it is heavy
-
-        training_video.film(agent.model, settings, path, env_steps=env_steps, alive=on_step)
-    except Exception as error:
-        on_step()  # raises a request to stop again, which was caught here
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        observers.terminal.message(f"no video of update {number}: {reason}")
-    else:
-        films = {wandb_mirror.TRAINING_VIDEO: path}
-        observers.wandb.film(films, env_steps=env_steps, update=number)

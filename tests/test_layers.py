@@ -25,6 +25,7 @@ ARROWS = {
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
     "evaluate": SETTINGS | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle"},
+    "filming": SETTINGS | {"agent", "interpret.show", "lifecycle"},
     "interpret": SETTINGS
     | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
     "run": SETTINGS
@@ -33,7 +34,7 @@ ARROWS = {
         "atari",
         "compute",
         "evaluate",
-        "interpret.show",
+        "filming",
         "lifecycle",
         "ppo",
         "rollout",

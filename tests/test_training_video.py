@@ -17,7 +17,7 @@ from identical import difference
 from starting import RUN, SMALL, rows, train, wait_for
 from wandb_files import history
 
-from attn_ppo import config, run
+from attn_ppo import config, filming
 from attn_ppo.errors import RunError
 from attn_ppo.interpret.show import mp4, training_video
 from attn_ppo.lifecycle.signals import StopRequest
@@ -114,7 +114,7 @@ def film(settings_of, monkeypatch):
         )
         agent: Any = SimpleNamespace(model=model)
         request = StopRequest() if stop is None else stop  # which is false until it is asked
-        run._film(settings, agent, 3, observers, request)
+        filming.film(settings, agent, 3, observers, request)
 
     make.said, make.sent, make.model = said, sent, model
     return make
