@@ -6,6 +6,7 @@ Nothing here imports torch: a wrong setting is reported within a second.
 
 import dataclasses
 import hashlib
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,8 @@ Name = Matches(
 Game = Matches(Name.pattern, "a single-player game by its ALE name, such as Breakout or MsPacman")
 # A gate is what attention.py lists as one; importing it would import torch.
 GATES = (*names_in(Path(__file__).with_name("attention.py"), "GATES"), "none")
+REGULARIZERS = names_in(Path(__file__).with_name("regularizers.py"), "REGULARIZERS")
+CELLS = 49  # of an attention map, 7 x 7
 Project = Matches(
     r"(?! )[^/\\#?%:\x00-\x1f\x7f]{1,128}(?<! )", "up to 128 characters, none of / \\ # ? % :"
 )
@@ -42,6 +45,11 @@ FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as 
 EARLIER = {
     "root": "runs",
     "axes": [],
+    "diversity": 0.0,
+    "lambda_schedule": "constant",
+    "lambda_start": 0,
+    "lambda_warmup": 0,
+    "regularizer": {"name": "entropy", "target": None},
     "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
     "videos": {"every_updates": 0},
@@ -102,6 +110,17 @@ class AttentionSettings:
     """Attention maps, K; the features are weighted by their sum."""
     hidden: Annotated[int, Range(1, 65_536)]
     """Channels of the 1x1 convolution before the maps."""
+
+
+@dataclass(frozen=True)
+class RegularizerSettings:
+    """What `lambda` weighs in the loss, see regularizers.py."""
+
+    name: Annotated[str, OneOf(REGULARIZERS)]
+    """`entropy`: that of the attention, summed over the maps; `target_entropy`: its distance from
+    `regularizer.target`."""
+    target: Annotated[float, Range(0, 250)] | None
+    """With `target_entropy`: the entropy to reach, nats, at most that of even maps, ln 49 each."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +203,15 @@ class RunConfig:
     env: Annotated[str, Game]
     """The game. Case, `_` and `-` don't matter: ms_pacman is MsPacman."""
     lambda_: Annotated[float, Range(0, 1_000)]
-    """Weight of the attention's entropy (nats, summed over the maps) in the loss."""
+    """Weight of the regulariser (nats) in the loss, by default the attention's entropy."""
+    lambda_schedule: Literal["constant", "linear"]
+    """`linear`: the weight is 0 up to `lambda_start`, then rises to `lambda`."""
+    lambda_start: Annotated[int, Range(0, 10**12)]
+    """With `linear`: agent steps before the weight rises."""
+    lambda_warmup: Annotated[int, Range(0, 10**12)]
+    """With `linear`: agent steps in which the weight rises to `lambda`."""
+    diversity: Annotated[float, Range(0, 1_000)]
+    """Weight of the maps' overlap (nats, summed over pairs of maps) in the loss, from the start."""
     seed: Annotated[int, Range(0, 2**31 - 1)]
     """Seed of the agent and of its games."""
     total_steps: Annotated[int, Range(1, 10**12)]
@@ -199,6 +226,7 @@ class RunConfig:
     """Where the network is computed; `auto`: on a GPU if there is one."""
     ppo: PPOSettings
     attention: AttentionSettings
+    regularizer: RegularizerSettings
     protocol: ProtocolSettings
     compute: ComputeSettings
     wandb: WandbSettings
@@ -221,6 +249,13 @@ class RunConfig:
         ppo, left = self.ppo, 1 - (number - 1) / self.num_updates
         learning_rate = ppo.learning_rate * (left if ppo.anneal_learning_rate else 1)
         return learning_rate, ppo.clip_range * (left if ppo.anneal_clip_range else 1)
+
+    def lambda_at(self, number: int) -> float:
+        """The weight `lambda` of the `number`-th update, as far as it has risen by then."""
+        if self.lambda_schedule == "constant":
+            return self.lambda_
+        steps = (number - 1) * self.ppo.batch_size - self.lambda_start
+        return self.lambda_ * min(max(steps / self.lambda_warmup, 0), 1)
 
     def checkpoint_due(self, number: int) -> bool:
         """Whether one is made after the `number`-th update; one precedes each video."""
@@ -264,16 +299,55 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
         )
         wrong = "is less than one update"
         raise ConfigError("total_steps", config.total_steps, allowed, wrong=wrong)
-    if 0 < config.lambda_ < 1e-12:  # written out, it names the folder
-        raise ConfigError("lambda", config.lambda_, "0, or from 1e-12 to 1,000")
-    if config.attention.gate == "none" and config.lambda_ > 0:
-        allowed = "0 with attention.gate=none, where there's no attention to regularise"
-        raise ConfigError("lambda", plain(config.lambda_), allowed)
+    _check_regularization(config)
     if config.compute.backend == "kernels" and config.compute.precision != "fp32":
         raise ConfigError(
             "compute.precision", config.compute.precision, "fp32 with compute.backend=kernels"
         )
     return config
+
+
+def _check_regularization(config: RunConfig) -> None:
+    """Raises ConfigError where the weights, their schedule or the target have no meaning."""
+    maps = config.attention.maps if config.attention.gate != "none" else 0
+    nothing = "with attention.gate=none, where there's no attention to regularise"
+    for key, weight in (("lambda", config.lambda_), ("diversity", config.diversity)):
+        if 0 < weight < 1e-12:  # written out, it names the folder
+            raise ConfigError(key, weight, "0, or from 1e-12 to 1,000")
+        if weight and not maps:
+            raise ConfigError(key, plain(weight), f"0 {nothing}")
+    if config.diversity and maps == 1:
+        allowed = "0 with attention.maps=1: a single map has none to overlap with"
+        raise ConfigError("diversity", plain(config.diversity), allowed)
+    name, target = config.regularizer.name, config.regularizer.target
+    most, shown = maps * math.log(CELLS), "null" if target is None else plain(target)
+    if name != "target_entropy" and target is not None:
+        allowed = "null; a target goes with regularizer=target_entropy"
+        raise ConfigError("regularizer.target", shown, allowed)
+    if name == "target_entropy" and not maps:
+        raise ConfigError("regularizer.name", name, f"entropy {nothing}")
+    if name == "target_entropy" and (target is None or target > most):
+        even = f"{maps} even map{'s' * (maps != 1)}"
+        allowed = f"from 0 to {plain(math.floor(most * 1e4) / 1e4)} nats, the entropy of {even}"
+        raise ConfigError("regularizer.target", shown, allowed)
+    _check_schedule(config)
+
+
+def _check_schedule(config: RunConfig) -> None:
+    last = (config.num_updates - 1) * config.ppo.batch_size
+    if config.lambda_schedule == "constant":
+        for key in ("lambda_start", "lambda_warmup"):
+            if steps := getattr(config, key):
+                raise ConfigError(key, steps, "0 with lambda_schedule=constant; or linear")
+    elif not last:
+        allowed = "constant in a run of one update, in which nothing rises"
+        raise ConfigError("lambda_schedule", config.lambda_schedule, allowed)
+    elif not config.lambda_warmup:
+        allowed = "at least 1 with lambda_schedule=linear, the agent steps in which it rises"
+        raise ConfigError("lambda_warmup", config.lambda_warmup, allowed)
+    elif config.lambda_start >= last:
+        allowed = f"less than {last:,}, where the last update of this run begins"
+        raise ConfigError("lambda_start", config.lambda_start, allowed)
 
 
 def as_dict(config: RunConfig) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Output(NamedTuple):
     policy: Tensor  # (B, A) log-probabilities of the actions
     value: Tensor  # (B,)
     attention: Tensor  # (B, K, 7, 7) weights >= 0; K = 0 without attention
+    scores: Tensor  # (B, K, 7, 7) of the attention, before the gate
 
 
 class ActorCritic(nn.Module):
@@ -62,9 +63,9 @@ class ActorCritic(nn.Module):
     def forward(self, obs: Tensor) -> Output:
         """(B, 4, 84, 84) uint8, newest frame last -> Output."""
         features = self.normalize(self.encode(obs))
-        _, attention, attended = self.attend(features)
+        scores, attention, attended = self.attend(features)
         logits, value = self.decide(attended)
-        return Output(logits.log_softmax(-1), value, attention)
+        return Output(logits.log_softmax(-1), value, attention, scores)
 
     def encode(self, obs: Tensor) -> Tensor:
         """(B, 4, 84, 84) pixels from 0 to 255 -> (B, 64, 7, 7) features after the last ReLU."""

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config, regularizers
+from attn_ppo import config
 from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import Prepare, unprepared
+from attn_ppo.regularizers import REGULARIZERS, attention_entropy, map_overlap
 from attn_ppo.rollout import Rollout
 
 
@@ -42,12 +43,14 @@ def ppo_loss(
     model: nn.Module,
     batch: Minibatch,
     ppo: config.PPOSettings,
+    regularizer: config.RegularizerSettings,
     *,
-    lambda_: float,
+    lambda_: Tensor,
+    diversity: float,
     clip_range: Tensor,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one minibatch and its parts, all scalars on the device."""
-    policy, value, attention = model(batch.obs)
+    policy, value, attention, scores = model(batch.obs)
     log_ratio = policy.gather(-1, batch.actions[:, None]).squeeze(-1) - batch.log_probs
     ratio = log_ratio.exp()
     advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
@@ -56,17 +59,20 @@ def ppo_loss(
     value_clip = clip_range if ppo.clip_value_loss else None
     value_loss = clipped_value_loss(value, batch.values, batch.returns, value_clip)
     policy_entropy = -(policy.exp() * policy).sum(-1).mean()
-    attention_entropy = regularizers.attention_entropy(attention).mean()
+    penalty = REGULARIZERS[regularizer.name](attention, scores, regularizer).mean()
+    overlap = map_overlap(attention).mean()
 
-    vf, ent = ppo.vf_coef, ppo.ent_coef
-    loss = policy_loss + vf * value_loss - ent * policy_entropy + lambda_ * attention_entropy
+    vf, ent, div = ppo.vf_coef, ppo.ent_coef, diversity
+    loss = policy_loss + vf * value_loss - ent * policy_entropy + lambda_ * penalty + div * overlap
 
     with torch.no_grad():
         metrics = {
+            "regularization": penalty.detach(),
+            "map_overlap": overlap.detach(),
             "policy_loss": policy_loss.detach(),
             "value_loss": value_loss.detach(),
             "policy_entropy": policy_entropy.detach(),
-            "attention_entropy": attention_entropy.detach(),
+            "attention_entropy": attention_entropy(attention).mean(),
             "approx_kl": (ratio - 1 - log_ratio).mean(),  # Schulman's k3, joschu.net/blog/kl-approx
             "clip_fraction": ((ratio - 1).abs() > clip_range).float().mean(),
         }
@@ -90,26 +96,33 @@ def update(
     optimizer: Adam,
     rollout: Rollout,
     ppo: config.PPOSettings,
+    regularizer: config.RegularizerSettings,
     *,
     lambda_: float,
+    diversity: float,
     clip_range: float,
     rng: Generator,
     prepare: Prepare = unprepared,
 ) -> dict[str, Tensor]:
     """Some epochs of gradient steps on one rollout; metrics are means over all minibatches."""
-    loss_of, clip = prepare(ppo_loss), torch.tensor(clip_range, device=rng.device)
+    # tensors: torch.compile would compile each other number anew
+    clip, weight = (torch.tensor(number, device=rng.device) for number in (clip_range, lambda_))
+    loss_of = prepare(ppo_loss)
     advantages = gae(rollout, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda)
     returns = advantages + rollout.values
     history, names = [], []
     for batch in _minibatches(rollout, advantages, returns, ppo, rng):
-        loss, metrics = loss_of(model, batch, ppo, lambda_=lambda_, clip_range=clip)
+        loss, metrics = loss_of(
+            model, batch, ppo, regularizer, lambda_=weight, diversity=diversity, clip_range=clip
+        )
         optimizer.zero_grad()
         loss.backward()
         metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
         optimizer.step()
         names = list(metrics)
         history.append(torch.stack(list(metrics.values())))  # now: CUDA graphs reuse the memory
-    means = dict(zip(names, torch.stack(history).mean(0), strict=True))
+    apart = torch.stack(history).split([2, 7], 1)  # how torch adds them up depends on how many
+    means = dict(zip(names, torch.cat([part.mean(0) for part in apart]), strict=True))
     residual = (returns - rollout.values).var()
     return means | {"explained_variance": 1 - residual / returns.var()}
 

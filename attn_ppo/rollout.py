@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 def act(model: nn.Module, obs: Tensor, noise: Tensor) -> Choice:
     """Actions sampled from the policy at `obs` (N, ...) uint8, with `noise` (N, A) for `sample`."""
-    policy, values, _ = model(obs)
+    policy, values, *_ = model(obs)
     actions = sample(policy, noise)
     return Choice(actions, policy.gather(-1, actions[:, None]).squeeze(-1), values)
 

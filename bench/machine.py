@@ -93,7 +93,7 @@ def training_flops(model: nn.Module, epochs: int) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as acting:
         model(obs)
     with torch.enable_grad(), FlopCounterMode(display=False) as learning:
-        policy, value, _ = model(obs)
+        policy, value, *_ = model(obs)
         (policy.sum() + value.sum()).backward()
     return acting.get_total_flops() + epochs * learning.get_total_flops()
 

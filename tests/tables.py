@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from attn_ppo.config import RegularizerSettings
 from attn_ppo.model import Output
 from attn_ppo.rollout import Rollout
+
+ENTROPY = RegularizerSettings("entropy", None)
 
 
 class Table(nn.Module):
@@ -25,7 +28,8 @@ class Table(nn.Module):
         entry = obs[:, 0].long()
         first = self.log_probs[entry]
         policy = torch.stack([first, (1 - first.exp()).log()], dim=1)
-        return Output(policy, self.values[entry], torch.zeros(len(obs), 0, 7, 7))
+        nothing = torch.zeros(len(obs), 0, 7, 7)
+        return Output(policy, self.values[entry], nothing, nothing)
 
 
 def terminated_rollout(

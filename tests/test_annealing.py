@@ -61,7 +61,9 @@ def test_an_update_clips_by_what_is_left(settings_of, number):
         Adam(model.parameters(), learning_rate),
         terminated_rollout(rewards=[1, 1, -1, -1], values=[0] * 4, log_probs=[log(0.5)] * 4),
         settings.ppo,
+        settings.regularizer,
         lambda_=0.0,
+        diversity=0.0,
         clip_range=clip_range,
         rng=torch.Generator().manual_seed(0),
     )

@@ -41,7 +41,13 @@ def played() -> tuple[Rollout, Minibatch]:
 def gradient(agent: Agent, batch: Minibatch, settings, prepare=backends.unprepared) -> torch.Tensor:
     agent.model.zero_grad()
     loss, _ = prepare(ppo_loss)(
-        agent.model, batch, settings.ppo, lambda_=0.005, clip_range=torch.tensor(0.1)
+        agent.model,
+        batch,
+        settings.ppo,
+        settings.regularizer,
+        lambda_=torch.tensor(0.005),
+        diversity=settings.diversity,
+        clip_range=torch.tensor(0.1),
     )
     loss.backward()
     return torch.cat([p.grad.flatten() for p in agent.model.parameters() if p.grad is not None])
@@ -64,7 +70,9 @@ def test_kernels_compute_what_pytorch_computes(settings_of, played):
             agent.optimizer,
             played[0],
             settings.ppo,
+            settings.regularizer,
             lambda_=0.005,
+            diversity=0.0,
             clip_range=0.1,
             rng=agent.rng,
             prepare=agent.backend.prepare,
@@ -142,7 +150,9 @@ def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
             agent.optimizer,
             rollout,
             settings.ppo,
+            settings.regularizer,
             lambda_=0.005,
+            diversity=0.0,
             clip_range=0.1,
             rng=agent.rng,
             prepare=prepare,

@@ -179,6 +179,7 @@ def test_every_option_of_every_group_composes():
         "experiment": ["paper", "quick", "smoke"],
         "ppo": ["annealed_clip", "study"],
         "protocol": ["baselines", "machado"],
+        "regularizer": ["entropy", "target_entropy"],
     }
     for group, options in known.items():
         for option in options:

@@ -104,8 +104,9 @@ def test_make_help_tells_of_every_target(target):
 def test_defaults_in_the_table_of_settings():
     (settings,) = parse([]).configs
     defaults = {key: str(value) for key, value in schema.flatten(config.as_dict(settings)).items()}
-    defaults |= {"lambda": "0", "total_steps": "10M"}
+    defaults |= {"lambda": "0", "diversity": "0", "total_steps": "10M"}
     defaults |= {"protocol": "baselines", "ppo": "study", "engine": "local"}
+    defaults |= {"regularizer": "entropy"}
     _, _, below = prose(ROOT / "docs/configuration.md").partition("| default |\n")
     table = re.findall(r"^\| (`.*?) \|.*\| (.*) \|$", below.partition("\n\n")[0], re.MULTILINE)
     rows = [(re.findall("`(.*?)`", keys), told.split(", ")) for keys, told in table]

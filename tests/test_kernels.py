@@ -75,10 +75,11 @@ def forward_in_float64(model: ActorCritic, obs: Tensor) -> Output:
     features = layers.normalize_channels(model.encoder(obs.double() / 255))
     module = model.attention
     assert module is not None
-    attention = module.gate(module.score(features))
+    scores = module.score(features)
+    attention = module.gate(scores)
     hidden = model.body(layers.attend(features, attention))
     policy = model.policy_head(hidden).log_softmax(-1)
-    return Output(policy, model.value_head(hidden)[:, 0], attention)
+    return Output(policy, model.value_head(hidden)[:, 0], attention, scores)
 
 
 # One pixel more than the windows cover, both ways round; a patch more or less than whole; one.

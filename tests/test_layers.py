@@ -18,7 +18,7 @@ ARROWS = {
     "compute": SETTINGS,
     "atari": SETTINGS,
     "attention": set(),
-    "regularizers": set(),
+    "regularizers": {"config"},
     "lifecycle": SETTINGS | {"atari", "compute"},
     "model": {"config", "compute", "attention"},
     "agent": SETTINGS | {"compute", "model", "lifecycle.saved"},

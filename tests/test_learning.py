@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tables import ENTROPY
 from torch import Generator, Tensor, nn
 
 from attn_ppo.atari.step import Step
@@ -74,10 +75,11 @@ class TinyActorCritic(nn.Module):
 
     def forward(self, obs: Tensor) -> Output:
         features = self.encoder(obs.float() / 255)
-        attention = self.attention.gate(self.attention.score(features))
+        scores = self.attention.score(features)
+        attention = self.attention.gate(scores)
         hidden = (features * attention.sum(1, keepdim=True)).flatten(1) * 25
         policy = self.policy_head(hidden).log_softmax(-1)
-        return Output(policy, self.value_head(hidden).squeeze(-1), attention)
+        return Output(policy, self.value_head(hidden).squeeze(-1), attention, scores)
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +97,18 @@ def train(lambda_: float) -> tuple[float, float, float]:
     for _ in range(50):
         rollout, obs, _ = collect(model, [game], obs, SETTINGS.num_steps, rng)
         metrics = update(
-            model, optimizer, rollout, SETTINGS, lambda_=lambda_, clip_range=0.2, rng=rng
+            model,
+            optimizer,
+            rollout,
+            SETTINGS,
+            ENTROPY,
+            lambda_=lambda_,
+            diversity=0.0,
+            clip_range=0.2,
+            rng=rng,
         )
     start = torch.from_numpy(Patience().obs())
-    policy, value, _ = model(start)
+    policy, value, *_ = model(start)
     return policy.exp()[0, STAY].item(), value[0].item(), metrics["attention_entropy"].item()
 
 

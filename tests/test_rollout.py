@@ -139,7 +139,9 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
             agent.optimizer,
             rollout,
             settings.ppo,
+            settings.regularizer,
             lambda_=0.005,
+            diversity=0.0,
             clip_range=0.2,
             rng=agent.rng,
         )

@@ -12,6 +12,8 @@ from attn_ppo.lifecycle.rows import FINITE, Rows
 from attn_ppo.lifecycle.run_dir import RunDir
 
 LEARNED: tuple[str, ...] = (
+    "regularization",
+    "map_overlap",
     "attention_entropy",
     "policy_entropy",
     "policy_loss",
@@ -98,8 +100,21 @@ def test_without_attention_its_entropy_is_nan_and_no_fault(in_empty_folder, sett
     run_dir.close()
     (written,) = table(run_dir.folder / "metrics.csv")
     assert (written["attention_entropy"], written["policy_entropy"]) == ("nan", "0.0")
+    assert (written["regularization"], written["map_overlap"]) == ("nan", "nan")
     assert math.isnan(row["attention_entropy"])
     assert math.isnan(sent[0]["attention_entropy"])
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_single_map_has_no_overlap(settings_of):
+    settings = settings_of("attention.maps=1")
+    run_dir = RunDir(settings)
+    metrics = {name: torch.tensor(0.5) for name in LEARNED}
+    Rows(settings, run_dir, []).write(1, [], metrics, 1e-3)
+    run_dir.close()
+    (written,) = table(run_dir.folder / "metrics.csv")
+    found = [written[name] for name in ("attention_entropy", "regularization", "map_overlap")]
+    assert found == ["0.5", "0.5", "nan"]
 
 
 @pytest.mark.parametrize("name", FINITE)

@@ -37,7 +37,8 @@ def test_tables_have_the_contracts_columns(in_empty_folder, settings_of):
     assert (folder / "metrics.csv").read_text().split("\n")[0] == (
         "update,env_steps,frames,episode_return,episode_length,attention_entropy,policy_entropy,"
         "policy_loss,value_loss,approx_kl,clip_fraction,explained_variance,grad_norm,"
-        "learning_rate,env_steps_per_second,elapsed_seconds,inexact_resumes"
+        "learning_rate,env_steps_per_second,elapsed_seconds,inexact_resumes,"
+        "lambda,regularization,map_overlap"
     )
     assert (folder / "episodes.csv").read_text() == (
         "env_steps,env_index,episode_return,episode_length\n8,3,-21.0,764\n"

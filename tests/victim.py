@@ -110,8 +110,8 @@ def mid_update(count: int) -> None:
 
 
 def before_evaluation(count: int) -> None:
-    real, trap = run.evaluate, counted(count, die)
-    run.evaluate = lambda *args, **more: trap() or real(*args, **more)
+    real, trap = run.finish, counted(count, die)
+    run.finish = lambda *args, **more: trap() or real(*args, **more)
 
 
 PLACES = {

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from attn_ppo.atari.step import Episode
-from attn_ppo.config import FRAMES_PER_STEP, RunConfig
+from attn_ppo.config import FRAMES_PER_STEP, AttentionSettings, RunConfig
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle.run_dir import RunDir
+from attn_ppo.lifecycle.run_dir import OF_MAPS, RunDir
 from attn_ppo.lifecycle.saved import RowsState
 
 FINITE = ("policy_loss", "value_loss", "attention_entropy", "policy_entropy", "grad_norm")
@@ -38,8 +38,8 @@ class Rows:
         inexact_resumes: int = 0,
     ):
         self._inexact_resumes = inexact_resumes
-        self._ppo, self._run_dir, self._sinks = settings.ppo, run_dir, sinks
-        self._attends = settings.attention.gate != "none"
+        self._settings, self._ppo = settings, settings.ppo
+        self._run_dir, self._sinks = run_dir, sinks
         recent = saved["recent"] if saved else []
         self._recent = deque(recent, maxlen=RECENT_GAMES)
         self._row_began = time.monotonic()
@@ -56,8 +56,8 @@ class Rows:
 
         Raises RunError where the disk doesn't take it, or where a loss isn't finite.
         `episodes` are the games that finished at each of its steps. Metrics come to the host in
-        one copy and keep 9 digits, all that float32 holds. Without attention its entropy is nan:
-        the 0 of the loss would read as perfectly sharp.
+        one copy and keep 9 digits, all that float32 holds. Without attention its entropy is nan, as
+        is the overlap of a single map: the 0 of the loss would read as perfectly sharp.
         """
         games = self._episode_rows(number - 1, episodes)
         self._recent.extend((game["episode_return"], game["episode_length"]) for game in games)
@@ -65,6 +65,7 @@ class Rows:
         values = dict(zip(metrics, torch.stack(list(metrics.values())).tolist(), strict=True))
         values |= self._recent_means() | {
             "learning_rate": learning_rate,
+            "lambda": self._settings.lambda_at(number),
             "env_steps_per_second": self._ppo.batch_size / (now - self._row_began),
             "elapsed_seconds": now - self._began,
         }
@@ -73,8 +74,7 @@ class Rows:
         row = {"update": number, "env_steps": env_steps, "frames": env_steps * FRAMES_PER_STEP}
         row |= {key: float(f"{value:.9g}") for key, value in values.items()}
         row["inexact_resumes"] = self._inexact_resumes
-        if not self._attends:
-            row["attention_entropy"] = math.nan
+        row |= dict.fromkeys(_undefined(self._settings.attention), math.nan)
         self._run_dir.append("episodes.csv", games)
         self._run_dir.append("metrics.csv", [row])
         for sink in self._sinks:
@@ -106,6 +106,13 @@ class Rows:
             for t, games in enumerate(episodes)
             for game in games
         ]
+
+
+def _undefined(attention: AttentionSettings) -> tuple[str, ...]:
+    """The columns that have no value, nan, for agents with so many maps."""
+    if attention.gate == "none":
+        return OF_MAPS
+    return ("map_overlap",) if attention.maps == 1 else ()
 
 
 def _check_finite(number: int, values: Mapping[str, float]) -> None:

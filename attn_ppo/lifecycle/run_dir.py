@@ -39,7 +39,11 @@ METRICS = (
     "env_steps_per_second",
     "elapsed_seconds",
     "inexact_resumes",
+    "lambda",
+    "regularization",
+    "map_overlap",
 )
+OF_MAPS = ("attention_entropy", "regularization", "map_overlap")  # nan where there are no maps
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 _TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}

@@ -17,7 +17,7 @@ from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.formats import plain
 from attn_ppo.lifecycle import wandb_environment
-from attn_ppo.lifecycle.run_dir import read_status, video_path
+from attn_ppo.lifecycle.run_dir import OF_MAPS, read_status, video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
 from attn_ppo.lifecycle.wandb_session import (
     FINISH_SECONDS,
@@ -257,8 +257,7 @@ def _with_films(row: dict[str, Any]) -> dict[str, Any]:
     """A row as W&B takes it: paths become videos; those of files that have gone are left out."""
     import wandb
 
-    if math.isnan(row.get("attention_entropy", 0)):
-        row = {key: value for key, value in row.items() if key != "attention_entropy"}
+    row = {k: v for k, v in row.items() if k not in OF_MAPS or not math.isnan(v)}
     paths = _paths(row)
     films = {key: wandb.Video(path) for key, path in paths.items() if path.exists()}
     return {key: value for key, value in row.items() if key not in paths} | films
