@@ -68,6 +68,20 @@ def test_a_wheel_does_without_the_checkout_and_beside_another_analysis(wheel, tm
     done = python("-m", "attn_ppo.analysis.figures", cwd=tmp_path, path=wheel)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/a/figures/reward_curves.png").exists()
+    own = tmp_path / "conf/experiment/mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("# @package _global_\nhydra: {sweeper: {params: {protocol: glob(*)}}}\n")
+    done = python(
+        *("-m", "attn_ppo.train", "-m", "experiment=mine", "wandb.mode=disabled"),
+        *("root=scratch", "name=${protocol.noop_max}", *short),
+        cwd=tmp_path,
+        path=wheel,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {str(path.parent) for path in (tmp_path / "scratch").rglob("config.yaml")} == {
+        str(tmp_path / "scratch" / level / "lambda=0/seed=0")
+        for level in ("30/Breakout/protocol=baselines", "0/Breakout/protocol=machado")
+    }
     for command in ("train", "analysis.figures", "analysis.page", "analysis.videos"):
         done = python("-m", f"attn_ppo.{command}", "--help", cwd=tmp_path, path=wheel)
         assert done.returncode == 0, done.stderr
