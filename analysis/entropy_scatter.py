@@ -1,4 +1,4 @@
-"""Final score against attention entropy: a panel a game, a dot a run, a cross a group's mean.
+"""Final score against attention entropy: a dot a run, a cross a group's mean.
 
 The study's second figure (Nikulin et al. 2019), from the evaluation on fresh games where there is
 one. The study's scores are those of the last 100 training games, and its entropy is the mean over
@@ -6,7 +6,7 @@ the minibatches of the last update, which metrics.csv has in its last row.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,25 +15,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
+from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     QUIET,
+    Place,
     count_text,
     draw_random_play,
     footnote,
     gap,
     grid,
     inexact_text,
-    lambda_colors,
-    lambda_label,
-    lambda_markers,
     legend,
-    line_style,
     random_handles,
     random_text,
     seeds_text,
+    share_y,
     style,
     unfinished_text,
-    variant_handles,
 )
 from analysis.runs import Run
 from analysis.stats import (
@@ -49,6 +47,7 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
+from analysis.variants import NO_ATTENTION, Variant
 from attn_ppo.formats import fixed
 
 CELLS = 49  # of the 7 x 7 attention map
@@ -62,25 +61,27 @@ MARGIN = 0.05  # of the range of scores, above and below
 def draw_entropy_scatter(runs: Sequence[Run]) -> Figure | None:
     """The figure, None if no run has attention; dots carry the id `run <group> <seed>`, crosses
     `mean <group>`. Colours are those of all `runs`, with attention or not."""
-    colors, markers = lambda_colors(lambdas_of(runs)), lambda_markers(lambdas_of(runs))
-    shown = [run for run in runs if not math.isnan(sum(position(run)))]
-    if not shown:
+    having = [run for run in runs if not math.isnan(sum(position(run)))]
+    if not having:
         return None
-    groups = group(shown)
+    layout = layout_of(runs, having)
+    drawn = [run for run in runs if run.variant not in layout.left_out]
+    shown = [run for run in having if run.variant not in layout.left_out]
     with style():
         figure, panels = grid(
-            list(dict.fromkeys(key.game for key in groups)),
+            layout.places,
+            columns=layout.columns,
             title="Final score and attention entropy",
             x_label="attention entropy (nats, sum over maps)",
             y_label="mean raw score",
+            notes=layout.notes,
         )
-        for game, panel in panels.items():
-            of_game = {key: members for key, members in groups.items() if key.game == game}
-            draw_game(panel, of_game, colors, markers)
-        bound = draw_limits(list(panels.values()), shown)
-        handles = legend_handles(colors, markers, shown)
-        legend(figure, handles)
-        footnote(figure, caption(runs, shown, bound))
+        for place, panel in panels.items():
+            draw_panel(panel, [run for run in shown if layout.place(run) == place], layout)
+        bound = draw_limits(layout, panels, shown)
+        share_y(panels)
+        legend(figure, [*legend_handles(layout, shown, ls="", ms=6), *mark_handles(shown)])
+        footnote(figure, f"{caption(drawn, shown, bound)} {left_out_text(layout)}")
     return figure
 
 
@@ -95,25 +96,20 @@ def games(run: Run) -> np.ndarray:
     return evaluation_games(run) if is_evaluated(run) else last_games(run)
 
 
-def draw_game(
-    panel: Axes,
-    groups: dict[Group, list[Run]],
-    colors: dict[float, str],
-    markers: dict[float, str],
-) -> None:
+def draw_panel(panel: Axes, runs: Sequence[Run], layout: Layout) -> None:
     """Dots, hollow without an evaluation, the means' crosses with their bars, and random play.
 
     The means of a variant are joined in lambda's order.
     """
-    paths: dict[Any, list[tuple[float, float]]] = {}
+    paths: dict[Variant, list[tuple[float, float]]] = {}
     shown: list[float] = []
-    for key, members in groups.items():
-        color = colors[key.lambda_]
+    for key, members in group(runs).items():
+        color, marker = layout.look(key)
         for run in members:
             look = {"facecolor": color, "edgecolor": "white", "linewidth": 0.7}
             if not is_evaluated(run):
                 look = {"facecolor": "white", "edgecolor": color, "linewidth": 1.3}
-            dot = panel.scatter(*position(run), **DOT, **look, marker=markers[key.lambda_])
+            dot = panel.scatter(*position(run), **DOT, **look, marker=marker)
             dot.set(gid=f"run {key.id} {run.config.seed}", clip_on=False)
             shown.append(position(run)[1])
         mean, low, high = draw_mean(panel, key, members, color)
@@ -121,9 +117,9 @@ def draw_game(
         shown += [low, high]
     for variant, means in paths.items():
         if len(means) > 1:
-            look = {"color": "#bdbdbd", "lw": 1, "ls": line_style(variant), "zorder": 2}
+            look = {"color": "#bdbdbd", "lw": 1, "zorder": 2}
             panel.plot(*zip(*means, strict=True), **look, gid=f"path {variant.letter}".rstrip())
-    known = draw_random_play(panel, [run for members in groups.values() for run in members])
+    known = draw_random_play(panel, runs)
     draw_scores(panel, [*shown, *(score.mean for score in known or [])], with_zero=not known)
 
 
@@ -140,9 +136,6 @@ def draw_mean(
     cross.set(gid=f"mean {key.id}", clip_on=False)
     if len(used) > 1:
         cross.set_path_effects([Stroke(linewidth=4.2, foreground="white"), Normal()])
-    if key.variant.number:
-        offset = {"xytext": (6, 4), "textcoords": "offset points"}
-        panel.annotate(key.variant.letter, (x, y), **offset, color=color, fontsize=9, zorder=6)
     if math.isnan(sd):
         return (x, y), y, y
     panel.errorbar(x, y, sd, color=color, clip_on=False, **BAR)[2][0].set_gid(f"sd {key.id}")
@@ -160,34 +153,33 @@ def draw_scores(panel: Axes, scores: Iterable[float], with_zero: bool) -> None:
     panel.set_ylim(low - margin, high + margin)
 
 
-def draw_limits(panels: list[Axes], shown: Sequence[Run]) -> str:
+def draw_limits(layout: Layout, panels: Mapping[Place, Axes], shown: Sequence[Run]) -> str:
     """One x axis from 0 for all panels, with uniform attention marked where it fits; a note on it.
 
     K maps of 49 cells have at most K ln 49 nats together.
     """
     right = max(position(run)[0] for run in shown)
-    maps = {run.config.attention.maps for run in shown}
-    if len(maps) > 1:
-        bound, note = math.inf, ""
-    else:
-        bound = maps.pop() * math.log(CELLS)
-        note = f"Uniform attention would have {fixed(bound, 2)} nats"
-    fits = right > 0.75 * bound
-    for panel in panels:
-        panel.set_xlim(0, max(1.04 * bound if fits else 0, 1.06 * right, 1e-3))
-        if fits:
+    bounds = {place: _bounds(r for r in shown if layout.place(r) == place) for place in panels}
+    fits = {bound for each in bounds.values() for bound in each if right > 0.75 * bound}
+    for place, panel in panels.items():
+        panel.set_xlim(0, max(*(1.04 * bound for bound in fits), 1.06 * right, 1e-3))
+        for bound in bounds[place] & fits:
             panel.axvline(bound, color=QUIET, lw=1, ls=(0, (5, 2)), gid="uniform")
-    return note and note + (" (dashed)." if fits else ", off to the right.")
+    every = _bounds(shown)
+    if len(every) > 1:
+        return f"Uniform attention (dashed where it fits): {fixed(math.log(CELLS), 2)} nats a map."
+    (bound,) = every
+    where = " (dashed)" if fits else ", off to the right"
+    return f"Uniform attention would have {fixed(bound, 2)} nats{where}."
 
 
-def legend_handles(
-    colors: dict[float, str], markers: dict[float, str], shown: Sequence[Run]
-) -> list[Line2D]:
-    """An entry for each lambda, each variant and each kind of mark that is there."""
-    handles = [
-        Line2D([], [], ls="", marker=markers[x], ms=6, color=colors[x], label=lambda_label(x))
-        for x in lambdas_of(shown)
-    ]
+def _bounds(runs: Iterable[Run]) -> set[float]:
+    """The entropy of uniform attention, nats, for each number of maps that these runs have."""
+    return {run.config.attention.maps * math.log(CELLS) for run in runs}
+
+
+def mark_handles(shown: Sequence[Run]) -> list[Line2D]:
+    """A legend's entry for each kind of mark that is there."""
     mark: dict[str, Any] = {"ls": "", "color": QUIET}
     kinds = []
     if any(is_evaluated(run) for run in shown):
@@ -196,19 +188,21 @@ def legend_handles(
         label = "a run,\nnot evaluated"
         kinds.append(Line2D([], [], **mark, marker="o", ms=5, mfc="white", label=label))
     kinds.append(Line2D([], [], **mark, marker="x", ms=7, mew=2.2, label="mean of seeds"))
-    return [*handles, *variant_handles(shown), gap(), *kinds, *random_handles(shown)]
+    return [gap(), *kinds, *random_handles(shown)]
 
 
 def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str) -> str:
     """Where the numbers are from, how many seeds, who is left out and who unfinished."""
-    sentences = [f"{seeds_text(shown)} for each λ.".capitalize(), games_text(shown)]
+    each = "λ and settings" if any(run.variant.settings for run in shown) else "λ"
+    sentences = [f"{seeds_text(shown)} for each {each}.".capitalize(), games_text(shown)]
     sentences += [bars_text(shown), random_text(shown)]
     if len(lambdas_of(shown)) > 1:
         sentences.append("Grey lines join the λ in ascending order.")
     sentences.append(bound)
     without = sum(run.config.attention.gate == "none" for run in runs)
     if without:
-        sentences.append(f"Left out, without attention: {without} run{'s' * (without > 1)}.")
+        left_out = f"Left out, without attention: {without} run{'s' * (without > 1)}."
+        sentences.append(f"{left_out} With {NO_ATTENTION} there's no entropy.")
     scoreless = len(runs) - len(shown) - without
     if scoreless:
         sentences.append(f"Left out, no game finished: {scoreless} run{'s' * (scoreless > 1)}.")

@@ -14,8 +14,10 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games, variants_in
+from analysis.variants import Variant
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
+from attn_ppo.formats import columns
 from attn_ppo.lifecycle.disk import disk_error
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
@@ -65,13 +67,17 @@ def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str
     }
     text = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
     finished = sum(not run.unfinished for run in runs)
-    lines = [f"{root}: {text}, {finished} finished"]
-    for variant in variants_in(runs):
-        if variant.name:
-            count = sum(run.variant == variant for run in runs)
-            of = f"{count} run{'s' * (count > 1)}"
-            lines.append(f"  settings {variant.letter}, {of}: {variant.name}")
+    lines, variants = [f"{root}: {text}, {finished} finished"], variants_in(runs)
+    if variants[0].settings:
+        heads = [_runs_of(variant, runs) for variant in variants]
+        texts = columns([[head, *v.settings] for head, v in zip(heads, variants, strict=True)])
+        lines += [f"  {text}" for text in texts]
     return "\n".join([*lines, *map(str, problems)])
+
+
+def _runs_of(variant: Variant, runs: Sequence[Run]) -> str:
+    count = sum(run.variant == variant for run in runs)
+    return f"settings {variant.letter}, {count} run{'s' * (count > 1)}:"
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -20,18 +20,17 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.references import Score, random_score
 from analysis.runs import Run
-from analysis.stats import averaged, group, variants_in
-from analysis.variants import Variant
+from analysis.stats import averaged, group
+from analysis.variants import ONLY, Variant
 from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
 
 RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
 INK, QUIET = "#222222", "#6b6b6b"
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
-LEGEND_INCHES, LEGEND_LINE, CAPTION_INCHES = 1.4, 0.22, 1.2
-# A lambda has a colour and a marker, a variant a line style that isn't an unfinished run's dashes.
+LEGEND_INCHES, LEGEND_LINE, LEGEND_LETTER, CAPTION_INCHES = 1.4, 0.22, 0.075, 1.2
+NOTE_LINE, NOTE_LETTERS = 11.0, 13.5  # points a line above a panel, letters in an inch of it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
-LINES: tuple[Any, ...] = ("-", (0, (7, 1.5, 1.5, 1.5)), (0, (1.2, 1.4)), (0, (7, 1.5, *(1.5,) * 4)))
 DASHES: Any = (0, (4, 2))
 RANDOM: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (1, 1.6))}
 STYLE: dict[Any, Any] = {
@@ -52,24 +51,19 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def lambda_colors(lambdas: Iterable[float]) -> dict[float, str]:
-    """A colour for each lambda, violet to red in ascending order, all dark enough on white."""
-    ordered = sorted(set(lambdas))
+class Place(NamedTuple):
+    """A panel: a game, and where its variants don't share it, one of them."""
+
+    game: str
+    variant: Variant = ONLY
+
+
+def rainbow(count: int) -> list[str]:
+    """So many colours from violet to red, all dark enough on white."""
     anchors = np.array([colors.to_rgb(color) for color in RAINBOW])
-    at = np.linspace(0, len(anchors) - 1, max(len(ordered), 2))[: len(ordered)]
+    at = np.linspace(0, len(anchors) - 1, max(count, 2))[:count]
     rgb = np.stack([np.interp(at, range(len(anchors)), channel) for channel in anchors.T], axis=-1)
-    return {lambda_: colors.to_hex(c) for lambda_, c in zip(ordered, rgb, strict=True)}
-
-
-def lambda_markers(lambdas: Iterable[float]) -> dict[float, str]:
-    """A marker for each lambda, so that they are told apart where they cover each other."""
-    ordered = sorted(set(lambdas))
-    return {lambda_: MARKERS[i % len(MARKERS)] for i, lambda_ in enumerate(ordered)}
-
-
-def line_style(variant: Variant) -> Any:
-    """A variant's line style, solid for that of most runs."""
-    return LINES[variant.number % len(LINES)]
+    return [colors.to_hex(color) for color in rgb]
 
 
 def tint(color: str, strength: float) -> str:
@@ -94,30 +88,68 @@ def style() -> Iterator[None]:
 
 
 def grid(
-    games: Sequence[str], *, title: str, x_label: str, y_label: str
-) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with an empty panel for each game, 3 rows x 2 for six, sharing x."""
-    columns = COLUMNS.get(len(games), 3)
-    rows = math.ceil(len(games) / columns)
+    places: Sequence[Place | None],
+    *,
+    columns: int,
+    title: str,
+    x_label: str,
+    y_label: str,
+    notes: Mapping[Place, str] | None = None,
+    above: float = 0,
+) -> tuple[Figure, dict[Place, Axes]]:
+    """A figure with an empty panel for each place, row by row; None leaves its cell empty.
+
+    They share x, and those of a game y. `notes` stand between a panel and its title, `above` leaves
+    so many points for an axis on top of those in the first row.
+    """
+    rows = math.ceil(len(places) / columns)
     width, height = {1: 6.0, 2: 4.4}.get(columns, 3.7), {1: 3.7, 2: 3.0}.get(rows, 2.7)
-    figure = agg_figure(width * columns + LEGEND_INCHES, height * rows + 1.0)
+    wrapped = {p: _wrapped(text, width - 0.7) for p, text in (notes or {}).items() if text}
+    lines = max((text.count("\n") + 1 for text in wrapped.values()), default=0)
+    room, above = lines * NOTE_LINE, above + NOTE_LINE * bool(above and lines)
+    figure = agg_figure(width * columns + LEGEND_INCHES, (height + room / 72) * rows + 1.0)
     figure.suptitle(title, x=0.01, ha="left", fontsize=14)
     cells = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    for cell in cells[len(games) :]:
-        cell.remove()
-    panels = dict(zip(games, cells, strict=False))
-    for index, (game, panel) in enumerate(panels.items()):
-        panel.set_title(game, loc="left")
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_number(value, 10_000)))
-        panel.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-        if index + columns >= len(games):  # also the panel above an empty cell
-            panel.tick_params(labelbottom=True)
-            panel.set_xlabel(x_label)
+    panels: dict[Place, Axes] = {}
+    for index, cell in enumerate(cells):
+        place = places[index] if index < len(places) else None
+        if place is None:
+            cell.remove()
+            continue
+        panels[place] = cell
+        _head(cell, place.game, wrapped.get(place, ""), room, above if index < columns else 0)
+        cell.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_number(value, 10_000)))
+        cell.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+        if not any(places[index + columns :: columns]):  # also the panel above an empty cell
+            cell.tick_params(labelbottom=True)
+            cell.set_xlabel(x_label)
     if rows == 1:
-        panels[games[0]].set_ylabel(y_label)
+        next(iter(panels.values())).set_ylabel(y_label)
     else:
         figure.supylabel(y_label, fontsize=10, color=INK)
     return figure, panels
+
+
+def _head(panel: Axes, title: str, note: str, room: float, above: float) -> None:
+    """A panel's title and below it the note, `above` points over the panel."""
+    panel.set_title(title, loc="left", y=1, pad=6 + above + room)
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    look: dict[str, Any] = {"va": "top", "fontsize": 8.5, "color": QUIET, "linespacing": 1.15}
+    if note:
+        panel.annotate(note, (0, 1), (0, 4 + above + room), **place, **look, gid="settings")
+
+
+def _wrapped(text: str, inches: float) -> str:
+    return "\n".join(textwrap.wrap(text, int(inches * NOTE_LETTERS), break_on_hyphens=False))
+
+
+def share_y(panels: Mapping[Place, Axes]) -> None:
+    """Panels of one game get one y axis that holds what is in all of them."""
+    for game in {place.game for place in panels}:
+        of_game = [panel for place, panel in panels.items() if place.game == game]
+        lows, highs = zip(*(panel.get_ylim() for panel in of_game), strict=True)
+        for panel in of_game:
+            panel.set_ylim(min(lows), max(highs))
 
 
 def agg_figure(width: float, height: float) -> Figure:
@@ -128,9 +160,11 @@ def agg_figure(width: float, height: float) -> Figure:
 
 
 def legend(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """The legend to the right of the panels; the figure grows where they are lower than it."""
-    lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
-    figure.set_figheight(max(figure.get_figheight(), LEGEND_LINE * lines + CAPTION_INCHES))
+    """The legend to the right of the panels; the figure grows where there isn't room for it."""
+    lines = [line for handle in handles for line in str(handle.get_label()).split("\n")]
+    wider = LEGEND_LETTER * max(map(len, lines)) + 0.4 - LEGEND_INCHES
+    figure.set_figwidth(figure.get_figwidth() + max(0, wider))
+    figure.set_figheight(max(figure.get_figheight(), LEGEND_LINE * len(lines) + CAPTION_INCHES))
     figure.legend(handles=handles, loc="outside right center", frameon=False)
 
 
@@ -149,15 +183,6 @@ def unbroken(text: str) -> str:
     return re.sub(
         r"(?<==) | (?==)|(?<=\d) (?!seed)(?=[^\W\d])|(?<=seed) (?=\d)", "\N{NO-BREAK SPACE}", text
     )
-
-
-def variant_handles(runs: Sequence[Run]) -> list[Line2D]:
-    """Legend entries for the variants, none where there is but one."""
-    handles = []
-    for variant in variants_in(runs):
-        label = f"{variant.letter}: " + "\n     ".join(variant.name.split(" "))
-        handles.append(Line2D([], [], ls=line_style(variant), color=QUIET, lw=1.4, label=label))
-    return [gap(), *handles] if len(handles) > 1 else []
 
 
 def gap() -> Line2D:

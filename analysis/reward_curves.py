@@ -1,4 +1,4 @@
-"""Score over training: a panel a game, a line a lambda (mean over seeds), a band of one SD.
+"""Score over training: a line a lambda or variant (mean over seeds), a band of one SD.
 
 The study's first figure (Nikulin et al. 2019), with agent steps below and emulator frames above.
 """
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.layout import layout_of, left_out_text, legend_handles
 from analysis.panels import (
     DASHES,
     count_text,
@@ -19,19 +19,15 @@ from analysis.panels import (
     gap,
     grid,
     inexact_text,
-    lambda_colors,
-    lambda_label,
-    lambda_markers,
     legend,
-    line_style,
     random_handles,
     random_text,
     seeds_text,
+    share_y,
     style,
     tick_number,
     tint,
     unfinished_text,
-    variant_handles,
 )
 from analysis.runs import Run
 from analysis.stats import (
@@ -41,7 +37,6 @@ from analysis.stats import (
     group,
     group_of,
     interpolate,
-    lambdas_of,
     last_games,
     mean_curve,
     score_range,
@@ -49,36 +44,38 @@ from analysis.stats import (
 )
 from attn_ppo.config import FRAMES_PER_STEP
 
-MARKS = 8  # of its lambda on a mean's line
+MARKS = 8  # on a mean's line
+FRAMES_AXIS = 14.5  # points that it takes, so that its label is level with the titles
 
 
 def draw_reward_curves(runs: Sequence[Run]) -> Figure:
     """The figure; its lines have the ids `mean <group>` and `seed <group> <seed>`, bands `sd`."""
-    groups, lambdas = group(runs), lambdas_of(runs)
-    colors, markers = lambda_colors(lambdas), lambda_markers(lambdas)
+    layout = layout_of(runs, runs)
+    drawn = [run for run in runs if run.variant not in layout.left_out]
     with style():
         figure, panels = grid(
-            list(dict.fromkeys(key.game for key in groups)),
+            layout.places,
+            columns=layout.columns,
             title="Score during training",
             x_label="agent steps",
             y_label="mean raw score of the last 100 games",
+            notes=layout.notes,
+            above=FRAMES_AXIS,
         )
-        for number, (key, members) in enumerate(groups.items()):
-            draw_group(panels[key.game], members, colors[key.lambda_])
-            draw_mean(panels[key.game], members, colors[key.lambda_], markers[key.lambda_], number)
+        for number, (key, members) in enumerate(group(drawn).items()):
+            panel, (color, marker) = panels[layout.place(members[0])], layout.look(key)
+            draw_group(panel, members, color)
+            draw_mean(panel, members, color, marker, number)
         # A run ends with the last whole update, a little before its total: show the round number.
-        last = max(r.env_steps if r.unfinished else r.config.total_steps for r in runs)
-        for game, panel in panels.items():
-            draw_random_play(panel, [run for run in runs if run.config.env == game])
+        last = max(r.env_steps if r.unfinished else r.config.total_steps for r in drawn)
+        for place, panel in panels.items():
+            draw_random_play(panel, [run for run in drawn if layout.place(run) == place])
             draw_axes(panel, last)
-        handles = [
-            Line2D([], [], color=colors[x], marker=markers[x], ms=5, lw=2, label=lambda_label(x))
-            for x in lambdas
-        ]
-        at_random = random_handles(runs)
-        handles += [*variant_handles(runs), *[gap()] * bool(at_random), *at_random]
-        legend(figure, handles)
-        footnote(figure, caption(runs))
+        share_y(panels)
+        at_random = random_handles(drawn)
+        colors = legend_handles(layout, drawn, ms=5, lw=2)
+        legend(figure, [*colors, *[gap()] * bool(at_random), *at_random])
+        footnote(figure, f"{caption(drawn)} {left_out_text(layout)}")
     return figure
 
 
@@ -97,7 +94,7 @@ def draw_group(panel: Axes, members: Sequence[Run], color: str) -> None:
 
 
 def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, number: int) -> None:
-    """A group's mean with its lambda's markers; dashed while none of its runs is finished.
+    """A group's mean with its markers; dashed while none of its runs is finished.
 
     Markers are at updates; `number` moves them, so that those of lines that cover each other don't.
     """
@@ -115,7 +112,7 @@ def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, numb
         curve.mean,
         color=color,
         lw=1.7,
-        ls=DASHES if begun else line_style(key.variant),
+        ls=DASHES if begun else "-",
         marker=marker,
         ms=5,
         mec="white",
@@ -124,10 +121,6 @@ def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, numb
         zorder=4,
     )
     line.set_gid(f"mean {key.id}")
-    if key.variant.number:
-        end = (curve.env_steps[-1], curve.mean[-1])
-        offset = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
-        panel.annotate(key.variant.letter, end, **offset, color=color, fontsize=9, zorder=6)
 
 
 def draw_seed(panel: Axes, run: Run, color: str) -> None:
@@ -167,7 +160,6 @@ def draw_axes(panel: Axes, last: float) -> None:
         )
         top = panel.secondary_xaxis("top", functions=(to, back))
         top.set_xlabel("emulator frames", loc="right")
-        panel.set_title(panel.get_title("left"), loc="left", y=1, pad=20.5)  # level with that label
         axes.append(top.xaxis)
     for axis in axes:
         axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))

@@ -4,7 +4,7 @@ A run is found by its config.yaml, which holds its settings; the path is not use
 run does not keep the others from being read: it is returned as a `Problem`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
@@ -95,38 +95,56 @@ class Problem:
 def read_runs(root: Path | str) -> tuple[list[Run], list[Problem]]:
     """The usable runs below `root`, and what is wrong with any of them.
 
-    They are ordered by game, lambda, variant and seed. Raises NoRunsError where none can be used.
+    They are ordered by game, variant, lambda and seed. Raises NoRunsError where none can be used.
     """
-    runs: dict[tuple[str, float, Settings, int], Run] = {}
-    problems: list[Problem] = []
+    found: dict[Path, Run] = {}
+    problems: dict[Path, list[Problem]] = {}
     for folder in find_runs(Path(root)):
-        if not (folder / "config.yaml").exists():
-            problems.append(Problem("skipped", folder, "it has no config.yaml"))
-            continue
+        problems[folder] = []
         try:
+            if not (folder / "config.yaml").exists():
+                raise ValueError("it has no config.yaml")
             run, notes = read_run(folder)
-            settings = run.config
-            key = (settings.env, settings.lambda_, settings_of(settings), settings.seed)
-            if key in runs:
-                raise ValueError(f"same game, lambda and seed as {runs[key].folder}")
         except (ValueError, OSError) as error:
-            problems.append(Problem("skipped", folder, str(error)))
+            problems[folder].append(Problem("skipped", folder, str(error)))
             continue
-        runs[key] = run
+        found[folder] = run
         if run.unfinished:
-            problems.append(Problem("unfinished", folder, run.unfinished))
+            problems[folder].append(Problem("unfinished", folder, run.unfinished))
         resumes = run.status.get("inexact_resumes") or []
         notes += [f"resumed inexactly {text}" for text in resumes if isinstance(text, str)]
-        problems += [Problem("note", folder, note) for note in notes]
-    if not runs:
-        raise NoRunsError(_why_none(Path(root), problems))
-    variants = variants_of([run.config for run in runs.values()])
-    found = [replace(run, variant=v) for run, v in zip(runs.values(), variants, strict=True)]
-    return sorted(found, key=_place), problems
+        problems[folder] += [Problem("note", folder, note) for note in notes]
+    for twice, kept in _twice(found.values()):
+        del found[twice.folder]
+        problems[twice.folder] = [
+            Problem("skipped", twice.folder, f"same settings and seed as {kept.folder}")
+        ]
+    every = [problem for of_run in problems.values() for problem in of_run]
+    if not found:
+        raise NoRunsError(_why_none(Path(root), every))
+    variants = variants_of([run.config for run in found.values()])
+    runs = [replace(run, variant=v) for run, v in zip(found.values(), variants, strict=True)]
+    return sorted(runs, key=_place), every
 
 
-def _place(run: Run) -> tuple[str, float, int, int]:
-    return run.config.env, run.config.lambda_, run.variant.number, run.config.seed
+def _twice(runs: Iterable[Run]) -> list[tuple[Run, Run]]:
+    """The runs that others equal in settings and seed, each with the one of these that counts:
+
+    one that is finished, else the longest, else the first.
+    """
+    equal: dict[tuple[str, float, Settings, int], list[Run]] = {}
+    for run in runs:
+        key = run.config.env, run.config.lambda_, settings_of(run.config), run.config.seed
+        equal.setdefault(key, []).append(run)
+    pairs = []
+    for each in equal.values():
+        kept = max(each, key=lambda r: (not r.unfinished, r.env_steps, r.evaluation is not None))
+        pairs += [(run, kept) for run in each if run is not kept]
+    return pairs
+
+
+def _place(run: Run) -> tuple[str, int, float, int]:
+    return run.config.env, run.variant.number, run.config.lambda_, run.config.seed
 
 
 def find_folders(root: Path) -> Iterator[Path]:
@@ -134,8 +152,12 @@ def find_folders(root: Path) -> Iterator[Path]:
     return (folder for folder in find_runs(root) if (folder / "config.yaml").exists())
 
 
-def newest_root(runs: Path | str = "runs") -> Path:
-    """The folder in `runs` whose runs were written to last. Raises NoRunsError without any."""
+def newest_root(runs: Path | str | None = None) -> Path:
+    """The sweep in `runs`, by default where new ones go, whose runs were written to last.
+
+    Raises NoRunsError where there is none.
+    """
+    runs = config.default_root() if runs is None else runs
     newest = {
         root: max((_last_written(run) for run in find_folders(root)), default=-inf)
         for root in (sorted(Path(runs).iterdir()) if Path(runs).is_dir() else [])
@@ -223,4 +245,4 @@ def _why_none(root: Path, problems: list[Problem]) -> str:
         found = "none found" if root.is_dir() else "no such folder"
     lines = [f"no runs to draw in {shorten(root)}: {found}"]
     lines += [str(problems[0])] if problems else []
-    return "\n".join([*lines, "allowed: a folder with <env>/lambda=<lambda>/seed=<seed>/ below it"])
+    return "\n".join([*lines, "allowed: a folder of runs, or one with such folders below it"])

@@ -38,6 +38,8 @@ HEADINGS = (
     "random play",
     "study's score",
 )
+MOST_KEYS = 3  # with columns of their own in Markdown
+BEFORE_KEYS = "training_games_max"  # the last column that is always there
 
 
 def score_table(runs: Sequence[Run]) -> pd.DataFrame:
@@ -45,9 +47,9 @@ def score_table(runs: Sequence[Run]) -> pd.DataFrame:
 
     `seeds` are those in the means, `unfinished` how many of the group's runs are not whole,
     `inexact` how many were once resumed on other versions or another machine. `variant` is empty
-    where all runs share their settings. `*_games_*`: of how many games a run's score is the mean;
-    `random_score_sd` is over games too. What isn't there (an SD of one seed, a game that the study
-    lacks) is nan.
+    where all runs share their settings, else each key that differs has a column, at the end.
+    `*_games_*`: of how many games a run's score is the mean; `random_score_sd` is over games too.
+    What isn't there (an SD of one seed, a game that the study lacks) is nan.
     """
     rows = []
     for (game, lambda_, variant), members in group(runs).items():
@@ -65,7 +67,7 @@ def score_table(runs: Sequence[Run]) -> pd.DataFrame:
         row |= _mean_sd("random_score", random_score(used[0]))  # one variant, one protocol
         row |= _ends("evaluation_games", [len(evaluation_games(r)) for r in used if r.evaluation])
         row |= _ends("training_games", [len(last_games(run)) for run in used])
-        rows.append(row)
+        rows.append(row | variant.values)
     return pd.DataFrame(rows)
 
 
@@ -81,14 +83,17 @@ def _mean_sd(name: str, score: Score | None) -> dict[str, float]:
 def to_markdown(table: pd.DataFrame) -> str:
     """The table as Markdown; `-` where nan, `*` for unfinished seeds, `†` for inexact ones.
 
-    Where there are several variants, a column has their letters, and a note says what they are.
+    Where there are several variants, a column has their letters. Up to three keys that differ have
+    columns; of more a note for each letter has them.
     """
-    variants = any(table["variant"])
-    headings = [*HEADINGS[:2], *["settings"] * variants, *HEADINGS[2:]]
+    keys = _keys(table)
+    shown = keys if len(keys) <= MOST_KEYS else []
+    headings = [*HEADINGS[:2], *["settings"] * bool(keys), *shown, *HEADINGS[2:]]
     lines = [f"| {' | '.join(headings)} |", "| --- |" + " ---: |" * (len(headings) - 1)]
     for row in table.to_dict("records"):
         marks = "*" * bool(row["unfinished"]) + "†" * bool(row["inexact"])
-        cells = [row["env"], plain(row["lambda"]), *[row["variant_letter"]] * variants]
+        cells = [row["env"], plain(row["lambda"]), *[row["variant_letter"]] * bool(keys)]
+        cells += [row[key] for key in shown]
         cells.append(f"{row['seeds']}{marks}")
         for name in MEASURES:
             cell = plus_minus(row[f"{name}_mean"], row[f"{name}_sd"])
@@ -101,6 +106,12 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join([*lines, "", *notes(table), ""])
 
 
+def _keys(table: pd.DataFrame) -> list[str]:
+    """The keys in which variants differ."""
+    columns = list(table.columns)
+    return columns[columns.index(BEFORE_KEYS) + 1 :]
+
+
 def notes(table: pd.DataFrame) -> list[str]:
     """Notes on how to read the table, as list items."""
     lines = [
@@ -111,9 +122,9 @@ def notes(table: pd.DataFrame) -> list[str]:
         "  SDs converted to n - 1 in the denominator. Its numbers are shown only beside runs with",
         "  its settings and, within a hundredth, its steps.",
     ]
-    for letter, name in sorted(set(zip(table["variant_letter"], table["variant"], strict=True))):
-        if name:
-            lines.append(f"- Settings {letter}: {name}")
+    if len(_keys(table)) > MOST_KEYS:
+        named = dict.fromkeys(zip(table["variant_letter"], table["variant"], strict=True))
+        lines += [f"- Settings {letter}: {name}" for letter, name in named]
     if any(table["unfinished"]):
         lines.append(
             "- \\* unfinished runs: left out of the mean unless the row has no finished one."

@@ -64,9 +64,9 @@ def group_of(run: Run) -> Group:
 
 
 def group(runs: Iterable[Run]) -> dict[Group, list[Run]]:
-    """The runs of each group: games in their order, lambdas ascending, variants, then seeds."""
+    """The runs of each group: games in their order, variants, lambdas ascending, then seeds."""
     groups: dict[Group, list[Run]] = {}
-    runs = sorted(runs, key=lambda run: (run.config.lambda_, run.variant, run.config.seed))
+    runs = sorted(runs, key=lambda run: (run.variant, run.config.lambda_, run.config.seed))
     for game in order_games(run.config.env for run in runs):
         for run in runs:
             if run.config.env == game:

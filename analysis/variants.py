@@ -4,8 +4,7 @@ Runs of one game and lambda may differ in other settings, total_steps among them
 of these is a variant, with a row, curve and mark of its own, named by the keys in which it differs.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
@@ -16,25 +15,37 @@ from attn_ppo.formats import plain
 
 # What has an axis or a row of its own, and the sweep's name, which is no setting.
 APART = ("env", "lambda", "seed", "name")
+NO_ATTENTION = "attention.gate=none"
 Settings = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, order=True)
 class Variant:
-    """`number` counts from 0, the variant of most runs; `name` is empty where it is the only one.
+    """`number` counts from 0, in the order of the values; no settings where it is the only one.
 
-    It is named by all keys in which any differs: `ppo.learning_rate=0.001 total_steps=1000000`.
+    `settings` are all keys in which any differs, each as `key=value` on a command line.
     """
 
     number: int = 0
-    name: str = ""
+    settings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`ppo.learning_rate=0.001 total_steps=1000000`; empty where it is the only one."""
+        return " ".join(self.settings)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The settings by key, dotted, or a group's name."""
+        return dict(text.split("=", 1) for text in self.settings)
 
     @property
     def letter(self) -> str:
-        """A, B, ... to mark it in a figure; empty where it is the only one."""
-        if not self.name:
+        """A, B, ... Z, AA, AB, ... to point at it; empty where it is the only one."""
+        if not self.settings:
             return ""
-        return ascii_uppercase[self.number] if self.number < 26 else str(self.number + 1)
+        tens, ones = divmod(self.number, len(ascii_uppercase))
+        return (ascii_uppercase[tens - 1] if tens else "") + ascii_uppercase[ones]
 
 
 ONLY = Variant()
@@ -50,28 +61,59 @@ def variants_of(runs: Sequence[RunConfig]) -> list[Variant]:
 
     Only keys count in which runs of one game differ: those of different games share no mean.
     """
-    keys = _differing_keys(runs)
-    kinds = [tuple(each for each in settings_of(run) if each[0] in keys) for run in runs]
-    ordered = [dict(kind) for kind, _ in Counter(kinds).most_common()]  # equally many: the first
+    every = [dict(settings_of(run)) for run in runs]
+    keys = _differing_keys(runs, every)
+    kinds = [tuple(settings[key] for key in keys) for settings in every]
+    ordered = sorted(set(kinds), key=lambda kind: list(map(_rank, kind)))
     if len(ordered) < 2:
         return [ONLY] * len(runs)
-    variants = []
-    for number, kind in enumerate(ordered):
-        variants.append(Variant(number, " ".join(f"{k}={_text(v)}" for k, v in kind.items())))
-    return [variants[ordered.index(dict(kind))] for kind in kinds]
+    names = _names(runs, every, keys)
+    return [Variant(ordered.index(kind), name) for kind, name in zip(kinds, names, strict=True)]
 
 
-def _differing_keys(runs: Sequence[RunConfig]) -> set[str]:
-    """The keys that have several values among the runs of some game."""
-    values: dict[tuple[str, str], set[Any]] = {}
-    for run in runs:
-        for key, value in settings_of(run):
-            values.setdefault((run.env, key), set()).add(value)
-    return {key for (_, key), found in values.items() if len(found) > 1}
+def _differing_keys(runs: Sequence[RunConfig], every: Iterable[dict[str, Any]]) -> list[str]:
+    """The keys, in their own order, that have several values among the runs of some game."""
+    values: dict[str, dict[str, set[Any]]] = {}
+    for run, settings in zip(runs, every, strict=True):
+        for key, value in settings.items():
+            values.setdefault(key, {}).setdefault(run.env, set()).add(value)
+    return [key for key, games in values.items() if any(len(each) > 1 for each in games.values())]
 
 
-def _text(value: Any) -> str:
-    """A value as on the command line."""
+def _names(
+    runs: Sequence[RunConfig], every: Sequence[dict[str, Any]], keys: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """The settings of each run's variant, `key=value`.
+
+    Several keys of a section are named by the section's option, `protocol=machado`, where all runs
+    say which they have and each option has its own values.
+    """
+    texts = [{key: f"{key}={_text(key, settings[key])}" for key in keys} for settings in every]
+    for section in dict.fromkeys(key.partition(".")[0] for key in keys if "." in key):
+        within = [key for key in keys if key.startswith(f"{section}.")]
+        options = [_option(run, section) for run in runs]
+        values = [tuple(settings[key] for key in within) for settings in every]
+        pairs = set(zip(options, values, strict=True))
+        if len(within) > 1 and all(options) and len(set(options)) == len(set(values)) == len(pairs):
+            for text, option in zip(texts, options, strict=True):
+                text |= dict.fromkeys(within, option)
+    return [tuple(dict.fromkeys(text.values())) for text in texts]
+
+
+def _option(run: RunConfig, section: str) -> str:
+    """`protocol=machado`, empty where the run doesn't say which option of a group it has."""
+    return next((axis for axis in run.axes if axis.partition("=")[0] == section), "")
+
+
+def _rank(value: Any) -> tuple[bool, float, str]:
+    """Orders values of one key: numbers by size, before text."""
+    number = isinstance(value, int | float)
+    return not number, value if number else 0, str(value)
+
+
+def _text(key: str, value: Any) -> str:
+    """A value as on the command line; of a SHA-256 its beginning."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    return plain(value) if isinstance(value, int | float) else str(value)
+    text = plain(value) if isinstance(value, int | float) else str(value)
+    return text[:8] if key.endswith("sha256") and value else text

@@ -1,6 +1,7 @@
-"""How numbers are written for people: plain, fixed, short_number."""
+"""How numbers and tables are written for people: plain, fixed, short_number, columns."""
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 
@@ -24,6 +25,12 @@ def short_number(count: float) -> str:
         if count >= 0.9995 * scale:
             return _three_digits(count / scale) + letter
     return _three_digits(count)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines whose cells, one space apart, begin below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _three_digits(number: float) -> str:

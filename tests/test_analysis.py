@@ -33,8 +33,9 @@ def test_the_table_holds_means_and_the_study_s_numbers(tmp_path):
     write_run(tmp_path, lambda_="0.004", sticky="0.25")
     write_run(tmp_path, lambda_="0.0005", sticky="0.25")
     table = score_table.score_table(read_runs(tmp_path)[0])
-    assert table["lambda"].tolist() == [0, 0.0005, 0.003, 0.004]
-    first, sticky, third, other = table.to_dict("records")
+    assert table["lambda"].tolist() == [0, 0.003, 0.0005, 0.004]  # by settings, then lambda
+    first, third, sticky, other = table.to_dict("records")
+    assert table["protocol.sticky_actions"].tolist() == ["0", "0", "0.25", "0.25"]
     assert (first["seeds"], first["unfinished"]) == (2, 1)
     # the SD of two is their distance over sqrt 2: 20, 12 and 1 over 1.41421
     assert first["evaluation_score_mean"] == 20
@@ -49,12 +50,15 @@ def test_the_table_holds_means_and_the_study_s_numbers(tmp_path):
     assert np.isnan([sticky["study_score_mean"], other["study_score_mean"]]).all()
     lines = score_table.to_markdown(table).splitlines()
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:5]]
-    assert [row[:8] for row in cells] == [
-        ["Breakout", "0", "A", "2*", "20.0 ± 14.1", "14.0 ± 8.5", "1.00 ± 0.71", "40"],
-        ["Breakout", "0.0005", "B", "1", "-", "20.0 ± -", "3.75 ± -", "40"],
-        ["Breakout", "0.003", "A", "1", "-", "8.00 ± -", "4.25 ± -", "40"],
+    assert lines[0].startswith("| game | λ | settings | protocol.sticky_actions | seeds |")
+    assert [row[:9] for row in cells] == [
+        ["Breakout", "0", "A", "0", "2*", "20.0 ± 14.1", "14.0 ± 8.5", "1.00 ± 0.71", "40"],
+        ["Breakout", "0.003", "A", "0", "1", "-", "8.00 ± -", "4.25 ± -", "40"],
+        ["Breakout", "0.0005", "B", "0.25", "1", "-", "20.0 ± -", "3.75 ± -", "40"],
     ]
-    assert [row[9] for row in cells] == ["-", "-", "-"]  # the study's: 40 steps can't be held to it
+    # the study's: 40 steps can't be held to it
+    assert [row[10] for row in cells] == ["-", "-", "-"]
+    assert "- Settings" not in "\n".join(lines)
 
 
 def test_the_study_s_number_stands_beside_its_settings_and_steps(tmp_path):

@@ -151,8 +151,11 @@ def test_games_are_in_the_study_s_order(tmp_path):
     ("games", "rows", "columns"), [(1, 1, 1), (2, 1, 2), (3, 1, 3), (4, 2, 2), (5, 3, 2), (6, 3, 2)]
 )
 def test_panels_are_in_a_grid(games, rows, columns):
-    figure, drawn = panels.grid(SIX[:games], title="t", x_label="x", y_label="y")
-    assert (len(figure.axes), list(drawn)) == (games, SIX[:games])
+    placed = [panels.Place(game) for game in SIX[:games]]
+    figure, drawn = panels.grid(
+        placed, columns=panels.COLUMNS[games], title="t", x_label="x", y_label="y"
+    )
+    assert (len(figure.axes), list(drawn)) == (games, placed)
     place = figure.axes[0].get_subplotspec()
     assert place is not None
     assert place.get_geometry()[:2] == (rows, columns)
@@ -220,7 +223,7 @@ def test_a_lambda_has_one_colour_in_both_figures(tmp_path):
     write_run(tmp_path, "Breakout", "0.001", evaluation=(1, 1))
     write_run(tmp_path, "Enduro", "0", gate="none")
     runs = read_runs(tmp_path)[0]
-    expected = panels.lambda_colors([0.002, 0, 0.001])
+    expected = dict(zip([0, 0.001, 0.002], panels.rainbow(3), strict=True))
     curves, scatter = draw_reward_curves(runs), draw_entropy_scatter(runs)
     assert scatter is not None
     for game, lambda_ in (("Pong", 0.0), ("Pong", 0.002), ("Breakout", 0.001)):
@@ -232,9 +235,9 @@ def test_a_lambda_has_one_colour_in_both_figures(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 9])
 def test_colours_go_round_the_rainbow_and_are_dark_enough(count):
-    chosen = panels.lambda_colors([x / 1000 for x in range(count)])
-    rgb = np.array([colors.to_rgb(color) for color in chosen.values()])
-    assert len(set(chosen.values())) == count
+    chosen = panels.rainbow(count)
+    rgb = np.array([colors.to_rgb(color) for color in chosen])
+    assert len(set(chosen)) == count
     hues = colors.rgb_to_hsv(rgb)[:, 0]
     hues[hues > 0.9] -= 1  # red is at both ends of the circle
     assert (np.diff(hues) < 0).all()  # from violet down to red

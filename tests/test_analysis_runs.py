@@ -264,7 +264,7 @@ def test_the_same_run_in_two_folders_counts_once(tmp_path):
     second = write_run(tmp_path / "b")
     (run,), (problem,) = read_runs(tmp_path)
     assert run.folder == first
-    assert str(problem) == f"skipped {second}: same game, lambda and seed as {first}"
+    assert str(problem) == f"skipped {second}: same settings and seed as {first}"
 
 
 def test_the_newest_sweep_is_the_one_written_to_last(tmp_path):

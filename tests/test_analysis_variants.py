@@ -1,7 +1,9 @@
 """Runs of different settings are told apart, and named by what differs."""
 
+import dataclasses
+
 from test_analysis_figures import footnote, legend_texts, marks
-from test_analysis_runs import SECOND, STUDY, write_run
+from test_analysis_runs import FIRST, SECOND, STUDY, write_run
 
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.figures import summary
@@ -9,14 +11,15 @@ from analysis.references import PROTOCOLS, STUDY_SETTINGS
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Run, read_runs
 from analysis.score_table import score_table, to_markdown
+from analysis.variants import Variant, variants_of
 from attn_ppo.config import as_dict
 from attn_ppo.schema import flatten
 
 CLIP = (("clip_range: 0.2", "clip_range: 0.1"), ("range: false", "range: true"))
 WIDE = (("learning_rate: 0.00025", "learning_rate: 0.001"), ("hidden: 8", "hidden: 64"))
-NAMES = [
-    "ppo.learning_rate=0.00025 ppo.clip_range=0.2 ppo.anneal_clip_range=false attention.hidden=8",
+NAMES = [  # in the order of their values
     "ppo.learning_rate=0.00025 ppo.clip_range=0.1 ppo.anneal_clip_range=true attention.hidden=8",
+    "ppo.learning_rate=0.00025 ppo.clip_range=0.2 ppo.anneal_clip_range=false attention.hidden=8",
     "ppo.learning_rate=0.001 ppo.clip_range=0.2 ppo.anneal_clip_range=false attention.hidden=64",
 ]
 
@@ -32,7 +35,7 @@ def test_seeds_of_different_settings_are_never_averaged(tmp_path):
     table = score_table(three_settings(tmp_path))
     assert table["variant"].tolist() == NAMES
     assert table["seeds"].tolist() == [1, 1, 1]
-    assert table["training_score_mean"].tolist() == [20, 8, 20]
+    assert table["training_score_mean"].tolist() == [8, 20, 20]
     assert table["training_score_sd"].isna().tolist() == [True, True, True]
     lines = to_markdown(table).splitlines()
     assert [line.split("|")[3].strip() for line in lines[2:5]] == ["A", "B", "C"]
@@ -48,16 +51,17 @@ def test_figures_draw_each_variant_and_name_it(tmp_path):
     means = {gid: line for gid, line in drawn.items() if gid.startswith("mean")}
     assert set(means) == {"mean 0.0 A", "mean 0.0 B", "mean 0.0 C"}
     assert not any(gid.startswith("sd") for gid in drawn)
-    assert (
-        len({str(line.get_linestyle()) + str(line._dash_pattern) for line in means.values()}) == 3
-    )
+    assert len({line.get_color() for line in means.values()}) == 3
+    assert len({line.get_marker() for line in means.values()}) == 3
     assert {gid for gid in marks(scatter, "Breakout") if gid.startswith("path")} == set()
     named = [text.replace("\n     ", " ") for text in legend_texts(curves)]
-    assert named[1:4] == [f"{x}: {name}" for x, name in zip("ABC", NAMES, strict=True)]
-    assert legend_texts(scatter)[1:4] == legend_texts(curves)[1:4]
-    assert summary(tmp_path, runs, []).splitlines()[1:] == [
-        f"  settings {x}, 1 run: {name}" for x, name in zip("ABC", NAMES, strict=True)
+    assert named[:3] == [f"{x}: {name}" for x, name in zip("ABC", NAMES, strict=True)]
+    assert legend_texts(scatter)[:3] == legend_texts(curves)[:3]
+    lines = summary(tmp_path, runs, []).splitlines()[1:]
+    assert [" ".join(line.split()) for line in lines] == [
+        f"settings {x}, 1 run: {name}" for x, name in zip("ABC", NAMES, strict=True)
     ]
+    assert len({line.index("attention.hidden") for line in lines}) == 1
 
 
 def test_runs_of_different_lengths_are_not_averaged(tmp_path):
@@ -72,7 +76,7 @@ def test_runs_of_different_lengths_are_not_averaged(tmp_path):
     assert ends == {"mean 0.0 A": 40, "mean 0.0 B": 1000}
     write_run(tmp_path, seed=2, settings=longer, rows=rows[: rows.index("100,")], state="running")
     text = footnote(draw_reward_curves(read_runs(tmp_path)[0]))
-    assert "Breakout λ = 0 A seed 2, running at 40 of 1k agent steps" in text  # of most runs
+    assert "Breakout λ = 0 B seed 2, running at 40 of 1k agent steps" in text
 
 
 def test_what_only_differs_between_games_is_no_variant(tmp_path):
@@ -87,7 +91,23 @@ def test_the_same_seed_of_other_settings_is_another_run(tmp_path):
     again = write_run(tmp_path / "c", settings=[*CLIP, ("name: sweep", "name: again")])
     runs, (problem,) = read_runs(tmp_path)
     assert len(runs) == 2
-    assert str(problem) == f"skipped {again}: same game, lambda and seed as {other}"
+    assert str(problem) == f"skipped {again}: same settings and seed as {other}"
+
+
+def test_of_equal_runs_the_one_that_got_furthest_counts(tmp_path):
+    begun = write_run(tmp_path / "a", rows=FIRST[: FIRST.index("3,30")], state="preempted")
+    further = write_run(tmp_path / "b", rows=FIRST[: FIRST.index("4,40")], state="failed")
+    (run,), told = read_runs(tmp_path)
+    assert run.folder == further
+    assert f"skipped {begun}: same settings and seed as {further}" in map(str, told)
+    assert (
+        len(told) == 2
+    )  # the other is unfinished; of the one that is skipped nothing else is told
+    whole = write_run(tmp_path / "c", settings=[("name: sweep", "name: again")])
+    (run,), told = read_runs(tmp_path)
+    assert run.folder == whole
+    expected = [f"skipped {each}: same settings and seed as {whole}" for each in (begun, further)]
+    assert [str(problem) for problem in told] == expected
 
 
 def test_what_saves_and_mirrors_a_run_is_no_variant(tmp_path):
@@ -106,3 +126,41 @@ def test_the_study_s_settings_and_the_protocols_are_those_of_conf(settings_of):
     assert set(STUDY_SETTINGS) == {key for key in ours if key.startswith(sections)}
     for name, protocol in PROTOCOLS.items():
         assert settings_of(f"protocol={name}").protocol == protocol
+
+
+def test_variants_are_numbered_by_value_and_lettered_beyond_z():
+    letters = [Variant(number, ("a=1",)).letter for number in (0, 1, 25, 26, 27, 52)]
+    assert letters == ["A", "B", "Z", "AA", "AB", "BA"]
+
+
+def test_a_variant_is_named_by_a_group_s_option_where_all_runs_say_it(settings_of):
+    machado = dataclasses.replace(settings_of("protocol=machado"), axes=("protocol=machado",))
+    other = dataclasses.replace(settings_of(), axes=("protocol=baselines",))
+    names = [variant.name for variant in variants_of([machado, other])]
+    assert names == ["protocol=machado", "protocol=baselines"]
+    more = [(run, ("ppo.clip_range=0.1", *run.axes)) for run in (machado, other)]
+    clipped = [
+        dataclasses.replace(run, axes=axes, ppo=dataclasses.replace(run.ppo, clip_range=0.1))
+        for run, axes in more
+    ]
+    assert {variant.name for variant in variants_of([machado, other, *clipped])} == {
+        f"ppo.clip_range={clip} protocol={name}"
+        for clip in ("0.1", "0.2")
+        for name in ("baselines", "machado")
+    }
+    # one run doesn't say it, or an option doesn't say all
+    silent = dataclasses.replace(other, axes=())
+    by_key = (
+        "protocol.sticky_actions=0 protocol.noop_max=30 protocol.life_loss_ends_episode=true "
+        "protocol.press_fire=true"
+    )
+    assert variants_of([machado, silent])[1].name == by_key
+    odd = dataclasses.replace(other, protocol=dataclasses.replace(other.protocol, noop_max=5))
+    assert variants_of([machado, other, odd])[1].name == by_key
+
+
+def test_one_key_of_a_group_is_named_itself(settings_of):
+    runs = [settings_of(), settings_of("ppo.clip_range=0.1")]
+    axes = [("ppo=study",), ("ppo=mine",)]
+    found = [dataclasses.replace(run, axes=each) for run, each in zip(runs, axes, strict=True)]
+    assert [v.name for v in variants_of(found)] == ["ppo.clip_range=0.2", "ppo.clip_range=0.1"]

@@ -1,0 +1,103 @@
+"""Which panel a run is drawn in, and in which colour.
+
+One lambda: a panel a game, in which each variant has a colour. Several lambdas, or more variants
+than colours can tell apart: a panel for each game and variant, in which each lambda has a colour.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.lines import Line2D
+
+from analysis.panels import COLUMNS, MARKERS, Place, lambda_label, rainbow
+from analysis.runs import Run
+from analysis.stats import Group, lambdas_of, order_games, variants_in
+from analysis.variants import NO_ATTENTION, ONLY, Variant
+
+MOST_COLOURS = 8  # variants that share a panel
+MOST_PANELS = 72
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where and how all runs of a figure are drawn."""
+
+    places: tuple[Place | None, ...]  # row by row; None is an empty cell
+    columns: int
+    by_variant: bool  # colours and markers are those of the variants, else of the lambdas
+    looks: dict[float | Variant, tuple[str, str]]  # colour and marker
+    notes: dict[Place, str]  # the settings of a panel's runs, where they are said at all
+    left_out: tuple[Variant, ...]  # there isn't room for
+
+    def place(self, run: Run) -> Place:
+        """The panel of a run."""
+        place = Place(run.config.env, run.variant)
+        return place if place in self.places else Place(run.config.env)
+
+    def look(self, key: Group) -> tuple[str, str]:
+        """Colour and marker of a group."""
+        return self.looks[key.variant if self.by_variant else key.lambda_]
+
+
+def layout_of(runs: Sequence[Run], shown: Sequence[Run]) -> Layout:
+    """The layout for `shown`, in the colours that it would have for all `runs`."""
+    lambdas, variants = lambdas_of(runs), variants_in(runs)
+    by_variant = len(lambdas) == 1 and 1 < len(variants) <= MOST_COLOURS
+    apart = len(variants) > 1 and not by_variant
+    games = order_games(run.config.env for run in shown)
+    there = variants_in(shown) if apart else [ONLY]
+    there, left_out = there[: MOST_PANELS // len(games)], there[MOST_PANELS // len(games) :]
+    columns = COLUMNS.get(len(games), 3)
+    if apart:  # 5 variants in 2 rows of 3, for each game
+        columns = math.ceil(len(there) / math.ceil(len(there) / 4))
+    filled = {Place(r.config.env, r.variant if apart else ONLY) for r in shown}
+    places: list[Place | None] = []
+    for game in games:
+        cells = [Place(game, variant) for variant in there]
+        places += [cell if cell in filled else None for cell in cells]
+        places += [None] * (-len(places) % columns if apart else 0)
+    coloured = variants if by_variant else lambdas
+    looks = {
+        each: (color, MARKERS[number % len(MARKERS)])
+        for number, (each, color) in enumerate(zip(coloured, rainbow(len(coloured)), strict=True))
+    }
+    notes = {place: _note(place, shown) for place in filled}
+    return Layout(tuple(places), columns, by_variant, looks, notes, tuple(left_out))
+
+
+def legend_handles(layout: Layout, shown: Sequence[Run], **look) -> list[Line2D]:
+    """A legend's entry for each colour, with the properties `look` of its line and marker."""
+    entries = variants_in(shown) if layout.by_variant else lambdas_of(shown)
+    handles = []
+    for entry in entries:
+        color, marker = layout.looks[entry]
+        if isinstance(entry, Variant):
+            label = f"{entry.letter}: " + "\n     ".join(settings_texts(entry))
+        else:
+            label = lambda_label(entry)
+        handles.append(Line2D([], [], color=color, marker=marker, label=label, **look))
+    return handles
+
+
+def settings_texts(variant: Variant) -> list[str]:
+    """The settings of a variant, with what they mean where that is easily missed."""
+    return [f"{text} (no attention)" if text == NO_ATTENTION else text for text in variant.settings]
+
+
+def left_out_text(layout: Layout) -> str:
+    """Which variants aren't drawn; empty if all are."""
+    if not layout.left_out:
+        return ""
+    first, last = layout.left_out[0].letter, layout.left_out[-1].letter
+    count = len(layout.left_out)
+    return f"Not drawn, for want of room: settings {first} to {last} ({count}); see the table."
+
+
+def _note(place: Place, shown: Sequence[Run]) -> str:
+    """`A: attention.gate=none (no attention)`, what the title of a panel doesn't say."""
+    variant, runs = place.variant, [run for run in shown if run.config.env == place.game]
+    if variant.settings:
+        return f"{variant.letter}: {' '.join(settings_texts(variant))}"
+    bare = all(run.config.attention.gate == "none" for run in runs)
+    return f"{NO_ATTENTION} (no attention)" if bare else ""
