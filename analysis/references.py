@@ -7,6 +7,7 @@ random_play.csv what `python -m analysis.random_play` measured.
 """
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.runs import Run
-from attn_ppo.config import ProtocolSettings, as_dict
+from attn_ppo import config
+from attn_ppo.config import ProtocolSettings
 from attn_ppo.schema import flatten
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
@@ -43,6 +45,9 @@ STUDY_SETTINGS: dict[str, Any] = {
     "protocol.life_loss_ends_episode": True,
     "protocol.press_fire": True,
 }
+# What the study's numbers don't depend on; its lambda, game and steps are compared apart.
+NO_MATTER = ("env", "lambda", "seed", "name", "total_steps")
+NO_MATTER += ("compute.backend", "checkpoint.anchor_steps")
 PROTOCOLS = {  # as in conf/protocol/
     "baselines": ProtocolSettings(0.0, 30, True, True),
     "machado": ProtocolSettings(0.25, 0, False, False),
@@ -71,11 +76,18 @@ def study_score(game: str, lambda_: float) -> Score | None:
 
 
 def is_like_the_study(run: Run) -> bool:
-    """Whether the run has the study's settings and, within a hundredth, its steps."""
-    settings = flatten(as_dict(run.config))
-    same = all(settings[key] == value for key, value in STUDY_SETTINGS.items())
+    """Whether the run has the study's settings and, within a hundredth, its steps.
+
+    Settings that this code didn't always have count too: the study was run without them.
+    """
+    study = _that_matter(flatten(config.EARLIER) | STUDY_SETTINGS)
+    same = _that_matter(config.identity(run.config)) == study
     steps = (run.env_steps, run.config.total_steps)
     return same and all(abs(each - STUDY_STEPS) <= STUDY_STEPS / 100 for each in steps)
+
+
+def _that_matter(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if config.is_identity(k) and k not in NO_MATTER}
 
 
 def random_score(run: Run) -> Score | None:

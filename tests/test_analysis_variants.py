@@ -1,18 +1,21 @@
 """Runs of different settings are told apart, and named by what differs."""
 
 import dataclasses
+from pathlib import Path
 
+import pandas as pd
 from test_analysis_figures import footnote, legend_texts, marks
 from test_analysis_runs import FIRST, SECOND, STUDY, write_run
 
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.figures import summary
-from analysis.references import PROTOCOLS, STUDY_SETTINGS
+from analysis.references import PROTOCOLS, STUDY_SETTINGS, is_like_the_study
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Run, read_runs
 from analysis.score_table import score_table, to_markdown
 from analysis.variants import Variant, variants_of
-from attn_ppo.config import as_dict
+from attn_ppo import config
+from attn_ppo.config import RunConfig, as_dict
 from attn_ppo.schema import flatten
 
 CLIP = (("clip_range: 0.2", "clip_range: 0.1"), ("range: false", "range: true"))
@@ -124,6 +127,7 @@ def test_the_study_s_settings_and_the_protocols_are_those_of_conf(settings_of):
     assert {key: ours[key] for key in STUDY_SETTINGS} == STUDY_SETTINGS
     sections = ("ppo.", "attention.", "protocol.")
     assert set(STUDY_SETTINGS) == {key for key in ours if key.startswith(sections)}
+    assert is_like_the_study(of_the_study_s_steps(settings_of("total_steps=10_000_000")))
     for name, protocol in PROTOCOLS.items():
         assert settings_of(f"protocol={name}").protocol == protocol
 
@@ -164,3 +168,21 @@ def test_one_key_of_a_group_is_named_itself(settings_of):
     axes = [("ppo=study",), ("ppo=mine",)]
     found = [dataclasses.replace(run, axes=each) for run, each in zip(runs, axes, strict=True)]
     assert [v.name for v in variants_of(found)] == ["ppo.clip_range=0.2", "ppo.clip_range=0.1"]
+
+
+def of_the_study_s_steps(settings: RunConfig) -> Run:
+    rows = pd.DataFrame({"env_steps": [10_000_000]})
+    return Run(Path("run"), settings, rows, rows, None, {})
+
+
+def test_no_setting_is_forgotten_before_the_study_s_number_is_shown(settings_of):
+    settings = settings_of("total_steps=10_000_000")
+    irrelevant = {"env", "lambda", "seed", "name", "compute.backend", "checkpoint.anchor_steps"}
+    for key in set(config.identity(settings)) - irrelevant:
+        section, _, name = key.rpartition(".")
+        if section:
+            changed = dataclasses.replace(getattr(settings, section), **{name: "other"})
+            run = of_the_study_s_steps(dataclasses.replace(settings, **{section: changed}))
+        else:
+            run = of_the_study_s_steps(dataclasses.replace(settings, **{key: 20_000_000}))
+        assert not is_like_the_study(run), key
