@@ -170,6 +170,20 @@ def test_a_search_is_checked_at_its_corners():
         parse(argv)  # the basic sweeper has no points in it
 
 
+def test_a_value_beside_those_of_a_sweep():
+    short = ["total_steps=32", "evaluation.episodes=0"]
+    assert train(*short).returncode == 0
+    done = train(*short, "attention.gate=none")
+    assert done.stderr == (
+        "error: attention.gate=none differs from the run in runs/default/Breakout/lambda=0/seed=0\n"
+        "allowed: attention.gate=softmax, as there; or its own name=, or a level of its own: "
+        "axes=[attention.gate]\n"
+    )
+    assert train(*short, "attention.gate=none", "axes=[attention.gate]").returncode == 0
+    run = Path("runs/default/Breakout/attention.gate=none/lambda=0/seed=0")
+    assert read_status(run)["state"] == "done"
+
+
 @pytest.mark.slow
 def test_a_grid_of_variants_is_trained_killed_and_resumed(tmp_path):
     (tmp_path / "scratch").mkdir()

@@ -174,9 +174,8 @@ def check_identity(folder: Path, settings: RunConfig) -> None:
         there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
         asked = " ".join(f"{key}={ours[key]}" for key in differing)
         wrong = f"differs from the run in {folder}"
-        raise ConfigError(
-            "", asked, f"{there}, as there; or give this run its own name=", wrong=wrong
-        )
+        own = f"name=, or a level of its own: axes=[{','.join(differing)}]"
+        raise ConfigError("", asked, f"{there}, as there; or its own {own}", wrong=wrong)
 
 
 def read_status(folder: Path) -> dict[str, Any]:
