@@ -47,8 +47,8 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
-from analysis.variants import NO_ATTENTION, Variant
 from attn_ppo.formats import fixed
+from attn_ppo.variants import NO_ATTENTION, Variant
 
 CELLS = 49  # of the 7 x 7 attention map
 DOT: dict[str, Any] = {"s": 34, "zorder": 3}

@@ -14,11 +14,11 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games, variants_in
-from analysis.variants import Variant
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
 from attn_ppo.formats import columns
 from attn_ppo.lifecycle.disk import disk_error
+from attn_ppo.variants import Variant
 
 FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
 

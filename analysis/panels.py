@@ -21,9 +21,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from analysis.references import Score, random_score
 from analysis.runs import Run
 from analysis.stats import averaged, group
-from analysis.variants import ONLY, Variant
 from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
+from attn_ppo.variants import ONLY, Variant
 
 RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
 INK, QUIET = "#222222", "#6b6b6b"

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.files import column, read_json, read_table
-from analysis.variants import ONLY, Settings, Variant, settings_of, variants_of
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError, shorten
 from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.run_dir import EPISODES, find_runs
+from attn_ppo.variants import ONLY, Settings, Variant, settings_of, variants_of
 
 METRICS = ("env_steps", "episode_return", "attention_entropy")  # the columns that figures need
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.files import column
 from analysis.runs import Run
-from analysis.variants import Variant
+from attn_ppo.variants import Variant
 
 STUDY_GAMES = ("BeamRider", "Breakout", "MsPacman", "Frostbite", "Enduro", "Seaquest")
 POINTS = 500  # of an interpolated curve, as in the study

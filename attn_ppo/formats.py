@@ -1,4 +1,4 @@
-"""How numbers and tables are written for people: plain, fixed, short_number, columns."""
+"""How numbers and tables are written for people: plain, fixed, short_number; columns, printable."""
 
 import math
 from collections.abc import Sequence
@@ -31,6 +31,11 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines whose cells, one space apart, begin below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def printable(text: object) -> str:
+    """The text with `?` for what would steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def _three_digits(number: float) -> str:

@@ -9,29 +9,25 @@ from attn_ppo.lifecycle import process
 if __name__ == "__main__":
     process.begin()
 
-import json
 import math
 import os
 import shutil
-import socket
 import sys
-import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attn_ppo import config
 from attn_ppo.arguments import Parser
-from attn_ppo.config import RunConfig
-from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.formats import fixed, plain, short_number
-from attn_ppo.lifecycle import lock, plan
+from attn_ppo.errors import ExitCode
+from attn_ppo.formats import fixed, plain, printable, short_number
+from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.plan import Planned
-from attn_ppo.lifecycle.run_dir import FINAL, find_runs, read_last_row, read_status
+from attn_ppo.lifecycle.run_dir import FINAL, find_runs
+from attn_ppo.lifecycle.standing import Standing, look
+from attn_ppo.variants import apart, letter, rank
 
-SILENT_MINUTES = 20  # a live run on another machine writes more often than that
 BAD = ("failed", "killed")  # with one of these the exit code is 1
 COLOURS = {
     "done": 32,
@@ -46,19 +42,9 @@ COLOURS = {
 ABOUT = """Prints a table of runs: state, progress, score, attention entropy, and what failed.
 
 Exit code 1 if a run failed or was killed, else 0."""
-LEFT = ("game", "state", "note")  # aligned left; the other columns are numbers
+MOST_KEYS = 3  # of settings, with columns of their own
+RIGHT = ("lambda", "seed", "progress", "steps/s", "ETA", "score", "attention entropy")  # numbers
 OPTIONAL = ("steps/s", "ETA", "note")  # columns shown only if some run has a value
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The state of one run; `settings` is None if its config.yaml can't be used."""
-
-    folder: Path
-    settings: RunConfig | Planned | None
-    state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
-    note: str  # the cause of the end, or the process that runs it
-    row: dict[str, float]  # the newest of metrics.csv; score and entropy of the evaluation, if any
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,13 +54,12 @@ def main(argv: Sequence[str]) -> int:
         "folders",
         nargs="*",
         type=Path,
-        default=[Path("runs")],
         metavar="FOLDER",
-        help="a run, or a folder with runs below it; by default runs/",
+        help="a run, or a folder with runs below it; by default where runs go, runs/",
     )
     sweeps: dict[Path, dict[Path, Planned | None]] = {}
     commands: dict[str, set[Path]] = {}
-    for root in parser.parse_args(argv).folders:
+    for root in parser.parse_args(argv).folders or [config.default_root()]:
         found: dict[Path, Planned | None] = dict.fromkeys(find_runs(root))
         for command, is_here, runs in plan.find(root):
             found = {**runs, **found}
@@ -83,50 +68,31 @@ def main(argv: Sequence[str]) -> int:
         if not found:
             why = "there are none" if root.is_dir() else "no such folder"
             why = "it is a file" if root.is_file() else why
-            print(f"error: no runs in {_printable(root)}: {why}", file=sys.stderr)
+            print(f"error: no runs in {printable(root)}: {why}", file=sys.stderr)
             print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
             return ExitCode.BAD_INPUT
         for folder, planned in found.items():
-            sweep = root.joinpath(*folder.relative_to(root).parts[:-3])  # of game, lambda, seed
-            sweeps.setdefault(sweep, {})[folder] = planned
+            sweeps.setdefault(_sweep(root, folder), {})[folder] = planned
     every: list[Standing] = []
     for sweep, of_sweep in sweeps.items():
-        standings = sorted(look(of_sweep.items()), key=_order)
+        standings = _ordered(look(of_sweep.items()))
         every += standings
-        print(f"{_printable(sweep)}\n{table(standings)}\n")
+        print(f"{printable(sweep)}\n{table(standings)}\n")
     print(summary(every, commands))
     return ExitCode.RUN_FAILED if any(s.state in BAD for s in every) else ExitCode.DONE
 
 
-def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standing]:
-    """The standing of each run; settings that aren't given are read from its folder."""
-    locks, standings = lock.held_here(), []
-    for folder, settings in runs:
-        unreadable = ""
-        try:
-            settings = settings or config.read(folder / "config.yaml")
-        except ConfigError as error:
-            unreadable = f"config.yaml {error.wrong}"
-        row, recorded = read_last_row(folder), read_status(folder)
-        state, note = _state(folder, recorded, row, locks)
-        if unreadable and state not in FINAL:
-            state, note = "unreadable", unreadable
-        if state not in ("running", "done"):  # what wasn't saved will be made again
-            row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
-        row |= _evaluation(folder, row.get("env_steps"))
-        standings.append(Standing(folder, settings, state, note, row))
-    return standings
-
-
-def saved_steps(recorded: Mapping[str, Any]) -> int:
-    """The agent steps up to the newest checkpoint, by what status.json says."""
-    steps = recorded.get("env_steps")
-    return steps if type(steps) is int and steps > 0 else 0
-
-
 def table(standings: Sequence[Standing]) -> str:
-    """A line per run, then where those that failed left their output."""
+    """A line per run, then where those that failed left their output.
+
+    Up to three keys of the settings that tell the runs apart have columns; more are told below.
+    """
     rows = [_cells(standing) for standing in standings]
+    told, below = _apart(standings), []
+    if len(told[0]) > MOST_KEYS:
+        told, below = _lettered(told)
+    told = [{printable(k): printable(value) for k, value in each.items()} for each in told]
+    rows = [{"game": row["game"]} | its | row for row, its in zip(rows, told, strict=True)]
     names = [n for n in rows[0] if n not in OPTIONAL or any(row[n] for row in rows)]
     width = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
@@ -136,7 +102,8 @@ def table(standings: Sequence[Standing]) -> str:
     for row in rows:
         note = row["note"] if len(row["note"]) <= room else row["note"][: room - 3] + "..."
         lines.append(_line({n: row[n] for n in names} | {"note": note}, width, row["state"]))
-    return "\n".join([*lines, *_details([s for s in standings if s.state in BAD], room)])
+    failed = _details([s for s in standings if s.state in BAD], room)
+    return "\n".join([*lines, *below, *failed])
 
 
 def summary(
@@ -153,7 +120,7 @@ def summary(
     left = {s.folder for s in standings if s.state not in ("done", "running")}
     for command, folders in (commands or {}).items():
         if not left.isdisjoint(folders):
-            lines.append(f"to continue: {_printable(command)}")
+            lines.append(f"to continue: {printable(command)}")
     if left.difference(*(commands or {}).values()):
         lines.append("to continue, run the same command again")
     return "\n".join(lines)
@@ -172,60 +139,44 @@ def _shown_state(standing: Standing) -> str:
     return "evaluating" if standing.state == "running" and trained else standing.state
 
 
-def _order(standing: Standing) -> tuple[Any, ...]:
-    settings = standing.settings
-    if settings is None:
-        return (1, str(standing.folder))
-    return (0, settings.env, settings.lambda_, settings.seed, str(standing.folder))
+def _sweep(root: Path, folder: Path) -> Path:
+    """The folder of a run's sweep at or below `root`, above [axes/] lambda and seed and the game.
+
+    By the path, since a run that can't be read has no more; no game has an `=` in its name.
+    """
+    parts = folder.relative_to(root).parts
+    with_axes = len(parts) > 2 and "=" in parts[-3]
+    return root.joinpath(*parts[: -4 if with_axes else -3])
 
 
-def _state(
-    folder: Path,
-    recorded: dict[str, Any],
-    row: dict[str, float],
-    locks: Collection[tuple[int, int]],
-) -> tuple[str, str]:
-    """The state and its note. A `running` in status.json holds only while its process is alive."""
-    state, holder = recorded.get("state"), _printable(lock.holder(folder, locks))
-    process = f"pid {_printable(recorded.get('pid'))} on {_printable(recorded.get('host'))}"
-    if state == "done":
-        return "done", ""
-    if holder:
-        return "running", holder
-    if state in FINAL:
-        cause = str(recorded.get("cause") or "").partition("\n")[0]
-        return state, _printable(cause.replace(f"{folder}/", "").rstrip(": "))
-    if state == "running" and recorded.get("host") in (None, socket.gethostname()):
-        return "killed", f"{process} is gone" if recorded.get("pid") else "its process is gone"
-    if state == "running":
-        minutes = _minutes_silent(folder)
-        silent = minutes >= SILENT_MINUTES
-        return (
-            ("no sign of life", f"for {minutes:.0f} min: {process}")
-            if silent
-            else ("running", process)
-        )
-    if row or (folder / "status.json").exists():
-        return "unreadable", "its status.json"
-    return "not started", ""
+def _ordered(standings: Sequence[Standing]) -> list[Standing]:
+    """By game, settings, lambda and seed; at the end those that can't be read."""
+    told = dict(zip(map(id, standings), _apart(standings), strict=True))
+
+    def order(standing: Standing) -> tuple[Any, ...]:
+        settings, folder = standing.settings, str(standing.folder)
+        if settings is None:
+            return (1, folder)
+        variant = [rank(value) for value in told[id(standing)].values()]
+        return (0, settings.env, variant, settings.lambda_, settings.seed, folder)
+
+    return sorted(standings, key=order)
 
 
-def _minutes_silent(folder: Path) -> float:
-    """Minutes since the run last wrote to its folder."""
-    files = (folder / name for name in ("metrics.csv", "status.json"))
-    return (time.time() - max(f.stat().st_mtime for f in files if f.exists())) / 60
+def _apart(standings: Sequence[Standing]) -> list[dict[str, str]]:
+    """By key, the settings that tell the runs apart; empty texts where they can't be read."""
+    told = apart([s.settings for s in standings if s.settings])
+    nothing = dict.fromkeys(told[0] if told else {}, "")
+    found = iter(told)
+    return [next(found) if s.settings else nothing for s in standings]
 
 
-def _evaluation(folder: Path, env_steps: float | None) -> dict[str, float]:
-    """Score and attention entropy in evaluation.json; {} unless it is of the newest weights."""
-    try:
-        values = json.loads((folder / "evaluation.json").read_text())
-        if values["env_steps"] != env_steps:
-            return {}
-        names = {"score_mean": "episode_return", "attention_entropy": "attention_entropy"}
-        return {name: float(values[key]) for key, name in names.items() if values[key] is not None}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+def _lettered(told: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], list[str]]:
+    """A letter for each combination of settings, for a column, and lines that say what it is."""
+    texts = [" ".join(f"{key}={value}" for key, value in each.items()) for each in told]
+    letters = {text: letter(number) for number, text in enumerate(dict.fromkeys(texts))}
+    lines = ["", *(f"settings {its}: {printable(text)}" for text, its in letters.items())]
+    return [{"settings": letters[text]} for text in texts], lines
 
 
 def _cells(standing: Standing) -> dict[str, str]:
@@ -238,7 +189,7 @@ def _cells(standing: Standing) -> dict[str, str]:
     total = settings.trained_steps if settings else 0
     goes = standing.state == "running" and 0 < min(speed, pace) < math.inf and steps < total
     return {
-        "game": settings.env if settings else _printable(standing.folder),
+        "game": printable(settings.env if settings else standing.folder),
         "lambda": plain(settings.lambda_) if settings else "",
         "seed": str(settings.seed) if settings else "",
         "state": _shown_state(standing),
@@ -261,14 +212,14 @@ def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator
     for number, standing in enumerate(failed[:shown]):
         yield from ["", "more about what failed:"] if number == 0 else []
         log = standing.folder / "output.log"
-        yield f"  {_printable(log if log.exists() else standing.folder / 'status.json')}"
+        yield f"  {printable(log if log.exists() else standing.folder / 'status.json')}"
         yield from [f"    {standing.note}"] if len(standing.note) > room else []
     if len(failed) > shown:
         yield f"  and {len(failed) - shown} more"
 
 
 def _line(cells: dict[str, str], width: dict[str, int], state: str) -> str:
-    padded = {n: (str.ljust if n in LEFT else str.rjust)(cells[n], width[n]) for n in width}
+    padded = {n: (str.rjust if n in RIGHT else str.ljust)(cells[n], width[n]) for n in width}
     if state in COLOURS and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         padded["state"] = f"\x1b[{COLOURS[state]}m{padded['state']}\x1b[0m"
     return "  ".join(padded.values()).rstrip()
@@ -277,10 +228,6 @@ def _line(cells: dict[str, str], width: dict[str, int], state: str) -> str:
 def _duration(seconds: float) -> str:
     minutes = math.ceil(seconds / 60)
     return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m"
-
-
-def _printable(text: object) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -64,16 +64,16 @@ def test_with_one_lambda_variants_share_a_panel_and_differ_in_colour(tmp_path):
     (panel,) = curves.axes
     assert ids(panel, "mean") == [f"mean 0.0 {letter}" for letter in "ABCD"]
     assert legend_texts(curves) == [
-        "A: ppo.clip_range=0.1\n     attention.gate=none (no attention)",
-        "B: ppo.clip_range=0.1\n     attention.gate=softmax",
-        "C: ppo.clip_range=0.2\n     attention.gate=none (no attention)",
-        "D: ppo.clip_range=0.2\n     attention.gate=softmax",
+        "A: attention.gate=none (no attention)\n     ppo.clip_range=0.1",
+        "B: attention.gate=none (no attention)\n     ppo.clip_range=0.2",
+        "C: attention.gate=softmax\n     ppo.clip_range=0.1",
+        "D: attention.gate=softmax\n     ppo.clip_range=0.2",
         "random play",
     ]
     scatter = scatter_of(runs)
-    assert ids(scatter.axes[0], "mean") == ["mean 0.0 B", "mean 0.0 D"]
+    assert ids(scatter.axes[0], "mean") == ["mean 0.0 C", "mean 0.0 D"]
     crosses, lines = marks(scatter, "Breakout"), marks(curves, "Breakout")
-    for name in ("mean 0.0 B", "mean 0.0 D"):  # in both figures of one colour
+    for name in ("mean 0.0 C", "mean 0.0 D"):  # in both figures of one colour
         assert to_hex(crosses[name].get_facecolor()[0]) == lines[name].get_color()
     why = "Left out, without attention: 4 runs. With attention.gate=none there's no entropy."
     assert why in footnote(scatter)
@@ -85,15 +85,15 @@ def test_with_several_lambdas_a_variant_has_a_panel_on_one_axis(tmp_path):
     write_run(tmp_path, "Breakout", "0.001", 2, rows=SECOND.replace("40,160,8", "40,160,90"))
     curves = draw_reward_curves(read_runs(tmp_path)[0])
     assert notes(curves) == [
-        "A: ppo.clip_range=0.1 attention.gate=none (no attention)",
-        "B: ppo.clip_range=0.1 attention.gate=softmax",
-        "C: ppo.clip_range=0.2 attention.gate=none (no attention)",
-        "D: ppo.clip_range=0.2 attention.gate=softmax",
+        "A: attention.gate=none (no attention) ppo.clip_range=0.1",
+        "B: attention.gate=none (no attention) ppo.clip_range=0.2",
+        "C: attention.gate=softmax ppo.clip_range=0.1",
+        "D: attention.gate=softmax ppo.clip_range=0.2",
     ]
     assert [ids(panel, "mean") for panel in curves.axes] == [
         ["mean 0.0 A"],
-        ["mean 0.0 B", "mean 0.001 B"],
-        ["mean 0.0 C"],
+        ["mean 0.0 B"],
+        ["mean 0.0 C", "mean 0.001 C"],
         ["mean 0.0 D", "mean 0.001 D"],
     ]
     assert len({panel.get_ylim() for panel in curves.axes}) == 1

@@ -13,17 +13,17 @@ from analysis.references import PROTOCOLS, STUDY_SETTINGS, is_like_the_study
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Run, read_runs
 from analysis.score_table import score_table, to_markdown
-from analysis.variants import Variant, variants_of
 from attn_ppo import config
 from attn_ppo.config import RunConfig, as_dict
 from attn_ppo.schema import flatten
+from attn_ppo.variants import Variant, variants_of
 
 CLIP = (("clip_range: 0.2", "clip_range: 0.1"), ("range: false", "range: true"))
 WIDE = (("learning_rate: 0.00025", "learning_rate: 0.001"), ("hidden: 8", "hidden: 64"))
 NAMES = [  # in the order of their values
-    "ppo.learning_rate=0.00025 ppo.clip_range=0.1 ppo.anneal_clip_range=true attention.hidden=8",
-    "ppo.learning_rate=0.00025 ppo.clip_range=0.2 ppo.anneal_clip_range=false attention.hidden=8",
-    "ppo.learning_rate=0.001 ppo.clip_range=0.2 ppo.anneal_clip_range=false attention.hidden=64",
+    "attention.hidden=8 ppo.anneal_clip_range=false ppo.clip_range=0.2 ppo.learning_rate=0.00025",
+    "attention.hidden=8 ppo.anneal_clip_range=true ppo.clip_range=0.1 ppo.learning_rate=0.00025",
+    "attention.hidden=64 ppo.anneal_clip_range=false ppo.clip_range=0.2 ppo.learning_rate=0.001",
 ]
 
 
@@ -38,7 +38,7 @@ def test_seeds_of_different_settings_are_never_averaged(tmp_path):
     table = score_table(three_settings(tmp_path))
     assert table["variant"].tolist() == NAMES
     assert table["seeds"].tolist() == [1, 1, 1]
-    assert table["training_score_mean"].tolist() == [8, 20, 20]
+    assert table["training_score_mean"].tolist() == [20, 8, 20]
     assert table["training_score_sd"].isna().tolist() == [True, True, True]
     lines = to_markdown(table).splitlines()
     assert [line.split("|")[3].strip() for line in lines[2:5]] == ["A", "B", "C"]
@@ -64,7 +64,7 @@ def test_figures_draw_each_variant_and_name_it(tmp_path):
     assert [" ".join(line.split()) for line in lines] == [
         f"settings {x}, 1 run: {name}" for x, name in zip("ABC", NAMES, strict=True)
     ]
-    assert len({line.index("attention.hidden") for line in lines}) == 1
+    assert len({line.index("ppo.learning_rate") for line in lines}) == 1
 
 
 def test_runs_of_different_lengths_are_not_averaged(tmp_path):
@@ -155,8 +155,8 @@ def test_a_variant_is_named_by_a_group_s_option_where_all_runs_say_it(settings_o
     # one run doesn't say it, or an option doesn't say all
     silent = dataclasses.replace(other, axes=())
     by_key = (
-        "protocol.sticky_actions=0 protocol.noop_max=30 protocol.life_loss_ends_episode=true "
-        "protocol.press_fire=true"
+        "protocol.life_loss_ends_episode=true protocol.noop_max=30 protocol.press_fire=true "
+        "protocol.sticky_actions=0"
     )
     assert variants_of([machado, silent])[1].name == by_key
     odd = dataclasses.replace(other, protocol=dataclasses.replace(other.protocol, noop_max=5))

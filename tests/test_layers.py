@@ -39,13 +39,14 @@ ARROWS = {
         "ppo",
         "rollout",
     },
-    "status": SETTINGS | {"arguments", "lifecycle"},
+    "variants": SETTINGS,
+    "status": SETTINGS | {"arguments", "lifecycle", "variants"},
     "launch": SETTINGS | {"__init__", "atari", "compute.devices", "lifecycle", "status"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
 # Rooms of interpret in the order of the data: each may import those before it.
 INTERPRET = ("network", "receptive_field", "play", "saliency", "tree", "show")
-ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "lifecycle"}
+ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "lifecycle", "variants"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),

@@ -10,6 +10,7 @@ from typing import Any
 from attn_ppo import status
 from attn_ppo.config import RunConfig
 from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
+from attn_ppo.lifecycle.standing import look, saved_steps
 from attn_ppo.lifecycle.terminal import Terminal
 
 
@@ -56,7 +57,7 @@ class Watch:
 
     def _tell_end(self, settings: RunConfig) -> None:
         self._ended.add(settings.folder)
-        found = status.look([(settings.folder, settings)])[0]
+        found = look([(settings.folder, settings)])[0]
         score, entropy = status.result(found)
         cause = f": {found.note}" if found.note else ""
         self._terminal.message(
@@ -77,7 +78,7 @@ def standing(
     if state == "done":
         return total, ""
     if state != "running" or before is None or said == before:
-        return min(status.saved_steps(said), total), ""
+        return min(saved_steps(said), total), ""
     steps = int(read_last_row(settings.folder).get("env_steps", 0))
     return min(steps, total), "evaluating" if steps >= total else "running"
 

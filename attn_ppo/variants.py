@@ -1,13 +1,14 @@
-"""Which runs may be averaged: those that differ in nothing but their seed.
+"""What tells runs apart beside game, lambda and seed: their variants.
 
 Runs of one game and lambda may differ in other settings, total_steps among them. Each combination
 of these is a variant, with a row, curve and mark of its own, named by the keys in which it differs.
+Only runs of one variant are averaged.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Protocol
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
@@ -17,6 +18,13 @@ from attn_ppo.formats import plain
 APART = ("env", "lambda", "seed", "name")
 NO_ATTENTION = "attention.gate=none"
 Settings = tuple[tuple[str, Any], ...]
+
+
+class HasAxes(Protocol):
+    """A run of which at least the axes are known, as of one that is planned."""
+
+    @property
+    def axes(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -41,14 +49,17 @@ class Variant:
 
     @property
     def letter(self) -> str:
-        """A, B, ... Z, AA, AB, ... to point at it; empty where it is the only one."""
-        if not self.settings:
-            return ""
-        tens, ones = divmod(self.number, len(ascii_uppercase))
-        return (ascii_uppercase[tens - 1] if tens else "") + ascii_uppercase[ones]
+        """A, B, ... to point at it; empty where it is the only one."""
+        return letter(self.number) if self.settings else ""
 
 
 ONLY = Variant()
+
+
+def letter(number: int) -> str:
+    """A, B, ... Z, AA, AB, ... of 0, 1, ..."""
+    tens, ones = divmod(number, len(ascii_uppercase))
+    return (ascii_uppercase[tens - 1] if tens else "") + ascii_uppercase[ones]
 
 
 def settings_of(run: RunConfig) -> Settings:
@@ -64,20 +75,49 @@ def variants_of(runs: Sequence[RunConfig]) -> list[Variant]:
     every = [dict(settings_of(run)) for run in runs]
     keys = _differing_keys(runs, every)
     kinds = [tuple(settings[key] for key in keys) for settings in every]
-    ordered = sorted(set(kinds), key=lambda kind: list(map(_rank, kind)))
+    ordered = sorted(set(kinds), key=lambda kind: list(map(rank, kind)))
     if len(ordered) < 2:
         return [ONLY] * len(runs)
     names = _names(runs, every, keys)
     return [Variant(ordered.index(kind), name) for kind, name in zip(kinds, names, strict=True)]
 
 
+def apart(runs: Sequence[HasAxes]) -> list[dict[str, str]]:
+    """By key, in what each of these runs differs from others beside game, lambda and seed.
+
+    Values are as on a command line. Of a run that isn't more than planned only the axes are known.
+    """
+    known = [run for run in runs if isinstance(run, RunConfig)]
+    variants = dict(zip(map(id, known), variants_of(known), strict=True))
+    told, keys = [], {key: None for variant in variants.values() for key in variant.values}
+    for run in runs:
+        values = dict(axis.partition("=")[::2] for axis in run.axes)
+        if isinstance(run, RunConfig):
+            settings = {key: _text(key, value) for key, value in config.identity(run).items()}
+            values = settings | values | variants[id(run)].values
+        else:
+            keys |= dict.fromkeys(values)
+        told.append(values)
+    differing = [key for key in sorted(keys) if len({each.get(key, "") for each in told}) > 1]
+    return [{key: each.get(key, "") for key in differing} for each in told]
+
+
+def rank(value: Any) -> tuple[bool, float, str]:
+    """Orders values of one key, or their texts: numbers by size, before other text."""
+    try:
+        return False, float(value), ""
+    except (TypeError, ValueError):
+        return True, 0, str(value)
+
+
 def _differing_keys(runs: Sequence[RunConfig], every: Iterable[dict[str, Any]]) -> list[str]:
-    """The keys, in their own order, that have several values among the runs of some game."""
+    """The keys, in alphabetical order as in a run's path, with several values in some game."""
     values: dict[str, dict[str, set[Any]]] = {}
     for run, settings in zip(runs, every, strict=True):
         for key, value in settings.items():
             values.setdefault(key, {}).setdefault(run.env, set()).add(value)
-    return [key for key, games in values.items() if any(len(each) > 1 for each in games.values())]
+    found = [key for key, games in values.items() if any(len(v) > 1 for v in games.values())]
+    return sorted(found)
 
 
 def _names(
@@ -103,12 +143,6 @@ def _names(
 def _option(run: RunConfig, section: str) -> str:
     """`protocol=machado`, empty where the run doesn't say which option of a group it has."""
     return next((axis for axis in run.axes if axis.partition("=")[0] == section), "")
-
-
-def _rank(value: Any) -> tuple[bool, float, str]:
-    """Orders values of one key: numbers by size, before text."""
-    number = isinstance(value, int | float)
-    return not number, value if number else 0, str(value)
 
 
 def _text(key: str, value: Any) -> str:

@@ -1,0 +1,105 @@
+"""The state of runs as their folders tell it, at any time and without a lock."""
+
+import json
+import socket
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from attn_ppo import config
+from attn_ppo.config import RunConfig
+from attn_ppo.errors import ConfigError
+from attn_ppo.formats import printable
+from attn_ppo.lifecycle import lock
+from attn_ppo.lifecycle.plan import Planned
+from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
+
+SILENT_MINUTES = 20  # a live run on another machine writes more often than that
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The state of one run; `settings` is None if its config.yaml can't be used."""
+
+    folder: Path
+    settings: RunConfig | Planned | None
+    state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
+    note: str  # the cause of the end, or the process that runs it
+    row: dict[str, float]  # the newest of metrics.csv; score and entropy of the evaluation, if any
+
+
+def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standing]:
+    """The standing of each run; settings that aren't given are read from its folder."""
+    locks, standings = lock.held_here(), []
+    for folder, settings in runs:
+        unreadable = ""
+        try:
+            settings = settings or config.read(folder / "config.yaml")
+        except ConfigError as error:
+            unreadable = f"config.yaml {error.wrong}"
+        row, recorded = read_last_row(folder), read_status(folder)
+        state, note = _state(folder, recorded, row, locks)
+        if unreadable and state not in FINAL:
+            state, note = "unreadable", unreadable
+        if state not in ("running", "done"):  # what wasn't saved will be made again
+            row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
+        row |= _evaluation(folder, row.get("env_steps"))
+        standings.append(Standing(folder, settings, state, note, row))
+    return standings
+
+
+def saved_steps(recorded: Mapping[str, Any]) -> int:
+    """The agent steps up to the newest checkpoint, by what status.json says."""
+    steps = recorded.get("env_steps")
+    return steps if type(steps) is int and steps > 0 else 0
+
+
+def _state(
+    folder: Path,
+    recorded: dict[str, Any],
+    row: dict[str, float],
+    locks: Collection[tuple[int, int]],
+) -> tuple[str, str]:
+    """The state and its note. A `running` in status.json holds only while its process is alive."""
+    state, holder = recorded.get("state"), printable(lock.holder(folder, locks))
+    process = f"pid {printable(recorded.get('pid'))} on {printable(recorded.get('host'))}"
+    if state == "done":
+        return "done", ""
+    if holder:
+        return "running", holder
+    if state in FINAL:
+        cause = str(recorded.get("cause") or "").partition("\n")[0]
+        return state, printable(cause.replace(f"{folder}/", "").rstrip(": "))
+    if state == "running" and recorded.get("host") in (None, socket.gethostname()):
+        return "killed", f"{process} is gone" if recorded.get("pid") else "its process is gone"
+    if state == "running":
+        minutes = _minutes_silent(folder)
+        silent = minutes >= SILENT_MINUTES
+        return (
+            ("no sign of life", f"for {minutes:.0f} min: {process}")
+            if silent
+            else ("running", process)
+        )
+    if row or (folder / "status.json").exists():
+        return "unreadable", "its status.json"
+    return "not started", ""
+
+
+def _minutes_silent(folder: Path) -> float:
+    """Minutes since the run last wrote to its folder."""
+    files = (folder / name for name in ("metrics.csv", "status.json"))
+    return (time.time() - max(f.stat().st_mtime for f in files if f.exists())) / 60
+
+
+def _evaluation(folder: Path, env_steps: float | None) -> dict[str, float]:
+    """Score and attention entropy in evaluation.json; {} unless it is of the newest weights."""
+    try:
+        values = json.loads((folder / "evaluation.json").read_text())
+        if values["env_steps"] != env_steps:
+            return {}
+        names = {"score_mean": "episode_return", "attention_entropy": "attention_entropy"}
+        return {name: float(values[key]) for key, name in names.items() if values[key] is not None}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
