@@ -52,7 +52,8 @@ def make_agent(
 ) -> Agent:
     """A fresh agent of the run's seed, or the saved one.
 
-    Raises ConfigError where its backend isn't available.
+    A fresh one has the weights of `init_from` where that is given. Raises ConfigError where its
+    backend isn't available, RunError where those weights aren't there any more.
     """
     backend = backends.choose(settings, device, saved.agent["backend"] if saved else None)
     torch.backends.cudnn.deterministic = True
@@ -71,6 +72,9 @@ def make_agent(
             rng.set_state(saved.agent["rng"])
         else:  # another kind of device: an inexact resume
             rng.manual_seed(rng_seed ^ saved.update)
+    elif settings.init_folder and settings.init_sha256:
+        weights = saved_runs.load_weights(settings.init_folder, settings.init_sha256)
+        model.load_state_dict(weights)
     return Agent(model, optimizer, rng, backend)
 
 

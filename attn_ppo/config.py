@@ -50,6 +50,8 @@ EARLIER = {
     "lambda_start": 0,
     "lambda_warmup": 0,
     "regularizer": {"name": "entropy", "target": None},
+    "init_from": None,
+    "init_sha256": None,
     "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
     "videos": {"every_updates": 0},
@@ -222,6 +224,10 @@ class RunConfig:
     """The folder of all sweeps; by default ATTN_PPO_ROOT, else runs/ in the working folder."""
     axes: tuple[Annotated[str, Axis], ...]
     """Keys besides env, lambda and seed that a run's folder names; a sweep adds what it varies."""
+    init_from: Annotated[str, Folder] | None
+    """A run's folder: the agent starts with that one's weights, and is else as new."""
+    init_sha256: Annotated[str, Matches("[0-9a-f]{64}", "64 digits from 0 to f")] | None
+    """SHA-256 of the checkpoint in `init_from`; found where it isn't given."""
     device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]
     """Where the network is computed; `auto`: on a GPU if there is one."""
     ppo: PPOSettings
@@ -274,6 +280,11 @@ class RunConfig:
         return Path(self.root) / self.name
 
     @property
+    def init_folder(self) -> Path | None:
+        """The folder that `init_from` names."""
+        return Path(self.init_from).expanduser() if self.init_from else None
+
+    @property
     def label(self) -> str:
         """The run in a few words."""
         return " ".join([self.env, *self.axes, f"lambda={plain(self.lambda_)} seed={self.seed}"])
@@ -300,6 +311,9 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
         wrong = "is less than one update"
         raise ConfigError("total_steps", config.total_steps, allowed, wrong=wrong)
     _check_regularization(config)
+    if config.init_sha256 and not config.init_from:
+        allowed = "null without init_from, whose checkpoint it tells"
+        raise ConfigError("init_sha256", config.init_sha256, allowed)
     if config.compute.backend == "kernels" and config.compute.precision != "fp32":
         raise ConfigError(
             "compute.precision", config.compute.precision, "fp32 with compute.backend=kernels"
@@ -372,7 +386,7 @@ def with_axes(config: RunConfig, keys: Iterable[str], options: Mapping[str, str]
 
     `options` are the chosen options of config groups, which may be among the keys.
     """
-    values = identity(config) | dict(options)
+    values = identity(config) | dict(options) | {"init_from": (config.init_sha256 or "null")[:8]}
     axes = sorted(f"{key}={_as_name(values[key])}" for key in set(keys))
     return dataclasses.replace(config, axes=tuple(axes))
 
@@ -397,7 +411,7 @@ def identity(config: RunConfig) -> dict[str, Any]:
 def is_identity(key: str) -> bool:
     """Whether a key is one of `identity`."""
     elsewhere = ("device", "compute.threads", "checkpoint.every_updates", "checkpoint.resume")
-    elsewhere += ("root", "axes")
+    elsewhere += ("root", "axes", "init_from")
     return key not in elsewhere and not key.startswith(("wandb.", "videos.", "evaluation."))
 
 

@@ -35,21 +35,23 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
         Keeper(run_dir, stop, settings.ppo.batch_size, checkpoint) as keeper,
     ):
         games = resume.begin_games(settings, checkpoint, origin, observers.terminal.message)
-        rows = Rows(
-            settings,
-            run_dir,
-            observers.sinks,
-            checkpoint and checkpoint.rows,
-            len(origin.inexact_resumes),
-        )
+        earlier, resumes = checkpoint and checkpoint.rows, len(origin.inexact_resumes)
+        rows = Rows(settings, run_dir, observers.sinks, earlier, resumes)
+
+        def keep(number: int) -> None:
+            states = agent.state(), rows.state(), games.state(), origin.state()
+            keeper.keep(Saved(number, *states, observers.wandb.run_id))
+
+        if settings.init_from and not checkpoint:
+            keep(0)
+            keeper.save()  # from here on the source may be trained further, or go
         if stop:
             raise stop.error("stopped before the first update")
         for number in range(checkpoint.update + 1 if checkpoint else 1, settings.num_updates + 1):
             episodes, metrics = learn(settings, agent, games, number)
             row = rows.write(number, episodes, metrics, agent.optimizer.learning_rate)
             agent.check_finite(number)
-            states = agent.state(), rows.state(), games.state(), origin.state()
-            keeper.keep(Saved(number, *states, observers.wandb.run_id))
+            keep(number)
             observers.watchdog.beat()
             if stop or settings.checkpoint_due(number):
                 keeper.save()

@@ -47,8 +47,9 @@ def axis_keys() -> list[str]:
 
     Those of `groups` whose options are settings, too. Not env, lambda and seed: they have one.
     """
-    others = ("env", "lambda", "seed", "name", *_PER_SWEEP)
-    return [key for key in keys() if key not in others and config.is_identity(key)]
+    others = ("env", "lambda", "seed", "name", "init_sha256", *_PER_SWEEP)
+    ours = (key for key in keys() if config.is_identity(key) or key == "init_from")
+    return [key for key in ours if key not in others]
 
 
 def parse(text: str, own: Path | None = None) -> Override:
@@ -65,9 +66,8 @@ def parse(text: str, own: Path | None = None) -> Override:
         allowed = f"{_MAX_LENGTH:,} characters, {_MAX_BRACKETS} brackets at most"
         allowed += "; range(0,100) is a hundred values"
         raise ConfigError(key, value, allowed, wrong="is too long")
-    if key in _PATHS:  # no character of Hydra's grammar
-        home = str(Path.home())
-        text = f"{key}={re.sub('(^|,)~(?=/|$)', lambda found: found[1] + home, value)}"
+    if key in _PATHS:
+        text = f"{key}={_as_paths(value)}"
     try:
         override = _parser().parse_override(text)
         inside = list(parts(override.value()))
@@ -133,6 +133,19 @@ def quoted(text: str) -> str:
     """A text as Hydra's grammar takes any."""
     escaped = re.sub(r"(\\*)(?='|$)", r"\1\1", text)
     return "'" + escaped.replace("'", "\\'") + "'"
+
+
+def _as_paths(value: str) -> str:
+    """Paths with commas between, or a folder's whole name, as Hydra takes them: ~ and = as well.
+
+    What has quotes or brackets is left to its grammar, but for ~.
+    """
+    home = str(Path.home())
+    value = re.sub("(^|,)~(?=/|$)", lambda found: found[1] + home, value)
+    if re.search("['\"(\\[{]", value):
+        return value
+    paths = [value] if Path(value).exists() else value.split(",")
+    return ",".join(path if path in ("", "null") else quoted(path) for path in paths)
 
 
 def parts(value: Any) -> Iterator[Any]:

@@ -22,6 +22,7 @@ from attn_ppo.errors import ConfigError, shorten
 from attn_ppo.launch import conf_files, overrides
 from attn_ppo.launch.conf_files import conf_dir, defaults, groups
 from attn_ppo.launch.overrides import SWEEPERS
+from attn_ppo.lifecycle import source
 
 
 def settings_at(texts: Sequence[str], own: Path | None) -> RunConfig:
@@ -70,7 +71,7 @@ def _checked(values: dict[str, Any], typed: Container[str], given: Mapping[str, 
         raise ConfigError("axes", axes, "a list of keys, such as [attention.gate,protocol]")
     for key in axes:
         schema.check_choice("axes", key, overrides.axis_keys())
-    settings = config.from_dict(values | {"axes": []})
+    settings = source.with_init(config.from_dict(values | {"axes": []}))
     options = {key: given.get(key, default) for key, default in defaults().items()}
     return config.with_axes(settings, axes, options)
 

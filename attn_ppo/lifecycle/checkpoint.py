@@ -15,10 +15,7 @@ import torch
 
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.disk import disk_error, sync_folder, write_atomically
-
-NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.prev.pt"
-FRESH = "checkpoint.new.pt"  # complete, and newer than NEWEST: a kill came between two renames
-DIGEST_BYTES = 32
+from attn_ppo.lifecycle.generations import DIGEST_BYTES, FRESH, NEWEST, PREVIOUS, paths, whole
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -46,14 +43,14 @@ def load(folder: Path) -> dict[str, Any] | None:
     Raises RunError where there are checkpoints but none of them is whole.
     """
     damaged = []
-    for path in (folder / name for name in (FRESH, NEWEST, PREVIOUS)):
-        data = _whole(path)
-        if data is not None:
+    for path in paths(folder):
+        found = whole(path)
+        if found is not None:
             if damaged:
                 print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
                 with contextlib.suppress(OSError):  # or the next save would make it the previous
                     os.replace(damaged[0], folder / "checkpoint.damaged.pt")
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            return _opened(found[0])
         if path.exists():
             damaged.append(path)
     if damaged:
@@ -62,11 +59,11 @@ def load(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _whole(path: Path) -> bytes | None:
-    """What torch.save wrote, if it is all there and unchanged."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    data, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-    return data if hashlib.sha256(data).digest() == digest else None
+def load_digest(folder: Path, sha256: str) -> dict[str, Any] | None:
+    """The generation with this SHA-256, on the CPU; None where there is none."""
+    everything = (whole(path) for path in paths(folder))
+    return next((_opened(found[0]) for found in everything if found and found[1] == sha256), None)
+
+
+def _opened(data: bytes) -> dict[str, Any]:
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

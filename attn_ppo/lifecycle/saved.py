@@ -1,6 +1,6 @@
 """What a checkpoint holds, section by section, each written and read back by its owner.
 
-Saved · load, save. checkpoint.py makes it a file that survives.
+Saved · load, save, load_weights. checkpoint.py makes it a file that survives.
 """
 
 from pathlib import Path
@@ -59,8 +59,19 @@ def save(folder: Path, saved: Saved) -> None:
 def load(folder: Path) -> Saved | None:
     """The newest whole checkpoint; None where none was ever made. Raises RunError."""
     state = checkpoint.load(folder)
+    return None if state is None else _read(state, folder)
+
+
+def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
+    """The model in a run's checkpoint of this digest. Raises RunError where it isn't there."""
+    state = checkpoint.load_digest(folder, sha256)
     if state is None:
-        return None
+        reason = f"{folder} has no checkpoint {sha256} any more, from whose weights this run starts"
+        raise RunError(ExitCode.NO_CHECKPOINT, reason)
+    return _read(state, folder).agent["model"]
+
+
+def _read(state: dict[str, Any], folder: Path) -> Saved:
     found = state.pop("format", 1)
     if found > FORMAT:
         reason = f"the checkpoint in {folder} has format {found}, made by a newer version"
