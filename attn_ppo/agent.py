@@ -1,18 +1,19 @@
 """What learns: the model, its optimiser and its random numbers, from a seed or a checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from attn_ppo import config
 from attn_ppo.compute import backends, devices
 from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import BACKENDS, Backend, kernels_missing
 from attn_ppo.config import RunConfig
-from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.lifecycle import saved as saved_runs
 from attn_ppo.lifecycle.saved import AgentState, Saved
 from attn_ppo.model import ActorCritic
@@ -97,12 +98,28 @@ def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
     saved = saved_runs.load(folder)
     if saved is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
-    missing = kernels_missing(settings, torch.device("cpu"))
-    backend = BACKENDS["torch" if missing else saved.agent["backend"]]
-    num_actions = len(saved.agent["model"]["policy_head.bias"])
-    model = _network(settings, num_actions, backend, Generator())
-    model.load_state_dict(saved.agent["model"])
+    model = restored(settings, saved.agent["model"], folder, saved.agent["backend"])
     return settings, model, saved.update * settings.ppo.batch_size
+
+
+def restored(
+    settings: RunConfig, weights: Mapping[str, Tensor], source: Path, backend: str = "torch"
+) -> ActorCritic:
+    """The network with the weights of `source`, on the CPU; by PyTorch where a backend is missing.
+
+    Raises ConfigError where they are those of other settings.
+    """
+    if backend == "kernels" and kernels_missing(settings, torch.device("cpu")):
+        backend = "torch"
+    try:
+        num_actions = len(weights["policy_head.bias"])
+        model = _network(settings, num_actions, BACKENDS[backend], Generator())
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        wrong = f"has weights that don't fit its settings ({reason})"
+        raise ConfigError("", source, "an agent as a run saved it", wrong=wrong) from None
+    return model
 
 
 def _network(

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from attn_ppo import __version__
 from attn_ppo.errors import ConfigError, report
 from attn_ppo.schema import Range, check_whole, nearest
+from attn_ppo.version import __version__
 
 
 class Parser(argparse.ArgumentParser):

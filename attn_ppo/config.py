@@ -39,6 +39,7 @@ Folder = Matches(r"(?!.*\$\{)[^\x00-\x1f\x7f]{1,1000}", "the path of a folder")
 Axis = Matches(r"[a-z_.]{1,64}=[A-Za-z0-9_.+-]{1,64}", "a key and its value, key=value")
 
 LONGEST_LEVEL = 200  # characters of one level of a run's path
+_READABLE = "a readable config.yaml, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
 
 # Settings that earlier versions did not have, with the values that their runs had in effect.
@@ -418,14 +419,22 @@ def is_identity(key: str) -> bool:
 def read(path: Path | str) -> RunConfig:
     """The settings in a run's config.yaml. Raises ConfigError where it can't be used."""
     try:
-        with open(path, encoding="utf-8") as file:
-            values = yaml.load(file, _Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = Path(path).read_text("utf-8")
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         missing = isinstance(error, FileNotFoundError)
         wrong = "isn't there" if missing else f"can't be read ({reason})"
-        allowed = "a readable config.yaml, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
-        raise ConfigError("", path, allowed, wrong=wrong) from None
+        raise ConfigError("", path, _READABLE, wrong=wrong) from None
+    return from_yaml(text, path)
+
+
+def from_yaml(text: str, path: Path | str) -> RunConfig:
+    """The settings in the text of a config.yaml, which came from `path`. Raises ConfigError."""
+    try:
+        values = yaml.load(text, _Loader)
+    except (ValueError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError("", path, _READABLE, wrong=f"can't be read ({reason})") from None
     if not isinstance(values, dict):
         wrong = "has no settings in it"
         raise ConfigError("", path, "the config.yaml of a run, keys with values", wrong=wrong)

@@ -98,6 +98,11 @@ def build(cls: type, values: Any, prefix: str = "") -> Any:
     return cls(**fields)
 
 
+def check(cls: type, key: str, value: Any) -> Any:
+    """`value` as what one key of `cls` takes. Raises ConfigError."""
+    return _check(key, value, get_type_hints(cls, include_extras=True)[key])
+
+
 def known_keys(cls: type, prefix: str = "") -> list[str]:
     """Every key that can be set, dotted."""
     keys: list[str] = []

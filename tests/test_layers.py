@@ -9,10 +9,11 @@ ROOT = Path(__file__).parent.parent
 SETTINGS = {"errors", "schema", "formats", "config"}
 # Each room of attn_ppo, a file or a package, and what it may import besides itself.
 ARROWS = {
-    "__init__": set(),
+    "version": set(),
+    "__init__": {"version", "exported", "trained"},
     "errors": set(),
     "schema": {"errors"},
-    "arguments": {"__init__", "errors", "schema"},
+    "arguments": {"errors", "schema", "version"},
     "formats": set(),
     "config": {"errors", "schema", "formats"},
     "compute": SETTINGS,
@@ -41,7 +42,9 @@ ARROWS = {
     },
     "variants": SETTINGS,
     "status": SETTINGS | {"arguments", "lifecycle", "variants"},
-    "launch": SETTINGS | {"__init__", "atari", "compute.devices", "lifecycle", "status"},
+    "exported": SETTINGS | {"atari", "interpret.network", "lifecycle", "version"},
+    "trained": SETTINGS | {"agent", "atari", "evaluate", "exported", "interpret", "model"},
+    "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status", "version"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
 # Rooms of interpret in the order of the data: each may import those before it.
@@ -55,6 +58,7 @@ HOMES = {
         "attn_ppo/lifecycle/wandb_session.py",
         "analysis/",
     ),
+    "safetensors": ("attn_ppo/exported.py",),
     "ale_py": ("attn_ppo/atari/", "attn_ppo/interpret/play/"),
 }
 FILES = sorted(

@@ -5,7 +5,7 @@ open_agent -> OpenAgent · see -> Seen.
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -67,8 +67,13 @@ def opened_copy(model: ActorCritic) -> ActorCritic:
 
 def weights_digest(model: ActorCritic) -> str:
     """SHA-256 of all weights, in hex."""
+    return digest_of(model.state_dict())
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights by their names, in hex."""
     digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
+    for name, weight in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -22,7 +22,7 @@ import hydra
 from hydra.types import TaskFunction
 from joblib.externals.loky.backend import resource_tracker as joblibs
 
-from attn_ppo import __version__, config, schema, status
+from attn_ppo import config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
@@ -41,6 +41,7 @@ from attn_ppo.lifecycle.run_dir import (
     read_status,
 )
 from attn_ppo.lifecycle.signals import held_back, say_at_once
+from attn_ppo.version import __version__
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:

@@ -1,6 +1,6 @@
 """What a checkpoint holds, section by section, each written and read back by its owner.
 
-Saved · load, save, load_weights. checkpoint.py makes it a file that survives.
+Saved · load, of_state, save, load_weights. checkpoint.py makes it a file that survives.
 """
 
 from pathlib import Path
@@ -59,7 +59,7 @@ def save(folder: Path, saved: Saved) -> None:
 def load(folder: Path) -> Saved | None:
     """The newest whole checkpoint; None where none was ever made. Raises RunError."""
     state = checkpoint.load(folder)
-    return None if state is None else _read(state, folder)
+    return None if state is None else of_state(state, folder)
 
 
 def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
@@ -68,10 +68,11 @@ def load_weights(folder: Path, sha256: str) -> dict[str, Tensor]:
     if state is None:
         reason = f"{folder} has no checkpoint {sha256} any more, from whose weights this run starts"
         raise RunError(ExitCode.NO_CHECKPOINT, reason)
-    return _read(state, folder).agent["model"]
+    return of_state(state, folder).agent["model"]
 
 
-def _read(state: dict[str, Any], folder: Path) -> Saved:
+def of_state(state: dict[str, Any], folder: Path) -> Saved:
+    """What a checkpoint in `folder` holds, of any format up to ours. Raises RunError."""
     found = state.pop("format", 1)
     if found > FORMAT:
         reason = f"the checkpoint in {folder} has format {found}, made by a newer version"
