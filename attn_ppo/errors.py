@@ -8,7 +8,7 @@ import sys
 from enum import IntEnum
 from typing import Any
 
-DISK_ERRORS = (
+DISK_ERRORS = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EROFS,
@@ -18,8 +18,8 @@ DISK_ERRORS = (
     errno.EFBIG,
     errno.ENAMETOOLONG,
     errno.ESTALE,
-    errno.EREMOTEIO,
-)
+    getattr(errno, "EREMOTEIO", errno.EIO),  # Linux's
+}
 
 
 class ExitCode(IntEnum):

@@ -64,15 +64,15 @@ BACKENDS = {
 def choose(settings: RunConfig, device: torch.device, began_with: str | None = None) -> Backend:
     """The backend of a run: the one it began with, else the one asked for.
 
-    `auto` is the fastest for the device, if it can be had there, else `torch`. Raises ConfigError
-    if the backend asked for is not available.
+    `auto` is the fastest for the device, unless it is `slower`: then `torch`. Raises ConfigError if
+    the backend asked for is not available.
     """
     inexact = settings.checkpoint.resume == "anyway"
     if inexact and began_with and missing(began_with, settings, device):
         began_with = None
     asked = began_with or settings.compute.backend
     if asked == "auto":
-        return BACKENDS["torch" if missing(fastest(device), settings, device) else fastest(device)]
+        return BACKENDS["torch" if slower(settings, device) else fastest(device)]
     if why := missing(asked, settings, device):
         others = [n for n in BACKENDS if n != asked and not missing(n, settings, device)]
         raise ConfigError("compute.backend", asked, f"{' or '.join(others)} here: {why}")
@@ -82,6 +82,16 @@ def choose(settings: RunConfig, device: torch.device, began_with: str | None = N
 def fastest(device: torch.device) -> str:
     """The name of the backend that is the fastest on a device."""
     return "kernels" if device.type == "cpu" else "compile"
+
+
+def slower(settings: RunConfig, device: torch.device) -> str:
+    """Why `auto` doesn't take the fastest backend for the device, in one line; "" if it does."""
+    name, threads = fastest(device), torch.get_num_threads()
+    if why := missing(name, settings, device):
+        return why
+    if name == "kernels" and threads > 1 and not kernels.threaded():
+        return f"the kernels have 1 of {threads} threads: the compiler has no OpenMP"
+    return ""
 
 
 def missing(name: str, settings: RunConfig, device: torch.device) -> str:

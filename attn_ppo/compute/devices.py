@@ -1,7 +1,10 @@
 """What a run may compute on: device and processors, without importing torch where possible."""
 
+import contextlib
 import math
 import os
+import platform
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +43,7 @@ def available_cpus(proc: Path = Path("/proc/self")) -> int:
     """
     limit = os.environ.get("LOKY_MAX_CPU_COUNT", "")
     limits = [int(limit)] if limit.isdecimal() else []
-    limits += [len(os.sched_getaffinity(0)), *map(math.ceil, _quotas(proc))]
+    limits += [_allowed(), *map(math.ceil, _quotas(proc))]
     return max(1, min(limits))
 
 
@@ -53,6 +56,25 @@ def limit_threads() -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), available_cpus()))
+
+
+def chip() -> str:
+    """The processor's name as it gives it: model and make, or at least the kind."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model n"))
+    with contextlib.suppress(OSError, subprocess.SubprocessError):  # macOS
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        named = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return named.stdout.strip()
+    return platform.processor() or platform.machine()
+
+
+def _allowed() -> int:
+    """Processors that the system lets this process use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS has no affinity
 
 
 def _quotas(proc: Path) -> Iterator[float]:

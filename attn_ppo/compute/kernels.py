@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attn_ppo.compute import devices
+
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
+OPENMP = ("GOMP_parallel", "__kmpc_fork_call")  # what a library of GCC or Clang calls with it
 SIGNATURES = {  # how many arguments are numbers, and then pointers
     "convolve": (0, 5),
     "convolve_backward": (0, 9),
@@ -218,6 +222,14 @@ def fingerprint() -> str:
     return _digest(Path(library()._name))[:12]
 
 
+def threaded() -> bool:
+    """Whether they use more than one thread: not if the compiler has no OpenMP.
+
+    Raises KernelsUnavailable.
+    """
+    return any(hasattr(library(), name) for name in OPENMP)
+
+
 @cache
 def library() -> ctypes.CDLL:
     """The kernels' library, built if necessary. Raises KernelsUnavailable."""
@@ -252,7 +264,7 @@ def _build(compiler: str, folder: Path, name: str) -> Path:
     """Compiles the kernels, atomically; without threads if there is no OpenMP."""
     with tempfile.TemporaryDirectory(dir=folder) as inner:
         fresh = Path(inner) / "kernels.so"
-        for extra in (["-march=native", "-fopenmp"], ["-march=native"], []):
+        for extra in _attempts(sys.platform, platform.machine()):
             command = [compiler, *FLAGS, *extra, str(SOURCE), "-o", str(fresh)]
             result = subprocess.run(command, capture_output=True, text=True)
             if result.returncode == 0:
@@ -263,6 +275,17 @@ def _build(compiler: str, folder: Path, name: str) -> Path:
                 return built
     reason = (result.stderr.strip() or f"exit code {result.returncode}").splitlines()[0]
     raise KernelsUnavailable(f"{compiler} can't build the kernels: {reason}")
+
+
+def _attempts(system: str, machine: str) -> list[list[str]]:
+    """Flags to try, the best first.
+
+    Clang for ARM knows -mcpu only. On macOS there is no OpenMP: a second copy of it, beside that
+    which PyTorch brings, would end the process.
+    """
+    native = "-mcpu=native" if machine in ("arm64", "aarch64") else "-march=native"
+    threaded = [] if system == "darwin" else [[native, "-fopenmp"]]
+    return [*threaded, [native], []]
 
 
 def _digest(path: Path) -> str:
@@ -292,6 +315,8 @@ def _private(folder: Path) -> Path:
 def _processor() -> str:
     """What `-march=native` depends on, because machines of a cluster may share one home."""
     lines = [platform.machine(), platform.processor()]
+    if sys.platform == "darwin":
+        lines.append(devices.chip())
     with contextlib.suppress(OSError):
         wanted = ("model name", "flags", "Features")
         text = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]

@@ -24,7 +24,8 @@ from attn_ppo.lifecycle.run_dir import FINAL, is_done, mark_status, read_status
 from attn_ppo.lifecycle.signals import SAME_REQUEST_SECONDS, STOP_SIGNALS, signal_children
 from attn_ppo.lifecycle.wandb_environment import without_those_of_one_run
 
-ORPHANED = signal.SIGRTMIN  # what a worker of joblib gets when the sweep's main process is gone
+# What a worker of joblib gets when the sweep's main process is gone. macOS has no SIGRTMIN.
+ORPHANED = getattr(signal, "SIGRTMIN", signal.SIGURG)
 
 
 @cache

@@ -9,6 +9,12 @@ from pathlib import Path
 
 from attn_ppo.errors import ExitCode, RunError
 
+try:
+    import fcntl
+except ImportError:  # no Unix
+    fcntl = None
+
+FULL_SYNC = getattr(fcntl, "F_FULLFSYNC", None)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 HINTS = {  # what the system's own words leave open
     errno.EDQUOT: "; it is your quota that is used up",
@@ -52,7 +58,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync(handle: int) -> None:
-    """fsync, where the file system has it: some network file systems don't, or not for folders."""
+    """fsync, where the file system has it: some network file systems don't, or not for folders.
+
+    On macOS F_FULLFSYNC, where there is it: fsync leaves what is in the drive's own cache.
+    """
+    if fcntl and FULL_SYNC is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, FULL_SYNC)
+            return
     try:
         os.fsync(handle)
     except OSError as error:

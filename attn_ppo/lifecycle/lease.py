@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attn_ppo.lifecycle import processes
 from attn_ppo.lifecycle.disk import sync
 
 BEAT_SECONDS = 10.0
@@ -192,12 +193,12 @@ def _is_alive(facts: dict[str, Any]) -> bool | None:
         return False
     except PermissionError:  # another user's
         pass
-    found = _started(pid)
+    found = processes.started(pid)
     return found is None or found == started
 
 
 def _identity() -> tuple[str, int, str | None]:
-    return _machine(), os.getpid(), _started(os.getpid())
+    return _machine(), os.getpid(), processes.started(os.getpid())
 
 
 @cache
@@ -208,12 +209,3 @@ def _machine() -> str:
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return f"{socket.gethostname()} {time.time_ns()}"  # like no other: its pulse must tell
-
-
-def _started(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks; "" for one that has ended; None if hidden."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return "" if fields[0] in "ZX" else fields[19]

@@ -1,20 +1,27 @@
 """Who has a run folder: one process at a time, on every file system.
 
 flock decides where it works. Where it fails (Lustre without its flock option, some NFS and FUSE),
-or would hold on one machine only (NFS with nolock), lease.py does.
+would hold on one machine only (NFS with nolock), or isn't there (Python without fcntl), lease.py
+does.
 """
 
 import errno
-import fcntl
 import re
+import socket
+import time
 from collections.abc import Collection
 from pathlib import Path
 
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle import lease
+from attn_ppo.lifecycle import lease, processes
 from attn_ppo.lifecycle.lease import Lease
 
-NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+try:
+    import fcntl
+except ImportError:  # no Unix
+    fcntl = None
+
+NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 ON_ONE_MACHINE = {"nolock", "local_lock=all", "local_lock=flock", "localflock", "nobrl"}
 
 
@@ -41,7 +48,7 @@ class RunLock:
 
     def _flock(self) -> bool:
         """Whether flock keeps every other process out. Raises Taken."""
-        if flock_is_local(self._folder, _mountinfo()):
+        if fcntl is None or flock_is_local(self._folder, _mountinfo()):
             return False
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,29 +87,38 @@ def flock_is_local(folder: Path, mountinfo: str) -> bool:
     return not ON_ONE_MACHINE.isdisjoint(options.split(","))
 
 
-def held_here() -> set[tuple[int, int]]:
-    """Inode and process of every file lock on this machine."""
+def held_here() -> set[tuple[int, int]] | None:
+    """Inode and process of every file lock on this machine; None where it doesn't tell (macOS)."""
     try:
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
-        return set()
+        return None
     found = (re.search(r" (\d+) \w+:\w+:(\d+) ", line) for line in lines)
     return {(int(match[2]), int(match[1])) for match in found if match}
 
 
-def holder(folder: Path, held: Collection[tuple[int, int]]) -> str:
+def holder(folder: Path, held: Collection[tuple[int, int]] | None) -> str:
     """How the process that has a folder describes itself; "" if none is known to. Locks nothing.
 
-    /proc/locks is searched by inode and pid, not by device: overlays and btrfs number these
-    differently.
+    `held` is searched by inode and pid, not by device: overlays and btrfs number these differently.
+    Where it is None the process that locked the folder last has it for as long as it is there.
     """
     try:
         said = (folder / "lock").read_text(errors="replace").strip()
-        if ((folder / "lock").stat().st_ino, int(said.split()[1])) in held:
+        lock, pid = (folder / "lock").stat(), int(said.split()[1])
+        if _is_there(said, pid, lock.st_mtime) if held is None else (lock.st_ino, pid) in held:
             return said
     except (OSError, ValueError, IndexError):
         pass
     return lease.holder(folder)
+
+
+def _is_there(said: str, pid: int, locked_at: float) -> bool:
+    """Whether the process that locked a folder then is there, not another of its number."""
+    if not said.endswith(f" on {socket.gethostname()}"):
+        return False
+    alive = processes.seconds_alive(pid)
+    return alive is not None and time.time() - alive <= locked_at + 2  # both are to a second
 
 
 def _mountinfo() -> str:

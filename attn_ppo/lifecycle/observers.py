@@ -57,10 +57,9 @@ def observe(
 def _slower(settings: RunConfig, origin: Origin) -> Iterator[str]:
     """What makes the run slower than it could be, a line each."""
     device = torch.device(origin.circumstances["device"])
-    if settings.compute.backend == "auto" and origin.circumstances["backend"] == "torch":
-        why = backends.missing(backends.fastest(device), settings, device)
-        if why:
-            yield f"computing with PyTorch's own operators: {why}"
+    auto = settings.compute.backend == "auto" and origin.circumstances["backend"] == "torch"
+    if auto and (why := backends.slower(settings, device)):
+        yield f"computing with PyTorch's own operators: {why}"
     if settings.compute.precision == "bf16" and backends.bf16_is_emulated(device):
         yield (
             "warning: no bf16 instructions here: compute.precision=bf16 is emulated, which made "

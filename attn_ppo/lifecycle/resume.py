@@ -5,11 +5,9 @@ change is refused, or, with `checkpoint.resume=anyway`, recorded for good in the
 rows and status.json.
 """
 
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,9 +176,4 @@ def _processor(device: torch.device) -> str:
     """The chip that computes, as it names itself, and which of its instructions torch uses."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model n"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return f"{name} {torch.backends.cpu.get_cpu_capability()}"
+    return f"{devices.chip()} {torch.backends.cpu.get_cpu_capability()}"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.lifecycle import processes
 
 STOP_SIGNALS = (
     signal.SIGINT,
@@ -120,10 +121,9 @@ def stop_request() -> Iterator[StopRequest]:
 def signal_children(number: int, but: Container[int] = ()) -> set[int]:
     """Sends a signal to this process's children, not to the pids in `but`; returns the pids."""
     reached = set[int]()
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/stat") as stat:
-            parent = int(stat.read().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and pid not in but:
+    for pid in processes.children(os.getpid()):
+        with contextlib.suppress(OSError):
+            if pid not in but:
                 os.kill(pid, number)
                 reached.add(pid)
     return reached

@@ -60,7 +60,7 @@ def _state(
     folder: Path,
     recorded: dict[str, Any],
     row: dict[str, float],
-    locks: Collection[tuple[int, int]],
+    locks: Collection[tuple[int, int]] | None,
 ) -> tuple[str, str]:
     """The state and its note. A `running` in status.json holds only while its process is alive."""
     state, holder = recorded.get("state"), printable(lock.holder(folder, locks))
