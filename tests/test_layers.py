@@ -11,6 +11,8 @@ SETTINGS = {"errors", "schema", "formats", "config"}
 ARROWS = {
     "version": set(),
     "__init__": {"version", "exported", "trained"},
+    "__main__": {"arguments", "errors", "schema", "lifecycle.process"},
+    "scripts": set(),
     "errors": set(),
     "schema": {"errors"},
     "arguments": {"errors", "schema", "version"},
@@ -41,6 +43,8 @@ ARROWS = {
         "rollout",
     },
     "variants": SETTINGS,
+    "diagnosis": SETTINGS | {"atari", "compute", "lifecycle"},
+    "doctor": SETTINGS | {"arguments", "diagnosis", "lifecycle", "version"},
     "status": SETTINGS | {"arguments", "lifecycle", "variants"},
     "exported": SETTINGS | {"atari", "interpret.network", "lifecycle", "version"},
     "trained": SETTINGS | {"agent", "atari", "evaluate", "exported", "interpret", "model"},

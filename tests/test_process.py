@@ -23,7 +23,9 @@ COMMANDS = {
     "sweep": ["attn_ppo.train", "-m", *TINY, "name=other", "seed=0,1", "hydra.launcher.n_jobs=2"],
     "serial": ["attn_ppo.train", "-m", *TINY, "name=other", "engine=serial"],
     "settings": ["attn_ppo.train", "--cfg", "job"],
+    "named": ["attn_ppo", "train", *TINY, "name=other"],
     "status": ["attn_ppo.status"],
+    "doctor": ["attn_ppo.doctor"],
     "evaluate": ["attn_ppo.evaluate", str(RUN), "2"],
     "figures": ["analysis.figures", "runs/default"],
     "videos": ["analysis.videos", "runs/default", *PLAYED[1:]],
@@ -50,6 +52,7 @@ def test_every_command_begins_before_its_imports():
         "evaluate.py",
         "figures.py",
         "page.py",
+        "doctor.py",
         "__main__.py",
     }
     for name in commands - {"contenders.py"}:  # the child that another command starts and ends
@@ -161,7 +164,9 @@ sys.meta_path.insert(0, Guard())
 """
 
 
-@pytest.mark.parametrize("name", ["train", "status", "evaluate", "figures", "videos", "bench"])
+@pytest.mark.parametrize(
+    "name", ["train", "status", "doctor", "evaluate", "figures", "videos", "bench"]
+)
 def test_signals_are_heeded_before_what_takes_time_to_import(name, tmp_path):
     """Also by a package that `python -m` imports before the command itself."""
     (tmp_path / "sitecustomize.py").write_text(GUARD)

@@ -12,6 +12,7 @@ from attn_ppo.errors import ConfigError
 
 # Drivers; without one of these there is no GPU: NVIDIA on a server, under WSL, on a Jetson; AMD.
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
+PROCESS = Path("/proc/self")
 
 
 def check_device(device: str) -> None:
@@ -35,7 +36,7 @@ def _gpus() -> int:
     return torch.cuda.device_count()
 
 
-def available_cpus(proc: Path = Path("/proc/self")) -> int:
+def available_cpus(proc: Path = PROCESS) -> int:
     """How many processors this process may keep busy, at least 1.
 
     By its affinity, the quotas of its control groups (rounded up), and LOKY_MAX_CPU_COUNT.
@@ -43,7 +44,7 @@ def available_cpus(proc: Path = Path("/proc/self")) -> int:
     """
     limit = os.environ.get("LOKY_MAX_CPU_COUNT", "")
     limits = [int(limit)] if limit.isdecimal() else []
-    limits += [_allowed(), *map(math.ceil, _quotas(proc))]
+    limits += [allowed(), *map(math.ceil, quotas(proc))]
     return max(1, min(limits))
 
 
@@ -70,14 +71,14 @@ def chip() -> str:
     return platform.processor() or platform.machine()
 
 
-def _allowed() -> int:
+def allowed() -> int:
     """Processors that the system lets this process use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS has no affinity
 
 
-def _quotas(proc: Path) -> Iterator[float]:
+def quotas(proc: Path = PROCESS) -> Iterator[float]:
     """Processors that the control groups of a process allow it, the inner ones and the outer."""
     for folder in _groups(proc):
         try:

@@ -233,14 +233,11 @@ def threaded() -> bool:
 @cache
 def library() -> ctypes.CDLL:
     """The kernels' library, built if necessary. Raises KernelsUnavailable."""
-    compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
-    if compiler is None:
-        raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
-    identity = [SOURCE.read_text(), *FLAGS, _processor(), compiler]
+    identity = [SOURCE.read_text(), *FLAGS, _processor(), compiler()]
     name = "kernels-" + hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     try:
         folder = _folder()
-        loaded = ctypes.CDLL(str(_whole(folder, name) or _build(compiler, folder, name)))
+        loaded = ctypes.CDLL(str(_whole(folder, name) or _build(compiler(), folder, name)))
     except OSError as error:
         raise KernelsUnavailable(f"the built kernels can't be used: {error}") from None
     loaded.block.restype = ctypes.c_long
@@ -249,6 +246,14 @@ def library() -> ctypes.CDLL:
         function.argtypes = [ctypes.c_long] * numbers + [ctypes.c_void_p] * pointers
         function.restype = None
     return loaded
+
+
+def compiler() -> str:
+    """The path of the C++ compiler. Raises KernelsUnavailable where there is none."""
+    found = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
+    if found is None:
+        raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
+    return found
 
 
 def _whole(folder: Path, name: str) -> Path | None:

@@ -8,6 +8,9 @@ does.
 import errno
 import re
 import socket
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -22,6 +25,7 @@ except ImportError:  # no Unix
     fcntl = None
 
 NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
+NOTHING = "it succeeds and does nothing"
 ON_ONE_MACHINE = {"nolock", "local_lock=all", "local_lock=flock", "localflock", "nobrl"}
 
 
@@ -74,6 +78,27 @@ class RunLock:
         if self._lease:
             self._lease.close()
         self._file.close()
+
+
+def flock_fails(folder: Path) -> str:
+    """Why flock in `folder` doesn't keep other processes out, tried with one; "" if it does.
+
+    NOTHING where flock succeeds and does nothing, which no RunLock can know. Raises OSError where
+    no file can be made there.
+    """
+    if fcntl is None:
+        return "this Python has no fcntl"
+    if flock_is_local(folder, _mountinfo()):
+        return "it reaches this machine only, by how the file system is mounted"
+    code = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".lock-") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+        command = [sys.executable, "-c", code, file.name]
+        other = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return "" if other.returncode else NOTHING
 
 
 def flock_is_local(folder: Path, mountinfo: str) -> bool:

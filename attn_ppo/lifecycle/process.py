@@ -13,6 +13,8 @@ from attn_ppo.errors import ExitCode
 from attn_ppo.lifecycle import streams
 from attn_ppo.lifecycle.signals import handle, let_in, say_at_once
 
+SCRIPT = "attn-ppo-"  # how the names of our console scripts begin
+
 
 def begin() -> None:
     """From here on printing can't fail, and a signal to stop ends the process with a line and 75.
@@ -50,8 +52,15 @@ def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoR
 
 
 def command() -> str:
-    """The command of this process, to be typed again."""
-    return shlex.join(sys.orig_argv)
+    """The command of this process, to be typed again: a console script's without its Python."""
+    words = sys.orig_argv
+    if len(words) > 1 and (name := os.path.basename(words[1])).startswith(SCRIPT):
+        import shutil  # late, as this module is imported before signals are handled
+
+        found = shutil.which(name)
+        same = found and os.path.exists(words[1]) and os.path.samefile(found, words[1])
+        words = [name if same else words[1], *words[2:]]
+    return shlex.join(words)
 
 
 def tell_how_to_go_on(code: ExitCode) -> ExitCode:

@@ -1,6 +1,7 @@
 """W&B's own process and its run: opened online or offline within seconds, and shut down.
 
-check_login · open_run, shut_down · remove_earlier_parts, put_in_place · sync_command · cause_of.
+check_login, standing · open_run, shut_down · remove_earlier_parts, put_in_place · sync_command ·
+cause_of.
 """
 
 import logging
@@ -16,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from attn_ppo.errors import ConfigError
 from attn_ppo.lifecycle import wandb_environment
@@ -46,6 +47,33 @@ def check_login() -> None:
         why += " (wandb login)" if isinstance(error, PermissionError) else ""
         raise ConfigError("wandb.mode", "online", f"auto, offline, disabled, since {why}") from None
     shut_down()
+
+
+class Standing(NamedTuple):
+    """How W&B would take a run."""
+
+    mode: str  # that W&B's own settings ask for where it is less than online, else ""
+    logged_in: bool
+    no_answer: str  # why its server doesn't answer; "" if it does
+
+
+def standing() -> Standing:
+    """Asks W&B and its server, which takes some seconds. Raises ImportError without wandb."""
+    _give_home(tempfile.gettempdir())
+    logged_in, no_answer = True, ""
+    with wandb_environment.heeded():
+        settings = _set_up()
+        mode, settings.mode = LESS_THAN_ONLINE.get(settings.mode, ""), "online"
+        try:
+            _check_login()
+        except PermissionError:
+            logged_in = False
+        try:
+            _check_answer(settings.base_url)
+        except ConnectionError as error:
+            no_answer = cause_of(error)
+    shut_down()
+    return Standing(mode, logged_in, no_answer)
 
 
 def open_run(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
@@ -235,6 +263,11 @@ def _check_access(url: str) -> None:
     wandb.init would take its whole time limit to find out about either.
     """
     _check_login()
+    _check_answer(url)
+
+
+def _check_answer(url: str) -> None:
+    """Raises ConnectionError unless the server answers."""
     try:
         # urlopen's own timeout does not cover the DNS lookup.
         call_with_timeout(
