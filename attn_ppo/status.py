@@ -24,7 +24,7 @@ from attn_ppo.errors import ExitCode
 from attn_ppo.formats import fixed, plain, printable, short_number
 from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.plan import Planned
-from attn_ppo.lifecycle.run_dir import FINAL, find_runs
+from attn_ppo.lifecycle.run_dir import FINAL, find_runs, sweep_of
 from attn_ppo.lifecycle.standing import Standing, look
 from attn_ppo.variants import apart, letter, rank
 
@@ -72,7 +72,9 @@ def main(argv: Sequence[str]) -> int:
             print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
             return ExitCode.BAD_INPUT
         for folder, planned in found.items():
-            sweeps.setdefault(_sweep(root, folder), {})[folder] = planned
+            sweep = sweep_of(folder)
+            sweep = sweep if sweep.is_relative_to(root) else root
+            sweeps.setdefault(sweep, {})[folder] = planned
     every: list[Standing] = []
     for sweep, of_sweep in sweeps.items():
         standings = _ordered(look(of_sweep.items()))
@@ -137,16 +139,6 @@ def _shown_state(standing: Standing) -> str:
     steps, settings = standing.row.get("env_steps", 0.0), standing.settings
     trained = settings is not None and steps >= settings.trained_steps
     return "evaluating" if standing.state == "running" and trained else standing.state
-
-
-def _sweep(root: Path, folder: Path) -> Path:
-    """The folder of a run's sweep at or below `root`, above [axes/] lambda and seed and the game.
-
-    By the path, since a run that can't be read has no more; no game has an `=` in its name.
-    """
-    parts = folder.relative_to(root).parts
-    with_axes = len(parts) > 2 and "=" in parts[-3]
-    return root.joinpath(*parts[: -4 if with_axes else -3])
 
 
 def _ordered(standings: Sequence[Standing]) -> list[Standing]:

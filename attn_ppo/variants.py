@@ -91,7 +91,7 @@ def apart(runs: Sequence[HasAxes]) -> list[dict[str, str]]:
     variants = dict(zip(map(id, known), variants_of(known), strict=True))
     told, keys = [], {key: None for variant in variants.values() for key in variant.values}
     for run in runs:
-        values = dict(axis.partition("=")[::2] for axis in run.axes)
+        values = {key: value for key, _, value in (axis.partition("=") for axis in run.axes)}
         if isinstance(run, RunConfig):
             settings = {key: _text(key, value) for key, value in config.identity(run).items()}
             values = settings | values | variants[id(run)].values

@@ -104,8 +104,11 @@ def test_a_resume_elsewhere_keeps_project_name_and_tags(settings_of, tmp_path: P
         patch.setenv("WANDB_TAGS", "with space")
         first = wandb_mirror.of_run(settings, tmp_path, None, said.append)
         first.finish()
-    known = {"project": "my project", "name": "the first", "group": "default"}
-    assert first.known == known | {"tags": ["mine", "Breakout", "lambda=0", "with space"]}
+    group = first.known["group"]
+    assert group.startswith("default Breakout lambda=0 ")
+    known = {"project": "my project", "name": "the first", "group": group}
+    tags = ["mine", "default", "Breakout", "lambda=0", "with space"]
+    assert first.known == known | {"tags": tags}
     mark_status(tmp_path, "preempted", wandb_known=first.known)
     monkeypatch.setenv("WANDB_NAME", "another")  # in another shell
     again = wandb_mirror.of_run(settings, tmp_path, first.run_id, said.append)

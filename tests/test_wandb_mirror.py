@@ -1,5 +1,6 @@
 """Where rows of metrics go: real wandb, against a stand-in server on loopback or with none."""
 
+import dataclasses
 import json
 import math
 import random
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from wandb_files import CONFIG, ROOT, history, records
 from wandb_server import KEY, WandbServer
+
+from attn_ppo.lifecycle import wandb_mirror
 
 pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
@@ -53,6 +56,49 @@ def test_offline_rows_read_back(start, tmp_path: Path, monkeypatch: pytest.Monke
     summaries = [r["summary"]["update"] for r in kept if r["type"] == "summary"]
     assert {"evaluation/score": 31.5} in summaries
     assert [r["exit"]["exit_code"] for r in kept if r["type"] == "exit"] == [0]
+
+
+def test_a_group_averages_nothing_but_seeds(settings_of, tmp_path: Path):
+    words = ["wandb.mode=offline", "name=demo", "axes=[ppo.clip_range]"]
+    runs = [
+        settings_of(*words, "ppo.clip_range=0.1", "seed=1"),
+        settings_of(*words, "ppo.clip_range=0.1", "seed=0"),
+        settings_of(*words, "ppo.clip_range=0.1", "seed=0", "ppo.gamma=0.9"),  # says no axis
+        settings_of(*words, "ppo.clip_range=0.2", "seed=0"),
+    ]
+    known = []
+    for number, settings in enumerate(runs):
+        sink = wandb_mirror.of_run(settings, tmp_path / str(number), None, [].append)
+        sink.finish()
+        known.append(sink.known)
+    groups = [each["group"] for each in known]
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
+    starts = [group.rpartition(" ")[0] for group in groups]
+    assert starts[:3] == ["demo Breakout ppo.clip_range=0.1 lambda=0"] * 3
+    assert known[0]["name"] == "Breakout ppo.clip_range=0.1 lambda=0 seed=1"
+    assert known[0]["tags"] == ["demo", "Breakout", "lambda=0", "ppo.clip_range=0.1"]
+    (folder,) = (tmp_path / "0" / "wandb").iterdir()
+    about = next(r["run"]["config"]["update"] for r in records(folder) if r["type"] == "run")
+    assert (about["name"], about["ppo"]["clip_range"]) == ("demo", 0.1)
+    assert about["axes"] == ["ppo.clip_range=0.1"]
+    assert "root" not in about  # a path of this machine
+
+
+def test_what_is_too_long_for_the_server_is_cut_and_stays_unique(settings_of, tmp_path: Path):
+    axes = tuple(f"{'x' * 60}={number}{'y' * 60}" for number in range(3))
+    sinks = []
+    for seed in (0, 1):
+        settings = settings_of("wandb.mode=offline", f"seed={seed}", f"name={'n' * 64}")
+        settings = dataclasses.replace(settings, axes=axes)
+        sinks.append(wandb_mirror.of_run(settings, tmp_path / str(seed), None, [].append))
+        sinks[-1].finish()
+    known = [sink.known for sink in sinks]
+    assert {len(each[key]) for each in known for key in ("name", "group")} == {128}
+    assert max(len(tag) for each in known for tag in each["tags"]) == 64
+    assert known[0]["name"] != known[1]["name"]
+    assert known[0]["group"] == known[1]["group"]
+    assert len(set(known[0]["tags"])) == 6
 
 
 def test_failed_run_is_recorded_as_failed(start, tmp_path: Path):

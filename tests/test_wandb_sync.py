@@ -46,6 +46,22 @@ def test_one_command_for_all_runs_of_a_sweep(start, server: WandbServer):
     assert sync_command([*folders, part.parents[1]]) == f"wandb sync {part}"
 
 
+def test_one_command_for_runs_of_any_depth(start, server: WandbServer):
+    names = ["lambda=0/seed=0", "attention.gate=none,ppo.clip_range=0.1/lambda=0/seed=0"]
+    names += [f"ppo.clip_range={clip}/lambda=0/seed=0" for clip in ("0.1", "0.2")]
+    folders = [Path("my runs/demo/Breakout") / name for name in names]
+    for folder in folders:
+        record(start, folder)
+    command = sync_command(folders)
+    assert command == (
+        "wandb sync 'my runs/demo'/*/*/*/wandb/offline-run-* "
+        "'my runs/demo'/*/*/*/*/wandb/offline-run-*"
+    )
+    type_in(command)
+    assert [run.sent for run in server.runs.values()] == [[1, 2, 3]] * 4
+    assert sync_command(folders) == ""
+
+
 def test_one_run_in_a_folder_with_a_space(start, server: WandbServer):
     folder = Path("my runs/a's/Breakout/lambda=0/seed=0")
     part = record(start, folder)

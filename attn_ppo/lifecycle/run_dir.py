@@ -235,6 +235,16 @@ def _lines(rows: Iterable[Iterable[Any]]) -> str:
     return buffer.getvalue()
 
 
+def sweep_of(folder: Path) -> Path:
+    """The folder of a run's sweep: above its seed, lambda, axes where it has any, and game.
+
+    By the path, since a run that can't be read has nothing else; no game has an `=` in its name.
+    """
+    above = [folder, *folder.parents]
+    has_axes = len(above) > 2 and "=" in above[2].name
+    return above[min(4 if has_axes else 3, len(above) - 1)]
+
+
 def find_runs(root: Path) -> Iterator[Path]:
     """The folders of runs at or below `root`, in order, also of those that ended without a config.
 

@@ -5,6 +5,8 @@ to end a run. How W&B is started and ended is in wandb_session.py.
 """
 
 import csv
+import hashlib
+import json
 import math
 import os
 import queue
@@ -32,6 +34,7 @@ from attn_ppo.lifecycle.wandb_session import (
 # run ends soon.
 PASS_ON_SECONDS = 0.001
 TRAINING_VIDEO = "video/training"  # its name on W&B
+NAME_LENGTH, TAG_LENGTH = 128, 64  # of what W&B's server takes
 
 
 class WandbMirror:
@@ -207,8 +210,9 @@ def of_run(
     mode: str | None = None,
     elsewhere: Path | None = None,
 ) -> WandbMirror:
-    """The mirror of a run: the sweep is its W&B group, game and lambda are tags.
+    """The mirror of a run, in a W&B group with those that differ in nothing but the seed.
 
+    The sweep's name, game, lambda and axes are tags.
     `mode` takes the place of the settings' own, `elsewhere` that of the run's folder.
     """
     asked, status = settings.wandb, read_status(folder)
@@ -216,10 +220,10 @@ def of_run(
         mode=mode or asked.mode,
         project=asked.project,
         entity=asked.entity,
-        tags=[*asked.tags, settings.env, f"lambda={plain(settings.lambda_)}"],
-        name=settings.label,
-        group=settings.name,
-        config=config.as_dict(settings),
+        tags=_tags(settings),
+        name=_short(settings.label, NAME_LENGTH),
+        group=_group(settings),
+        config=config.recorded(settings),
         run_dir=folder,
         run_id=run_id,
         say=say,
@@ -227,6 +231,31 @@ def of_run(
         known=status.get("wandb_known") if run_id else None,
         elsewhere=elsewhere,
     )
+
+
+def _tags(settings: RunConfig) -> list[str]:
+    own = [settings.name, settings.env, f"lambda={plain(settings.lambda_)}", *settings.axes]
+    return list(dict.fromkeys([*settings.wandb.tags, *(_short(tag, TAG_LENGTH) for tag in own)]))
+
+
+def _group(settings: RunConfig) -> str:
+    """`demo Breakout ppo.clip_range=0.1 lambda=0 5f3a91c2`: W&B's charts average its runs.
+
+    The digits are of all that decides what is trained but the seed, also where no axis says it.
+    """
+    alike = {key: value for key, value in config.identity(settings).items() if key != "seed"}
+    words = [settings.name, settings.env, *settings.axes, f"lambda={plain(settings.lambda_)}"]
+    digits = _digits(json.dumps(alike, sort_keys=True))
+    return f"{_short(' '.join(words), NAME_LENGTH - 9)} {digits}"
+
+
+def _short(text: str, most: int) -> str:
+    """The text, of one that is longer the beginning and 8 digits of its SHA-256."""
+    return text if len(text) <= most else f"{text[: most - 9]} {_digits(text)}"
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:

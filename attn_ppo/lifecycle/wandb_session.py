@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from attn_ppo.errors import ConfigError
 from attn_ppo.lifecycle import wandb_environment
-from attn_ppo.lifecycle.run_dir import read_status
+from attn_ppo.lifecycle.run_dir import read_status, sweep_of
 from attn_ppo.lifecycle.timeout import call_with_timeout
 
 # The limits add up to at most 10 s. Falling back to offline: 2 s to import wandb, ONLINE_SECONDS,
@@ -173,11 +173,17 @@ def sync_command(folders: Iterable[Path]) -> str:
     offline = [part for part in parts if not _is_synced(part)]
     words = [shlex.quote(str(part)) for part in offline]
     if len(offline) > 1:
-        sweeps = dict.fromkeys(part.parents[4] for part in offline)
-        words = [f"{shlex.quote(str(s))}/*/*/*/wandb/offline-run-*" for s in sweeps]
+        words = list(dict.fromkeys(map(_pattern, offline)))
     online = [p for p in unsent if p.is_dir() and p not in parts and not _is_synced(p)]
     words += [shlex.quote(str(part)) for part in online]
     return " ".join([*_wandb_sync(online=bool(online)), *words]) if words else ""
+
+
+def _pattern(part: Path) -> str:
+    """For the shell: all folders of W&B's in a part's sweep that are as deep in it."""
+    sweep = sweep_of(part.parents[1])
+    levels = len(part.parents[1].relative_to(sweep).parts)
+    return f"{shlex.quote(str(sweep))}/{'*/' * levels}wandb/offline-run-*"
 
 
 def _is_synced(part: Path) -> bool:
