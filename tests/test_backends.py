@@ -38,14 +38,21 @@ def played() -> tuple[Rollout, Minibatch]:
     return rollout, Minibatch(*(field.flatten(0, 1) for field in fields))
 
 
-def gradient(agent: Agent, batch: Minibatch, settings, prepare=backends.unprepared) -> torch.Tensor:
+def gradient(
+    agent: Agent,
+    batch: Minibatch,
+    settings,
+    prepare=backends.unprepared,
+    *,
+    lambda_: float = 0.005,
+) -> torch.Tensor:
     agent.model.zero_grad()
     loss, _ = prepare(ppo_loss)(
         agent.model,
         batch,
         settings.ppo,
         settings.regularizer,
-        lambda_=torch.tensor(0.005),
+        lambda_=torch.tensor(lambda_),
         diversity=settings.diversity,
         clip_range=torch.tensor(0.1),
     )
@@ -55,6 +62,20 @@ def gradient(agent: Agent, batch: Minibatch, settings, prepare=backends.unprepar
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(torch.cosine_similarity(a.double(), b.double(), 0))
+
+
+EVERYTHING = ("regularizer=target_entropy", "regularizer.target=2", "diversity=0.5")
+
+
+def test_what_the_regularisers_ask_of_the_kernels(settings_of, played):
+    settings = settings_of("env=Breakout", *SMALL, *EVERYTHING)
+    ours, theirs = (
+        agent_of(settings_of, f"compute.backend={name}") for name in ("kernels", "torch")
+    )
+    gradients = [gradient(a, played[1], settings, lambda_=100.0) for a in (ours, theirs)]
+    assert cosine(*gradients) > 1 - 1e-9
+    weak = gradient(ours, played[1], settings_of("env=Breakout", *SMALL))
+    assert cosine(gradients[0], weak) < 0.99  # they ask something
 
 
 def test_kernels_compute_what_pytorch_computes(settings_of, played):
@@ -108,6 +129,11 @@ def test_compiled_functions_compute_the_same(settings_of, played):
         agent_of(settings_of, f"compute.backend={name}") for name in ("compile", "torch")
     )
     gradients = [gradient(a, played[1], settings, a.backend.prepare) for a in (compiled, plain)]
+    assert cosine(*gradients) > 1 - 1e-9
+    with torch.compiler.set_stance("fail_on_recompile"):  # a lambda that rises
+        gradient(compiled, played[1], settings, compiled.backend.prepare, lambda_=0.25)
+    asked = settings_of("env=Breakout", *SMALL, *EVERYTHING)
+    gradients = [gradient(a, played[1], asked, a.backend.prepare) for a in (compiled, plain)]
     assert cosine(*gradients) > 1 - 1e-9
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
     rollouts = [
