@@ -283,7 +283,7 @@ class RunConfig:
     @property
     def init_folder(self) -> Path | None:
         """The folder that `init_from` names."""
-        return Path(self.init_from).expanduser() if self.init_from else None
+        return Path(os.path.expanduser(self.init_from)) if self.init_from else None
 
     @property
     def label(self) -> str:

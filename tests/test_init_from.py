@@ -177,6 +177,8 @@ def test_what_is_no_source_is_refused(source):
         "error: init_from=nowhere isn't there",
         "allowed: the folder of a run; quote a name with commas, for the shell as well: \"'...'\"",
     )
+    for path in ("~nobody/x", "a" * 300, "a/" * 400, "runs/x", "config.yaml"):
+        assert refused(f"init_from={path}")[0].endswith("isn't there")
     assert refused("init_from=.") == (
         "error: init_from=. has no usable config.yaml: isn't there",
         example,

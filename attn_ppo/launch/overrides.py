@@ -7,6 +7,7 @@ ranges, classes to call. `parse` refuses all of these.
 import fnmatch
 import functools
 import math
+import os
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -144,7 +145,7 @@ def _as_paths(value: str) -> str:
     value = re.sub("(^|,)~(?=/|$)", lambda found: found[1] + home, value)
     if re.search("['\"(\\[{]", value):
         return value
-    paths = [value] if Path(value).exists() else value.split(",")
+    paths = [value] if os.path.exists(value) else value.split(",")
     return ",".join(path if path in ("", "null") else quoted(path) for path in paths)
 
 

@@ -1,6 +1,7 @@
 """`init_from`: whose weights a run starts from, found and checked without torch."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 from attn_ppo import config
@@ -48,7 +49,7 @@ def _recorded(settings: RunConfig) -> str | None:
 
 def _found(settings: RunConfig, folder: Path) -> str:
     """The digest of the source's newest whole checkpoint, or the one asked for, if it fits."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # which a name too long for the disk is not, nor an error
         known = "the folder of a run; quote a name with commas, for the shell as well: \"'...'\""
         raise _error(settings, "isn't there", known)
     known = "a run's folder with a checkpoint, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
