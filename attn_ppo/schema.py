@@ -112,6 +112,20 @@ def known_keys(cls: type, prefix: str = "") -> list[str]:
     return keys
 
 
+def choices(cls: type, prefix: str = "") -> dict[str, tuple[str, ...]]:
+    """Every key that can be set, dotted, with the names that it may have; () for other values."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        key, optional = prefix + name.rstrip("_"), type(None) in get_args(hint)
+        if _is_section(hint):
+            found |= choices(hint, f"{key}.")
+            continue
+        inner = _inner(hint) if optional else hint
+        names = ("true", "false") if inner is bool else _names(inner)
+        found[key] = (*names, *(["null"] if optional else []))
+    return found
+
+
 def meanings(cls: type, prefix: str = "") -> dict[str, tuple[str, str]]:
     """Every key that can be set, dotted, with what it means and what it may be.
 

@@ -26,7 +26,7 @@ from attn_ppo import config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import conf_files, on_ray, slurm, usage
+from attn_ppo.launch import completion, conf_files, on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.conf_files import conf_dir
 from attn_ppo.launch.overrides import quoted
@@ -115,6 +115,8 @@ def show(asked: CommandLine) -> int:
         print(usage.text(min(100, max(60, shutil.get_terminal_size().columns)), asked.own))
     elif argv[0] == "--version":
         print(f"attn_ppo {__version__}")
+    elif argv[0] == "--shell-completion":
+        return completion.show(" ".join(argv[1:]))
     else:
         _hydra_main(str, argv, asked.own)
     return ExitCode.DONE

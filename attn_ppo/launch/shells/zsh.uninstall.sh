@@ -1,0 +1,3 @@
+compdef -d attn-ppo-train
+compdef _python python python3
+unfunction _attn_ppo_complete _attn_ppo_python
