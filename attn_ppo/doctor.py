@@ -8,6 +8,8 @@ from attn_ppo.lifecycle import process
 if __name__ == "__main__":
     process.begin()
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -68,7 +70,8 @@ def main(argv: Sequence[str]) -> int:
 def examine(check: Callable[[Path], Finding], folder: Path) -> Finding:
     """What a check finds. Where it raises, that; an import that fails would stop a run, too."""
     try:
-        return check(folder)
+        with contextlib.redirect_stdout(io.StringIO()):  # ale-py tells where it looks for ROMs
+            return check(folder)
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         state = BAD if isinstance(error, ImportError) else WARN

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_ppo.compute import kernels
+from attn_ppo.compute import building, kernels
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def test_built_once_for_the_user_alone(fresh_library, monkeypatch):
     assert len(built) == 1
     assert fresh_library.stat().st_mode & 0o77 == 0
     kernels.library.cache_clear()
-    monkeypatch.setattr(kernels, "_build", lambda *_: pytest.fail("built again"))
+    monkeypatch.setattr(building, "_build", lambda *_: pytest.fail("built again"))
     assert kernels.library().block() in (16, 32)
-    monkeypatch.setattr(kernels, "_processor", lambda: "another kind of machine")
+    monkeypatch.setattr(building, "_processor", lambda: "another kind of machine")
     kernels.library.cache_clear()
     with pytest.raises(pytest.fail.Exception, match="built again"):
         kernels.library()

@@ -14,7 +14,7 @@ import pytest
 from starting import SMALL, rows, wait_for
 
 from attn_ppo import errors
-from attn_ppo.compute import backends, devices, kernels
+from attn_ppo.compute import backends, building, devices, kernels
 from attn_ppo.lifecycle import disk, lock, processes
 from attn_ppo.lifecycle.lock import RunLock
 
@@ -150,7 +150,7 @@ def test_processors_without_affinity(monkeypatch, tmp_path):
     ],
 )
 def test_flags_of_the_kernels(system, machine, flags):
-    assert kernels._attempts(system, machine) == flags
+    assert building._attempts(system, machine) == flags
 
 
 def test_kernels_without_openmp_are_left_to_runs_of_one_thread(

@@ -4,16 +4,7 @@ fp32 only. Built once with the machine's C++ compiler and kept in the user's cac
 those of `layers` up to rounding; bench/ measures the speed.
 """
 
-import contextlib
 import ctypes
-import errno
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attn_ppo.compute import devices
+from attn_ppo.compute import building
+from attn_ppo.compute.building import KernelsUnavailable
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
-FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-shared", "-fPIC"]
 OPENMP = ("GOMP_parallel", "__kmpc_fork_call")  # what a library of GCC or Clang calls with it
 SIGNATURES = {  # how many arguments are numbers, and then pointers
     "convolve": (0, 5),
@@ -36,10 +27,6 @@ SIGNATURES = {  # how many arguments are numbers, and then pointers
     "gate_backward": (3, 5),
 }
 ACTIVATIONS = {nn.ReLU: 1, nn.ELU: 2}
-
-
-class KernelsUnavailable(Exception):
-    """This machine can't build the kernels; the message says why, in one line."""
 
 
 class _Conv(ctypes.Structure):
@@ -219,7 +206,7 @@ def fingerprint() -> str:
 
     Raises KernelsUnavailable.
     """
-    return _digest(Path(library()._name))[:12]
+    return building.digest(Path(library()._name))[:12]
 
 
 def threaded() -> bool:
@@ -233,11 +220,8 @@ def threaded() -> bool:
 @cache
 def library() -> ctypes.CDLL:
     """The kernels' library, built if necessary. Raises KernelsUnavailable."""
-    identity = [SOURCE.read_text(), *FLAGS, _processor(), compiler()]
-    name = "kernels-" + hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     try:
-        folder = _folder()
-        loaded = ctypes.CDLL(str(_whole(folder, name) or _build(compiler(), folder, name)))
+        loaded = ctypes.CDLL(str(building.built(SOURCE)))
     except OSError as error:
         raise KernelsUnavailable(f"the built kernels can't be used: {error}") from None
     loaded.block.restype = ctypes.c_long
@@ -246,84 +230,3 @@ def library() -> ctypes.CDLL:
         function.argtypes = [ctypes.c_long] * numbers + [ctypes.c_void_p] * pointers
         function.restype = None
     return loaded
-
-
-def compiler() -> str:
-    """The path of the C++ compiler. Raises KernelsUnavailable where there is none."""
-    found = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
-    if found is None:
-        raise KernelsUnavailable("there's no C++ compiler (c++, g++ or $CXX)")
-    return found
-
-
-def _whole(folder: Path, name: str) -> Path | None:
-    """A library built earlier whose content is what its name says; the loader doesn't look.
-
-    One cut short would end the process with SIGBUS.
-    """
-    built = sorted(folder.glob(f"{name}-*.so"))
-    return next((path for path in built if path.stem == f"{name}-{_digest(path)[:16]}"), None)
-
-
-def _build(compiler: str, folder: Path, name: str) -> Path:
-    """Compiles the kernels, atomically; without threads if there is no OpenMP."""
-    with tempfile.TemporaryDirectory(dir=folder) as inner:
-        fresh = Path(inner) / "kernels.so"
-        for extra in _attempts(sys.platform, platform.machine()):
-            command = [compiler, *FLAGS, *extra, str(SOURCE), "-o", str(fresh)]
-            result = subprocess.run(command, capture_output=True, text=True)
-            if result.returncode == 0:
-                with open(fresh, "rb+") as file:
-                    os.fsync(file.fileno())
-                built = folder / f"{name}-{_digest(fresh)[:16]}.so"
-                os.replace(fresh, built)
-                return built
-    reason = (result.stderr.strip() or f"exit code {result.returncode}").splitlines()[0]
-    raise KernelsUnavailable(f"{compiler} can't build the kernels: {reason}")
-
-
-def _attempts(system: str, machine: str) -> list[list[str]]:
-    """Flags to try, the best first.
-
-    Clang for ARM knows -mcpu only. On macOS there is no OpenMP: a second copy of it, beside that
-    which PyTorch brings, would end the process.
-    """
-    native = "-mcpu=native" if machine in ("arm64", "aarch64") else "-march=native"
-    threaded = [] if system == "darwin" else [[native, "-fopenmp"]]
-    return [*threaded, [native], []]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _folder() -> Path:
-    """The folder of built kernels, which only this user can access.
-
-    In the user's cache; where there's no home, or none to write to, with the temporary files.
-    """
-    with contextlib.suppress(OSError, RuntimeError):  # no HOME, and a user without a name
-        cache_home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return _private(Path(cache_home) / "attn_ppo")
-    return _private(Path(tempfile.gettempdir()) / f"attn_ppo-{os.getuid()}")
-
-
-def _private(folder: Path) -> Path:
-    """The folder, made where there is none. Raises OSError where others could plant code in it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = folder.stat()
-    if status.st_uid == os.getuid() and not status.st_mode & 0o22 and os.access(folder, os.W_OK):
-        return folder
-    raise PermissionError(errno.EPERM, "not a folder that this user alone writes to", str(folder))
-
-
-def _processor() -> str:
-    """What `-march=native` depends on, because machines of a cluster may share one home."""
-    lines = [platform.machine(), platform.processor()]
-    if sys.platform == "darwin":
-        lines.append(devices.chip())
-    with contextlib.suppress(OSError):
-        wanted = ("model name", "flags", "Features")
-        text = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
-        lines += [line for line in text.splitlines() if line.startswith(wanted)]
-    return "\n".join(lines)

@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -14,6 +13,7 @@ from attn_ppo.compute import devices
 from attn_ppo.diagnosis.finding import BAD, OK, WARN, Finding, pip_install
 
 LEAST_PYTHON = (3, 11)
+_APT = "apt-get install"  # or the like
 SHOWN = ("torch", "numpy", "ale-py", "wandb")
 LEAST_GLIBC = (2, 28)  # what the wheels of PyTorch and ALE are built for
 
@@ -98,23 +98,23 @@ def processors(_: Path) -> Finding:
 
 def kernels(_: Path) -> Finding:
     """The compiled kernels; builds them, as the first run would."""
-    from attn_ppo.compute import kernels
+    from attn_ppo.compute import building, kernels
 
-    if shutil.which("xcode-select"):
-        mend = "xcode-select --install"
-    else:
-        mend = "apt-get install g++, or the like; or CXX=<a C++ compiler>"
+    on_mac = sys.platform == "darwin"
     try:
         threaded, built = kernels.threaded(), kernels.fingerprint()
-    except kernels.KernelsUnavailable as error:
+    except building.KernelsUnavailable as error:
         told = f"none, PyTorch computes, some 1.5 times slower: {error}"
+        mend = "xcode-select --install" if on_mac else f"{_APT} g++; or CXX=<a C++ compiler>"
         return Finding(WARN, told, mend, {"built": None, "why": str(error)})
-    facts = {"built": built, "threaded": threaded, "compiler": kernels.compiler()}
-    if not threaded:
-        told = f"built by {facts['compiler']} without OpenMP: of one thread"
-        libomp = "apt-get install g++ libomp-dev, or the like; or CXX=<a compiler that has it>"
-        return Finding(WARN, told, "" if sys.platform == "darwin" else libomp, facts)
-    return Finding(OK, f"built by {facts['compiler']}, with OpenMP", facts=facts)
+    library, cxx = kernels.library()._name, building.compiler()
+    facts = {"built": built, "threaded": threaded, "compiler": cxx, "library": library}
+    if threaded:
+        return Finding(OK, f"built by {cxx}, with OpenMP", facts=facts)
+    told = f"built by {cxx} without OpenMP, for runs of one thread: PyTorch computes others"
+    if on_mac:
+        return Finding(OK, told, facts=facts)
+    return Finding(WARN, told, f"{_APT} g++ libomp-dev; rm {shlex.quote(library)}", facts)
 
 
 def gpu(_: Path) -> Finding:
@@ -138,9 +138,7 @@ def gpu(_: Path) -> Finding:
     from attn_ppo.compute.backends import compile_missing
 
     if why := compile_missing(torch.device("cuda")):
-        return Finding(
-            WARN, f"{told}; {why}", "apt-get install gcc python3-dev, or the like", facts
-        )
+        return Finding(WARN, f"{told}; {why}", f"{_APT} gcc python3-dev", facts)
     return Finding(OK, told, facts=facts)
 
 
