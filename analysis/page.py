@@ -2,8 +2,8 @@
 
 For the folder of a run, or of several, shown side by side: page.html in the folder, or in the one
 that they share. For a sweep's folder, by default the newest in runs/: `<Game>.html` for each game,
-with the first agent of each lambda side by side. Takes a minute or two for two agents
-on two idle processors, and says so once it has begun.
+with the first agent of each lambda and settings side by side, up to six. Takes a minute or two for
+two agents on two idle processors, and says so once it has begun.
 """
 
 from attn_ppo.lifecycle import process
@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from analysis.playing import (
+    MOST_AGENTS,
     Parser,
     TimeLeft,
     by_game,
@@ -27,8 +28,10 @@ from analysis.playing import (
     is_run,
     names_of,
     play_options,
+    side_by_side,
+    told_apart,
 )
-from analysis.runs import Problem, newest_root, read_runs
+from analysis.runs import newest_root, read_runs
 from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
@@ -37,8 +40,6 @@ from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import CHILDREN
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
-
-MOST_RUNS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +60,8 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
     """The pages to write, and the folders of the runs on each."""
     given = options.folders or [newest_root()]
     if len(given) > 1 or is_run(given[0]):
-        if len(given) > MOST_RUNS:
-            allowed = f"up to {MOST_RUNS} folders of runs"
+        if len(given) > MOST_AGENTS:
+            allowed = f"up to {MOST_AGENTS} folders of runs"
             raise ConfigError("", f"{len(given)} folders", allowed, wrong="are too many")
         shared = Path(os.path.commonpath([folder.resolve() for folder in given]))
         return {options.out or (given[0] if len(given) == 1 else shared) / "page.html": given}
@@ -68,12 +69,9 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
     for problem in problems:
         print(problem)
     pages = {}
-    for game, lambdas in by_game(runs, options.agent_seed).items():
-        if len(lambdas) > MOST_RUNS:
-            print(Problem("note", given[0], f"{game}: only its first {MOST_RUNS} lambdas"))
-        pages[(options.out or given[0]) / f"{game}.html"] = [
-            agents[0].folder for agents in lambdas[:MOST_RUNS]
-        ]
+    for game, agents in by_game(runs, options.agent_seed).items():
+        shown = side_by_side(game, agents, given[0], options.agent_seed)
+        pages[(options.out or given[0]) / f"{game}.html"] = [runs[0].folder for runs in shown]
     return pages
 
 
@@ -83,10 +81,11 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
     for agent in agents:
         check_target(agent.model, TARGETS[options.target])
     choice = Choice(options.target, options.methods, _roots(agents, options), options.children)
-    played = [
-        Played(agent, recorded(folder, agent, **play_options(options)))
+    recordings = [
+        recorded(folder, agent, **play_options(options))
         for folder, agent in zip(folders, agents, strict=True)
     ]
+    played = list(map(Played, agents, told_apart(agents, recordings)))
     total = sum(len(each.recording) for each in played)
     print(f"{path.name}: explaining {total} steps", flush=True)
     time_left = TimeLeft(total)

@@ -6,23 +6,28 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from analysis.runs import Run
-from analysis.stats import order_games
+from analysis.runs import Problem, Run
+from analysis.stats import group
 from attn_ppo import arguments
 from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
+from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.record import POLICIES, SEEDS, STEPS
+from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.schema import check_choice
+from attn_ppo.variants import short, variants_of
 
 FIRST = 10  # steps by which the rest is measured
+MOST_AGENTS = 6  # side by side
 
 
 class Parser(arguments.Parser):
@@ -39,7 +44,10 @@ class Parser(arguments.Parser):
         add("--games", help=f"whole games to play, in place of --steps, {STEPS}")
         add("--policy", default="stochastic", help=f"{' or '.join(POLICIES)}; default: stochastic")
         add("--seed", default="0", help="seed of the games that are played; default: 0")
-        add("--agent-seed", help="seed of the training; default: the first of each lambda")
+        add(
+            "--agent-seed",
+            help="seed of the training; default: the first of each lambda and settings",
+        )
         methods = ", ".join(METHODS)
         add("--methods", default=",".join(METHODS), help=f"of saliency; default: all, {methods}")
         targets = ", ".join(TARGETS)
@@ -128,7 +136,7 @@ def names_of(key: str, text: str, known: Collection[str]) -> tuple[str, ...]:
 
 
 def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]:
-    """Game -> for each lambda, ascending, its runs by seed; with `seed` only those of that seed.
+    """Game -> for each of its settings and lambdas the runs by seed, with `seed` only that seed's.
 
     Games are in the figures' order. Raises ConfigError where no run has that seed.
     """
@@ -136,13 +144,34 @@ def by_game(runs: Sequence[Run], seed: int | None) -> dict[str, list[list[Run]]]
     if seed is not None and seed not in seeds:
         allowed = f"a seed of these runs: {', '.join(map(str, seeds))}"
         raise ConfigError("--agent-seed", seed, allowed)
-    kept = [run for run in runs if seed in (None, run.config.seed)]  # sorted already
     games: dict[str, list[list[Run]]] = {}
-    for game in order_games(run.config.env for run in kept):
-        of_game = [run for run in kept if run.config.env == game]
-        lambdas = sorted({run.config.lambda_ for run in of_game})
-        games[game] = [[r for r in of_game if r.config.lambda_ == each] for each in lambdas]
+    for key, members in group(run for run in runs if seed in (None, run.config.seed)).items():
+        games.setdefault(key.game, []).append(members)
     return games
+
+
+def side_by_side(
+    game: str, agents: Sequence[Sequence[Run]], folder: Path, seed: int | None
+) -> Sequence[Sequence[Run]]:
+    """Those of `by_game` that are shown together, MOST_AGENTS; tells what is left out."""
+    others = sum(len(runs) - 1 for runs in agents)
+    if seed is None and others:
+        what = f"{game}: one seed of each lambda and settings, without {others}"
+        print(Problem("note", folder, f"{what} more; --agent-seed chooses"))
+    if len(agents) > MOST_AGENTS:
+        what = f"{game}: the first {MOST_AGENTS} of {len(agents)} lambdas and settings"
+        print(Problem("note", folder, f"{what}; for others give a folder below"))
+    return agents[:MOST_AGENTS]
+
+
+def told_apart(agents: Sequence[OpenAgent], recordings: Sequence[Recording]) -> list[Recording]:
+    """The recordings with the settings that tell their agents apart, of a single one its axes."""
+    texts = [variant.short for variant in variants_of([agent.settings for agent in agents])]
+    texts = texts if len(agents) > 1 else [short(agents[0].settings.axes)]
+    return [
+        replace(recording, about=replace(recording.about, settings=text))
+        for recording, text in zip(recordings, texts, strict=True)
+    ]
 
 
 def is_run(folder: Path) -> bool:

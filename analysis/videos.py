@@ -1,8 +1,8 @@
 """Videos of a sweep's agents at play: `python -m analysis.videos [runs/<name>] [options]`.
 
-Writes to videos/ of the sweep: `<Game>.mp4`, with its agents side by side by lambda, and for each
-agent `<Game>-lambda=<lambda>-seed=<seed>-saliency.mp4`, with every saliency method. The videos of
-runs that W&B knows go there as well.
+Writes to videos/ of the sweep: `<Game>.mp4`, with its agents side by side by settings and lambda,
+up to six, and for each `<Game>-[<settings>-]lambda=<lambda>-seed=<seed>-saliency.mp4`, with every
+saliency method. The videos of runs that W&B knows go there as well.
 """
 
 from attn_ppo.lifecycle import process
@@ -25,15 +25,20 @@ from analysis.playing import (
     check_writable,
     exit_code,
     play_options,
+    side_by_side,
+    told_apart,
 )
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.formats import cut
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.show import mp4
 from attn_ppo.interpret.show.video import compare, explain
+
+SETTINGS_LENGTH = 128  # in a file's name, which may have 255 bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,18 +69,19 @@ def make_videos(
     options: argparse.Namespace,
     mirror: Mirror | None,
 ) -> list[Path]:
-    """Videos of the first usable run of each game and lambda; returns the paths written."""
+    """Videos of the first usable run of each game, settings and lambda; returns the paths."""
     written: list[Path] = []
-    for game, by_lambda in games.items():
-        shown = [found for runs in by_lambda if (found := _first_played(runs, options))]
+    for game, agents in games.items():
+        chosen = side_by_side(game, agents, out, options.agent_seed)
+        shown = [found for runs in chosen if (found := _first_played(runs, options))]
         if not shown:
             continue
         path = out / f"{game}.mp4"
-        recordings = [recording for _, _, recording in shown]
+        recordings = told_apart([agent for _, agent, _ in shown], [made for *_, made in shown])
         print(f"{path.name}: {len(shown)} agent{'s side by side' * (len(shown) > 1)}", flush=True)
         mp4.write(path, compare(recordings), total=min(map(len, recordings)))
         written.append(path)
-        for run, agent, recording in shown:
+        for (run, agent, _), recording in zip(shown, recordings, strict=True):
             films = {"video/game": path}
             if options.saliency and (saliency := _explained(run, agent, recording, out, options)):
                 films["video/saliency"] = saliency
@@ -106,7 +112,9 @@ def _explained(
     """The path of the agent's saliency video; None, and a line, where the target doesn't exist."""
     about = recording.about
     target, seed = options.target, options.seed
-    path = out / f"{about.game}-lambda={about.lambda_}-seed={about.seed}-saliency.mp4"
+    settings = cut(about.settings.replace(" ", ","), SETTINGS_LENGTH)
+    words = [about.game, settings, f"lambda={about.lambda_}"]
+    path = out / f"{'-'.join(filter(None, words))}-seed={about.seed}-saliency.mp4"
     try:
         frames = explain(agent, recording, target=target, methods=options.methods, seed=seed)
     except ConfigError as error:

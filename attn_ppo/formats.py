@@ -1,5 +1,6 @@
-"""How numbers and tables are written for people: plain, fixed, short_number; columns, printable."""
+"""How numbers and texts are written: plain, fixed, short_number; columns, cut, printable."""
 
+import hashlib
 import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -31,6 +32,13 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines whose cells, one space apart, begin below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [" ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def cut(text: str, most: int) -> str:
+    """The text, of one that is longer the beginning and 8 digits of its SHA-256."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def printable(text: object) -> str:

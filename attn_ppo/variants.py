@@ -48,12 +48,24 @@ class Variant:
         return dict(text.split("=", 1) for text in self.settings)
 
     @property
+    def short(self) -> str:
+        """The name for where there is little room: `learning_rate=0.001 total_steps=1000000`."""
+        return short(self.settings)
+
+    @property
     def letter(self) -> str:
         """A, B, ... to point at it; empty where it is the only one."""
         return letter(self.number) if self.settings else ""
 
 
 ONLY = Variant()
+
+
+def short(settings: Iterable[str]) -> str:
+    """Texts `key=value` without their sections: `gate=none clip_range=0.1 regularizer=entropy`."""
+    return " ".join(
+        text.replace(".name=", "=") if ".name=" in text else _last_part(text) for text in settings
+    )
 
 
 def letter(number: int) -> str:
@@ -143,6 +155,11 @@ def _names(
 def _option(run: RunConfig, section: str) -> str:
     """`protocol=machado`, empty where the run doesn't say which option of a group it has."""
     return next((axis for axis in run.axes if axis.partition("=")[0] == section), "")
+
+
+def _last_part(text: str) -> str:
+    key, _, value = text.partition("=")
+    return f"{key.rpartition('.')[2]}={value}"
 
 
 def _text(key: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from starting import SMALL
 from wandb_files import history
 from wandb_server import KEY
 
-from analysis import videos
+from analysis import page, videos
 from analysis.runs import read_runs
 from analysis.videos_on_wandb import Mirror
 from attn_ppo import config
@@ -73,6 +73,55 @@ def test_a_video_a_game_and_one_an_agent(write_run, capsys):
     )
     assert [path.name for path in Path("x").iterdir()] == ["Breakout.mp4"]
     assert Path("x/Breakout.mp4").read_bytes() != Path("runs/demo/videos/Breakout.mp4").read_bytes()
+
+
+def test_agents_of_other_settings_have_their_own_place_and_name(write_run, capsys):
+    for seed in (0, 1):
+        write_run("attention.gate=none", "axes=[attention.gate]", f"seed={seed}")
+        write_run("axes=[attention.gate]", f"seed={seed}")
+    write_run("lambda=0.005", "axes=[attention.gate]")
+    assert videos.main(SHORT) == 0
+    assert made() == [
+        "Breakout-gate=none-lambda=0-seed=0-saliency.mp4",
+        "Breakout-gate=softmax-lambda=0-seed=0-saliency.mp4",
+        "Breakout-gate=softmax-lambda=0.005-seed=0-saliency.mp4",
+        "Breakout.mp4",
+    ]
+    with av.open(Path("runs/demo/videos/Breakout.mp4")) as container:
+        assert container.streams.video[0].width == 1024  # three columns
+    out = capsys.readouterr().out
+    assert "settings A, 2 runs: attention.gate=none" in out
+    left_out = (
+        "Breakout: one seed of each lambda and settings, without 2 more; --agent-seed chooses"
+    )
+    assert left_out in out
+
+
+def test_more_agents_than_fit_are_told(write_run, capsys):
+    for number in range(1, 9):
+        write_run(f"ppo.ent_coef=0.{number}", "axes=[ppo.ent_coef]")
+    assert videos.main([*SHORT, "--no-saliency"]) == 0
+    with av.open(Path("runs/demo/videos/Breakout.mp4")) as container:
+        assert container.streams.video[0].width == 2020  # six columns
+    told = "Breakout: the first 6 of 8 lambdas and settings; for others give a folder below"
+    assert told in capsys.readouterr().out
+
+
+def test_settings_are_in_a_page_s_labels_only_where_they_differ(write_run, monkeypatch):
+    written = {}
+    monkeypatch.setattr(
+        page, "write_page", lambda path, played, *_: written.update({path.name: played})
+    )
+    write_run("ppo.clip_range=0.1", "axes=[ppo.clip_range]")
+    write_run("ppo.clip_range=0.1", "axes=[ppo.clip_range]", "lambda=0.005")
+    other = write_run("axes=[ppo.clip_range]", name="other")
+    short = ["--steps", "2"]
+    assert page.main(["runs", *short]) == 0  # of several sweeps
+    assert page.main(["runs/demo", *short, "--out", "one"]) == 0
+    assert page.main([str(other), *short]) == 0
+    labels = {name: [each.recording.about.label for each in it] for name, it in written.items()}
+    assert labels["page.html"] == ["Breakout clip_range=0.2 lambda=0 seed=0"]
+    assert labels["Breakout.html"] == ["Breakout lambda=0 seed=0", "Breakout lambda=0.005 seed=0"]
 
 
 def test_broken_and_unfinished_runs_are_named(write_run, capsys):

@@ -195,10 +195,25 @@ def test_what_matters_to_nothing_is_drawn_as_nothing(monkeypatch, settings_of):
     assert np.abs(tile.astype(int) - 40).max() <= 1  # the darkened input
 
 
+def test_settings_have_a_line_above_all_columns_and_keep_together():
+    sharp = planted(one_cell(0, 0), lambda_="0.005", settings="gate=softmax clip_range=0.1 " * 9)
+    even = [planted(UNIFORM, lambda_=each, settings="gate=none") for each in ("0.01", "0")]
+    picture = frame_of(compare([sharp, *even]))
+    line, top = slice(94, 94 + 17), SCREEN_TOP + 17
+    assert picture.shape == (912 + 17 + 1, 1024, 3)  # even sides
+    for left in (20, 352, 684):
+        head = picture[line, left : left + 332]
+        assert np.ptp(head.astype(int), (0, 1)).max() > 100  # written there
+        assert (head[:, 320:] == head[0, -1]).all()  # and cut at its column's edge
+    # those of the first settings come first though their lambda is not the least
+    assert picture[top, 20].tolist() == [160, 153, 134]
+    assert picture[top, 352].tolist() != [160, 153, 134]
+
+
 def test_an_untrained_agent_s_maps_are_faint(settings_of):
     methods = [name for name in METHODS if METHODS[name].explains != "value"]  # is 0.1 already
     picture = frame_of(explain(agent(settings_of), planted(UNIFORM, steps=1), methods=methods))
-    for left, top in video._grid(2 + len(methods))[2:]:
+    for left, top in video._grid(2 + len(methods), SCREEN_TOP)[2:]:
         tile = picture[top : top + video.TILE, left : left + video.TILE].astype(int)
         assert np.abs(tile - 40).max() < 10
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.formats import plain
+from attn_ppo.formats import cut, plain
 from attn_ppo.lifecycle import wandb_environment
 from attn_ppo.lifecycle.run_dir import OF_MAPS, read_status, video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
@@ -221,7 +221,7 @@ def of_run(
         project=asked.project,
         entity=asked.entity,
         tags=_tags(settings),
-        name=_short(settings.label, NAME_LENGTH),
+        name=cut(settings.label, NAME_LENGTH),
         group=_group(settings),
         config=config.recorded(settings),
         run_dir=folder,
@@ -235,7 +235,7 @@ def of_run(
 
 def _tags(settings: RunConfig) -> list[str]:
     own = [settings.name, settings.env, f"lambda={plain(settings.lambda_)}", *settings.axes]
-    return list(dict.fromkeys([*settings.wandb.tags, *(_short(tag, TAG_LENGTH) for tag in own)]))
+    return list(dict.fromkeys([*settings.wandb.tags, *(cut(tag, TAG_LENGTH) for tag in own)]))
 
 
 def _group(settings: RunConfig) -> str:
@@ -245,17 +245,8 @@ def _group(settings: RunConfig) -> str:
     """
     alike = {key: value for key, value in config.identity(settings).items() if key != "seed"}
     words = [settings.name, settings.env, *settings.axes, f"lambda={plain(settings.lambda_)}"]
-    digits = _digits(json.dumps(alike, sort_keys=True))
-    return f"{_short(' '.join(words), NAME_LENGTH - 9)} {digits}"
-
-
-def _short(text: str, most: int) -> str:
-    """The text, of one that is longer the beginning and 8 digits of its SHA-256."""
-    return text if len(text) <= most else f"{text[: most - 9]} {_digits(text)}"
-
-
-def _digits(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    digits = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{cut(' '.join(words), NAME_LENGTH - 9)} {digits}"
 
 
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:

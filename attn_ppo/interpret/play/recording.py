@@ -33,11 +33,13 @@ class About:
     policy: str  # stochastic or greedy
     recording_seed: int  # of the games and of the sampling from the policy
     action_names: tuple[str, ...]
+    settings: str = ""  # that tell it from those shown with it, `gate=none clip_range=0.1`
 
     @property
     def label(self) -> str:
         """The agent in a few words."""
-        return f"{self.game} lambda={self.lambda_} seed={self.seed}"
+        words = [self.game, self.settings, f"lambda={self.lambda_} seed={self.seed}"]
+        return " ".join(filter(None, words))
 
 
 @dataclass(frozen=True)

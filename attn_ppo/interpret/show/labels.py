@@ -1,6 +1,6 @@
 """The text and colour bars around a video's pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import exp
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from attn_ppo.interpret.show.drawing import HEAD, MUTED, PLAIN, QUIETLY, TEXT, T
 
 MARGIN = 20
 TITLE_LINE, HEAD_LINES, CAPTION, LEGEND = 48, 46, 30, 48  # heights
+SETTINGS_LINE = 17  # of the head, where any agent has settings to tell
 FIRST_ACTION, ACTION_LINE = 82, 18
 
 
@@ -33,6 +34,12 @@ def title(image: Image.Image, recording: Recording) -> None:
         say(image, (left, 36), f"{about.name}, {about.policy} play", QUIETLY, width=room)
 
 
+def top(recordings: Sequence[Recording]) -> int:
+    """Where the pictures begin, below the title and the columns' heads."""
+    told = any(recording.about.settings for recording in recordings)
+    return TITLE_LINE + HEAD_LINES + SETTINGS_LINE * told
+
+
 def clock(image: Image.Image, step: int, steps: int) -> None:
     """Which of the recorded steps this is, at the top right."""
     at = (image.width - MARGIN, 36)
@@ -40,11 +47,12 @@ def clock(image: Image.Image, step: int, steps: int) -> None:
 
 
 def column_head(image: Image.Image, left: int, recording: Recording) -> None:
-    """The agent's lambda, seed and length of training, above its column."""
+    """The agent's lambda, seed, length of training and other settings, above its column."""
     about = recording.about
     say(image, (left, TITLE_LINE + 18), f"λ = {about.lambda_}", HEAD, width=190)
     trained = f"seed {about.seed}, trained for {about.env_steps:,} steps"
     say(image, (left, TITLE_LINE + 37), trained, QUIETLY, width=320)
+    say(image, (left, TITLE_LINE + 37 + SETTINGS_LINE), about.settings, PLAIN, width=320)
 
 
 def score(image: Image.Image, right: int, points: float) -> None:

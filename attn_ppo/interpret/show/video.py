@@ -18,23 +18,30 @@ from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.targets import TARGETS, check_target
 from attn_ppo.interpret.show import drawing, labels
 from attn_ppo.interpret.show.drawing import PLAIN, QUIETLY, Scale, say
-from attn_ppo.interpret.show.labels import CAPTION, HEAD_LINES, LEGEND, MARGIN, TITLE_LINE
+from attn_ppo.interpret.show.labels import CAPTION, LEGEND, MARGIN
 from attn_ppo.schema import check_choice
 
-GAP, TOP = 12, TITLE_LINE + HEAD_LINES
+GAP = 12
 SCREEN = 320  # pixels across: the game's 160, doubled
 TILE, TILE_HEAD = 252, 34  # the input's 84, thrice
 
 
 def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
-    """Frames with a column for each recording, by lambda, then seed: the screen above the input.
+    """Frames with a column for each recording: the screen above the input.
+
+    Those of equal settings stand together, in the order given, by lambda, then seed.
 
     As long as the shortest recording.
     """
-    columns = sorted(recordings, key=lambda r: (float(r.about.lambda_), r.about.seed))
+    given = list(dict.fromkeys(r.about.settings for r in recordings))
+    columns = sorted(
+        recordings,
+        key=lambda r: (given.index(r.about.settings), float(r.about.lambda_), r.about.seed),
+    )
     lefts = [MARGIN + i * (SCREEN + GAP) for i in range(len(columns))]
     height = 2 * columns[0].screens.shape[1]
-    input_top = TOP + height + CAPTION
+    top = labels.top(columns)
+    input_top = top + height + CAPTION
     sheet = _sheet(lefts[-1] + SCREEN, input_top + SCREEN, columns[0])
     for recording, left in zip(columns, lefts, strict=True):
         labels.column_head(sheet, left, recording)
@@ -46,7 +53,7 @@ def compare(recordings: Sequence[Recording]) -> Iterator[np.ndarray]:
         for recording, left, points in zip(columns, lefts, scores, strict=True):
             strength = drawing.intensity(recording.attention[step])
             labels.score(image, left + SCREEN, points[step])
-            image.paste(_screen(recording, step, strength), (left, TOP))
+            image.paste(_screen(recording, step, strength), (left, top))
             caption = labels.attention_width(recording, step)
             say(image, (left, input_top - 10), caption, PLAIN, width=SCREEN)
             shaded = drawing.green(recording.frames[step], strength)
@@ -88,10 +95,11 @@ def _explained(
     saliencies: Iterator[dict[str, np.ndarray]],
 ) -> Iterator[np.ndarray]:
     height, looks = 2 * recording.screens.shape[1], recording.attention.shape[1]
-    places = _grid(looks + len(methods))
+    top = labels.top([recording])
+    places = _grid(looks + len(methods), top)
     looked_at, explained = places[:looks], dict(zip(methods, places[looks:], strict=True))
     actions = labels.FIRST_ACTION + labels.ACTION_LINE * len(recording.about.action_names)
-    bottom = max(TOP + height + actions, *(place.top + TILE for place in places))
+    bottom = max(top + height + actions, *(place.top + TILE for place in places))
     sheet = _sheet(max(place.left for place in places) + TILE, bottom, recording)
     labels.column_head(sheet, MARGIN, recording)
     labels.saliency_legend(sheet, labels.attention_legend(sheet), methods.values())
@@ -102,8 +110,8 @@ def _explained(
         labels.clock(image, step, len(recording))
         labels.score(image, MARGIN + SCREEN, scores[step])
         strength = drawing.intensity(recording.attention[step])
-        image.paste(_screen(recording, step, strength), (MARGIN, TOP))
-        labels.outputs(image, TOP + height, SCREEN, recording, step)
+        image.paste(_screen(recording, step, strength), (MARGIN, top))
+        labels.outputs(image, top + height, SCREEN, recording, step)
         for number, place in enumerate(looked_at):
             cells = exp(recording.entropy[step, number])
             _tile_head(image, place, f"attention map {number + 1}", f"{cells:.1f} cells")
@@ -126,12 +134,12 @@ def _sheet(right: int, bottom: int, recording: Recording) -> Image.Image:
     return sheet
 
 
-def _grid(count: int) -> list[_Place]:
-    """The positions of `count` tiles right of the screen, row by row."""
+def _grid(count: int, top: int) -> list[_Place]:
+    """The positions of `count` tiles right of the screen, row by row, from `top`."""
     across = max(1, round(sqrt(1.4 * count)))
     left = MARGIN + SCREEN + 2 * GAP
     return [
-        _Place(left + (TILE + GAP) * (i % across), TOP + (TILE + TILE_HEAD) * (i // across))
+        _Place(left + (TILE + GAP) * (i % across), top + (TILE + TILE_HEAD) * (i // across))
         for i in range(count)
     ]
 
