@@ -27,10 +27,12 @@ def frames(batch: int, seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize("gate", [*GATES, "none"])
 @pytest.mark.parametrize("maps", [1, 2, 3])
 def test_shapes_and_ranges(gate, maps):
-    policy, value, attention = build(gate, maps)(frames(3))
+    policy, value, attention, scores = build(gate, maps)(frames(3))
     assert policy.shape == (3, 4)
     assert value.shape == (3,)
-    assert attention.shape == (3, 0 if gate == "none" else maps, 7, 7)
+    assert attention.shape == scores.shape == (3, 0 if gate == "none" else maps, 7, 7)
+    if gate != "none":
+        assert torch.equal(GATES[gate](scores), attention)
     torch.testing.assert_close(policy.exp().sum(-1), torch.ones(3))
     assert (attention >= 0).all()
     assert (attention <= 1).all()
