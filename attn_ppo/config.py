@@ -226,7 +226,7 @@ class RunConfig:
     axes: tuple[Annotated[str, Axis], ...]
     """Keys besides env, lambda and seed that a run's folder names; a sweep adds what it varies."""
     init_from: Annotated[str, Folder] | None
-    """A run's folder: the agent starts with that one's weights, and is else as new."""
+    """A run's folder: the agent starts with that one's weights, otherwise as new."""
     init_sha256: Annotated[str, Matches("[0-9a-f]{64}", "64 digits from 0 to f")] | None
     """SHA-256 of the checkpoint in `init_from`; found where it isn't given."""
     device: Annotated[str, Matches("auto|cpu|cuda(:([1-9]?[0-9]))?", "auto, cpu, cuda or cuda:N")]

@@ -15,6 +15,7 @@ from attn_ppo import config, ppo
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.launch.command_line import parse
 from attn_ppo.lifecycle import checkpoint, generations, saved
+from attn_ppo.lifecycle.run_dir import RunDir, check_identity
 
 SHORT = ("total_steps=96", "ppo.num_epochs=1", "attention.hidden=16", "evaluation.episodes=0")
 TAIL = Path("Breakout/lambda=0/seed=0")
@@ -53,11 +54,12 @@ def start(*words: str) -> subprocess.CompletedProcess:
     return train("env=Breakout", "lambda=0.005", "init_from=source", *SHORT, *words)
 
 
-def train_further(source: Path) -> None:
-    state = checkpoint.load(source) or {}
-    state["agent"]["model"]["value_head.bias"] += 1
-    checkpoint.save(source, state)
-    checkpoint.save(source, state)  # and neither generation is what it was
+def train_further(source: Path, saves: int = 2) -> None:
+    """After two saves neither generation is what it was."""
+    for _ in range(saves):
+        state = checkpoint.load(source) or {}
+        state["agent"]["model"]["value_head.bias"] += 1
+        checkpoint.save(source, state)
 
 
 def test_it_starts_with_the_weights_and_is_else_as_new(source):
@@ -162,6 +164,18 @@ def test_a_run_of_several_sources_goes_on_where_its_source_has(source):
     assert start(*words, "seed=1").returncode == 0  # a new run takes what is there
     new = digest(source / "checkpoint.pt")[:8]
     assert Path(f"runs/default/Breakout/init_from={new}/lambda=0.005/seed=1").is_dir()
+
+
+def test_a_run_that_has_not_begun_takes_the_checkpoint_that_it_recorded(source):
+    (settings,) = configs("init_from=source")
+    recorded = digest(source / "checkpoint.pt")
+    RunDir(settings).close()
+    train_further(source, saves=1)  # what was recorded is the previous one now
+    assert configs("init_from=source")[0].init_sha256 == recorded
+    train_further(source)
+    newest = digest(source / "checkpoint.pt")
+    with pytest.raises(ConfigError, match=f"init_sha256={newest} differs from the run in"):
+        check_identity(settings.folder, configs("init_from=source")[0])
 
 
 def refused(*words: str) -> tuple[str, ...]:

@@ -11,10 +11,7 @@ from attn_ppo.compute.adam import Adam
 from attn_ppo.config import RegularizerSettings
 from attn_ppo.regularizers import REGULARIZERS, map_overlap
 
-SETTINGS = {
-    "entropy": RegularizerSettings("entropy", None),
-    "target_entropy": RegularizerSettings("target_entropy", 0.693147),
-}
+SETTINGS = {"target_entropy": RegularizerSettings("target_entropy", 0.693147)}  # others need none
 
 
 def maps_of(*maps: dict[int, float]) -> Tensor:
@@ -26,8 +23,12 @@ def maps_of(*maps: dict[int, float]) -> Tensor:
     return attention.view(1, len(maps), 7, 7)
 
 
+def settings_of(name: str) -> RegularizerSettings:
+    return SETTINGS.get(name, RegularizerSettings(name, None))
+
+
 def value(name: str, attention: Tensor) -> float:
-    return REGULARIZERS[name](attention, torch.zeros_like(attention), SETTINGS[name]).item()
+    return REGULARIZERS[name](attention, torch.zeros_like(attention), settings_of(name)).item()
 
 
 ONE, TWO, EVEN = {5: 1.0}, {5: 0.5, 9: 0.5}, dict.fromkeys(range(49), 1 / 49)
@@ -71,7 +72,7 @@ def test_each_has_its_range_and_a_finite_gradient(name, gate, peak):
     scores = torch.randn(5, 3, 7, 7, generator=torch.Generator().manual_seed(0))
     scores[1:, :, 2, 3] += peak
     scores.requires_grad_()
-    found = REGULARIZERS[name](GATES[gate](scores), scores, SETTINGS[name])
+    found = REGULARIZERS[name](GATES[gate](scores), scores, settings_of(name))
     assert found.shape == (5,)
     assert ((found >= 0) & (found <= 3 * math.log(49) + 1e-5)).all()
     found.sum().backward()

@@ -26,25 +26,30 @@ def with_init(settings: RunConfig) -> RunConfig:
 
 
 def _recorded(settings: RunConfig) -> str | None:
-    """The digest in the config.yaml of the run of these settings, once it has a checkpoint.
+    """The digest in the config.yaml of the run of these settings, where there is such a run.
 
     It is looked for in all folders that it may have: a level of its path may be named after it.
     """
     below = f"lambda={plain(settings.lambda_)}/seed={settings.seed}"
     of_game = settings.sweep_folder / settings.env
     for folder in (of_game / below, *of_game.glob(f"*/{below}")):
-        begun = any(path.exists() for path in paths(folder))
-        if not begun and read_status(folder).get("state") != "done":
-            continue
         try:
             theirs = config.read(folder / "config.yaml")
         except ConfigError:  # told by those who open it
             continue
         ours = dataclasses.replace(settings, init_sha256=settings.init_sha256 or theirs.init_sha256)
         same = config.identity(ours) == config.identity(theirs)
-        if same and theirs.init_folder == settings.init_folder:
+        if same and theirs.init_folder == settings.init_folder and _can_go_on(folder, theirs):
             return theirs.init_sha256
     return None
+
+
+def _can_go_on(folder: Path, theirs: RunConfig) -> bool:
+    """Whether a run has begun, or its source still has the weights to begin with."""
+    begun = any(path.exists() for path in paths(folder))
+    if begun or read_status(folder).get("state") == "done" or theirs.init_folder is None:
+        return True
+    return theirs.init_sha256 in digests(theirs.init_folder)
 
 
 def _found(settings: RunConfig, folder: Path) -> str:
