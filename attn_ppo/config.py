@@ -56,6 +56,7 @@ EARLIER = {
     "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
     "videos": {"every_updates": 0},
+    "search": {"entropy_weight": 0.0, "zero_below": 0.0},
 }
 
 
@@ -200,6 +201,16 @@ class VideoSettings:
 
 
 @dataclass(frozen=True)
+class SearchSettings:
+    """What a search makes of its runs (launch/search.py); without one it plays no part."""
+
+    entropy_weight: Annotated[float, Range(0, 1_000)]
+    """What a search takes off the human-normalised score for a nat of attention entropy."""
+    zero_below: Annotated[float, Range(0, 1_000)]
+    """A smaller lambda is run as 0, which no log scale has."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run. `lambda_` is spelled `lambda` everywhere outside Python's grammar."""
 
@@ -240,6 +251,7 @@ class RunConfig:
     checkpoint: CheckpointSettings
     evaluation: EvaluationSettings
     videos: VideoSettings
+    search: SearchSettings
 
     @property
     def num_updates(self) -> int:
@@ -301,6 +313,8 @@ class RunConfig:
 def from_dict(values: Mapping[str, Any]) -> RunConfig:
     """The checked settings. Raises ConfigError at the first that is missing, unknown or wrong."""
     config = build(RunConfig, values)
+    if config.lambda_ < config.search.zero_below:
+        config = dataclasses.replace(config, lambda_=0.0)
     ppo, batch = config.ppo, config.ppo.batch_size
     if batch % ppo.num_minibatches or ppo.minibatch_size < 2:
         allowed = "a divisor of num_envs * num_steps = {:,} that leaves at least 2 samples each"
@@ -413,7 +427,8 @@ def is_identity(key: str) -> bool:
     """Whether a key is one of `identity`."""
     elsewhere = ("device", "compute.threads", "checkpoint.every_updates", "checkpoint.resume")
     elsewhere += ("root", "axes", "init_from")
-    return key not in elsewhere and not key.startswith(("wandb.", "videos.", "evaluation."))
+    sections = ("wandb.", "videos.", "evaluation.", "search.")
+    return key not in elsewhere and not key.startswith(sections)
 
 
 def read(path: Path | str) -> RunConfig:

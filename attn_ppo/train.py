@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         asked = command_line.parse(argv)
         if asked.shows:
             return sweep.show(asked)
-        sweep.check_folders(asked.configs)
+        sweep.check(asked)
         check_writable(c.folder for c in asked.configs if not is_done(c))
     except (ConfigError, RunError) as error:
         return report(error)

@@ -13,6 +13,7 @@ WRONG = (
     "|has an unknown key|is not of the form key=value|is not a flag|has no value"
     "|isn't there|has no usable config.yaml: .*|has no whole checkpoint|is no checkpoint in .*"
     "|has several values|matches none|isn't a folder|can't be made: .*"
+    "|can't be searched over|has nothing to vary|can't be set"
     "|is a sweep, not one run|gives [0-9,]+ runs|comes after [a-z]+=[a-z_]+"
     "|is less than one update|is not on this machine"
     "|needs a (launcher|sweeper) that isn't installed"

@@ -102,7 +102,7 @@ MISTAKES = {
     "device=cuda:007": ["device=cuda:007", "cuda or cuda:N"],
     "experiment=paper": ["experiment=paper is a sweep, not one run", "add -m"],
     "experiment=papr": ["experiment=papr", "nearest: paper"],
-    "experiment=null": ["experiment=None", "paper, quick, smoke"],
+    "experiment=null": ["experiment=None", "paper, quick, search, smoke"],
     "protocol=machdo": ["protocol=machdo", "nearest: machado"],
     "protocol=glob(*)": ["protocol=", "one value; several make a sweep"],
     "protocol=glob(x*)": ["protocol=glob(x*) matches none", "baselines, machado"],

@@ -86,6 +86,8 @@ def test_commands_are_ones(command):
             if f"engine={engine}" in arguments:
                 plugin = {"slurm": "submitit"}.get(engine, engine)
                 pytest.importorskip(f"hydra_plugins.hydra_{plugin}_launcher")
+        if "experiment=search" in arguments:
+            pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
         assert parse(arguments)
 
 

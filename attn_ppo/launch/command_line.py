@@ -38,6 +38,7 @@ _FLAGS += ", --shell-completion install=bash"
 _CFG = ("job", "hydra", "all")
 _ON_THIS_MACHINE = ("local", "serial")  # engines; a cluster's nodes may have other devices
 JOBS = schema.Range(1, 1_024)
+MOST_CHECKED = 100  # values in a list of a search
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ class CommandLine:
     jobs_at_once: int | None = None  # -1: one per core; None: the launcher has no such setting
     ray_address: str | None = None
     own: Path | None = None  # the user's folder of settings
+    sweeper_settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     shows: tuple[str, ...] = ()  # what is to be printed: --help, --version or Hydra's --cfg
 
     @property
     def is_search(self) -> bool:
         """Whether the sweeper chooses its runs by the results of earlier ones."""
-        return self.sweeper != "basic"
+        return self.is_sweep and self.sweeper != "basic"
 
 
 def parse(argv: Sequence[str]) -> CommandLine:
@@ -145,7 +147,8 @@ def _expand(given: Sequence[Override], own: Path | None, *, is_sweep: bool) -> C
     address = OmegaConf.select(hydra.launcher, "ray.init.address")
     jobs = hydra.launcher.get("n_jobs")
     texts = [_for_hydra(override) for override in given]
-    return CommandLine(is_sweep, texts, configs, engine, sweeper, jobs, address, own)
+    of_sweeper: Any = OmegaConf.to_container(hydra.sweeper)
+    return CommandLine(is_sweep, texts, configs, engine, sweeper, jobs, address, own, of_sweeper)
 
 
 def _for_hydra(override: Override) -> str:
@@ -222,16 +225,18 @@ def _root(given: Iterable[Override]) -> list[Override]:
 
 
 def _corners(points: Iterable[Override]) -> Iterator[tuple[str, ...]]:
-    """For each key that a search varies the points at its first and its last value."""
+    """For each key that a search varies the points at its listed values, or at its two ends."""
     ends: dict[str, list[str]] = {}
     for override in points:
         key, swept = override.get_key_element(), override.value()
-        values = [override.get_value_element_as_str()]
         if isinstance(swept, IntervalSweep):
             values = [str(swept.start), str(swept.end)]
-        elif override.is_sweep_override() and overrides.count(override):
+        elif override.is_sweep_override():
+            _check_size([override])
             every = list(override.sweep_string_iterator())
-            values = [every[0], every[-1]]
+            values = every if len(every) <= MOST_CHECKED else [every[0], every[-1]]
+        else:
+            values = [override.get_value_element_as_str()]
         ends[key] = [f"{key}={value}" for value in values]
     first = {key: texts[0] for key, texts in ends.items()}
     yield from dict.fromkeys(

@@ -26,7 +26,7 @@ from attn_ppo import config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import completion, conf_files, on_ray, slurm, usage
+from attn_ppo.launch import completion, conf_files, objective, on_ray, search, slurm, usage
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.conf_files import conf_dir
 from attn_ppo.launch.overrides import quoted
@@ -42,6 +42,13 @@ from attn_ppo.lifecycle.run_dir import (
 )
 from attn_ppo.lifecycle.signals import held_back, say_at_once
 from attn_ppo.version import __version__
+
+
+def check(asked: CommandLine) -> None:
+    """Raises ConfigError for runs that can't be made in their folders, or a search that can't."""
+    if asked.is_search:
+        search.check(asked)
+    check_folders(asked.configs[:1] if asked.is_search else asked.configs)
 
 
 def check_folders(configs: Sequence[RunConfig]) -> None:
@@ -73,6 +80,9 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
 def run_all(asked: CommandLine) -> int:
     """Runs what isn't done yet, with the launcher of the command line; returns the exit code."""
     configs = asked.configs
+    if asked.is_search:
+        at_once = asked.sweeper_settings.get("n_jobs") or 1
+        return search.run(_share_cpus(asked, configs[:1] * at_once), _start_search)
     todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(str(c.sweep_folder) for c in configs))
     done = len(configs) - len(todo)
@@ -138,7 +148,7 @@ def _share_cpus(asked: CommandLine, todo: Sequence[RunConfig]) -> CommandLine:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, share if given == "auto" else given)
     jobs = f"++hydra.launcher.n_jobs={at_once}"
-    return dataclasses.replace(asked, overrides=[*asked.overrides, jobs])
+    return dataclasses.replace(asked, overrides=[*asked.overrides, jobs], jobs_at_once=at_once)
 
 
 def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
@@ -149,18 +159,9 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     """
     worker = this_worker()
     worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else str)
-    once = functools.partial(_multirun, asked, set())
-    if asked.engine == "slurm":
-        slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
-        return
-    if asked.engine == "ray":
-        on_ray.set_environment(asked.ray_address)
-        on_ray.launch(once, worker.handle_interrupts, worker.interrupted)
-        _wait_for_orphans(todo)
-        return
     before = {c.folder: read_status(c.folder).get("heartbeat") for c in todo}
     given_up = set[Path]()
-    while _in_thread(asked, given_up) and not worker.interrupted():
+    while _broke_off(_start(asked, todo, given_up)) and not worker.interrupted():
         _wait_for_orphans(todo)
         ended = [f for f in before.keys() - given_up if _ended(f) and _ended(f) != before[f]]
         for folder in ended:
@@ -173,6 +174,33 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
         print(f"a worker process was killed: going on with {left} runs", file=sys.stderr)
 
 
+def _start_search(asked: CommandLine, begun: Sequence[RunConfig]) -> BaseException | None:
+    """`_start` of a sweeper that chooses points; `begun` has its runs up to now, at any time."""
+    worker = this_worker()
+    worker.lead(functools.partial(_say_stopping, begun) if asked.engine != "slurm" else str)
+    _wait_for_orphans(begun)
+    return _start(asked, begun, set())
+
+
+def _start(
+    asked: CommandLine, runs: Sequence[RunConfig], given_up: Set[Path]
+) -> BaseException | None:
+    """Has the engine run what isn't done; returns what broke it off, if anything did."""
+    worker, once = this_worker(), functools.partial(_multirun, asked, given_up)
+    if asked.engine == "slurm":
+        return slurm.launch(once, {c.name for c in asked.configs}, worker.interrupted)
+    if asked.engine == "ray":
+        on_ray.set_environment(asked.ray_address)
+        on_ray.launch(once, worker.handle_interrupts, worker.interrupted)
+        return _wait_for_orphans(runs)
+    return _in_thread(asked, given_up)
+
+
+def _broke_off(error: BaseException | None) -> bool:
+    """Whether it was a worker's death."""
+    return isinstance(error, BrokenProcessPool)
+
+
 def _say_stopping(todo: Sequence[RunConfig], name: str) -> None:
     """Answers an interrupt at once: saving may take some seconds."""
     saving = sum(read_status(c.folder).get("state") == "running" for c in todo)
@@ -180,17 +208,17 @@ def _say_stopping(todo: Sequence[RunConfig], name: str) -> None:
     say_at_once(f"{name}: {runs}; again to quit unsaved")
 
 
-def _in_thread(asked: CommandLine, given_up: Set[Path]) -> bool:
+def _in_thread(asked: CommandLine, given_up: Set[Path]) -> BaseException | None:
     """`_multirun` in a thread where signals are held back, and so in the workers that it starts.
 
     One that a signal found importing would end, and joblib would kill the others and their runs.
     """
     if asked.engine != "local":
         return _multirun(asked, given_up)
-    broke_off: list[bool] = []
+    ends: list[BaseException | None] = []
 
     def call() -> None:
-        broke_off.append(_multirun(asked, given_up))
+        ends.append(_multirun(asked, given_up))
 
     with held_back():
         for tracker in (multiprocessing.resource_tracker, joblibs):
@@ -201,25 +229,30 @@ def _in_thread(asked: CommandLine, given_up: Set[Path]) -> bool:
     while thread.is_alive():
         thread.join(0.2)
         this_worker().pass_on()
-    return any(broke_off)
+    return next(iter(ends), None)
 
 
-def _multirun(asked: CommandLine, given_up: Set[Path]) -> bool:
-    """Lets Hydra's launcher run what isn't done; returns whether a dead worker broke it off."""
-    own = asked.own
+def _multirun(asked: CommandLine, given_up: Set[Path]) -> BaseException | None:
+    """Lets Hydra's launcher run what isn't done; returns what broke it off, if anything did."""
+    own, searches = asked.own, asked.is_search
 
-    def job(_: Any) -> int:
-        return this_worker().run_one(own, given_up)
+    def job(_: Any) -> Any:
+        run_one = functools.partial(this_worker().run_one, own, given_up)
+        return objective.of_job(run_one, own) if searches else run_one()
 
+    if searches:
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # what ends a sweeper isn't printed but raised
     folder = f"++hydra.sweep.dir={quoted(str(asked.configs[0].sweep_folder))}"
     try:
         _hydra_main(job, ["--multirun", *asked.overrides, folder], own)
     except SystemExit as error:
         print(f"error: Hydra's launcher ended with {error.code}", file=sys.stderr)
-        return isinstance(error.__context__, BrokenProcessPool)
-    except Exception:  # with HYDRA_FULL_ERROR=1
-        traceback.print_exc()
-    return False
+        return error.__context__
+    except (objective.Stopped, Exception) as error:
+        if not searches:  # with HYDRA_FULL_ERROR=1
+            traceback.print_exc()
+        return error
+    return None
 
 
 def _wait_for_orphans(todo: Sequence[RunConfig], seconds: float = 60.0) -> None:
