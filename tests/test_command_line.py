@@ -274,3 +274,8 @@ def test_a_key_without_a_meaning_is_an_error():
 def test_version(argv, capsys):
     assert sweep.show(parse(argv)) == 0
     assert re.fullmatch(r"attn_ppo \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_cfg_shows_a_sweeps_settings_without_what_it_varies():
+    asked = parse(["-m", "experiment=quick", "ppo.gamma=0.9", "--cfg", "job"])
+    assert asked.shows == ("--cfg", "job", "experiment=quick", "ppo.gamma=0.9")

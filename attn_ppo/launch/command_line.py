@@ -100,7 +100,7 @@ def parse(argv: Sequence[str]) -> CommandLine:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         asked = _expand(given, own, is_sweep=args.multirun or bool(args.cfg))
     if args.cfg:
-        shows = ("--cfg", args.cfg, *asked.overrides)
+        shows = ("--cfg", args.cfg, *map(_for_hydra, [*given, *_root(given)]))
         return CommandLine(False, [], [], own=own, shows=shows)
     return asked
 
