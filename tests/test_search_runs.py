@@ -1,5 +1,6 @@
 """Whole searches of tiny runs: killed, interrupted, with trials that fail, and continued."""
 
+import json
 import os
 import shlex
 import signal
@@ -7,17 +8,22 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from starting import COMMAND, rows, wait_for
 
+from attn_ppo.formats import plain
 from attn_ppo.lifecycle.run_dir import find_runs, read_status
 
-pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra [search]")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_empty_folder")]
+NEEDS_OPTUNA = pytest.mark.skipif(
+    not find_spec("hydra_plugins.hydra_optuna_sweeper"), reason="needs the extra [search]"
+)
 
 RUNS = Path("runs/search")
+SWEEPERS = str(Path(__file__).parent / "sweepers")
 SEARCH = [*COMMAND, "-m", "experiment=search", "total_steps=64", "ppo.num_epochs=1"]
 SEARCH += ["evaluation.episodes=1", "hydra.sweeper.n_jobs=2", "hydra.launcher.n_jobs=2"]
 
@@ -55,6 +61,7 @@ def search(*overrides: str) -> subprocess.CompletedProcess:
     return subprocess.run([*SEARCH, *overrides], capture_output=True, text=True, env=notebooks)
 
 
+@NEEDS_OPTUNA
 @pytest.mark.timeout(600)
 def test_a_search_of_eight_killed_after_three_ends_with_eight():
     options = ["hydra.sweeper.n_trials=8", "ppo.clip_range=interval(0.1,0.3)"]
@@ -79,6 +86,7 @@ def test_a_search_of_eight_killed_after_three_ends_with_eight():
     assert rows(RUNS / "trials.csv") == table
 
 
+@NEEDS_OPTUNA
 @pytest.mark.timeout(600)
 def test_an_interrupted_search_saves_its_runs_and_records_no_failure():
     options = ["hydra.sweeper.n_trials=4", "total_steps=100_000"]
@@ -100,6 +108,7 @@ def test_an_interrupted_search_saves_its_runs_and_records_no_failure():
         assert states() == ["RUNNING"] * 2
 
 
+@NEEDS_OPTUNA
 @pytest.mark.timeout(600)
 def test_a_failed_trial_is_one_and_the_search_goes_on():
     options = ["lambda=0,0.5", "hydra.sweeper.n_trials=3"]
@@ -118,3 +127,18 @@ def test_a_failed_trial_is_one_and_the_search_goes_on():
     assert other.returncode == 0, other.stdout + other.stderr
     assert states(RUNS.with_name("other")) == ["COMPLETE"] * 3
     assert states() == ["COMPLETE", "COMPLETE", "FAIL"]
+
+
+@pytest.mark.timeout(300)
+def test_any_sweeper_that_asks_for_a_number_gets_the_objective(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([SWEEPERS, os.environ.get("PYTHONPATH", "")]))
+    command = [*COMMAND, "-m", "total_steps=64", "ppo.num_epochs=1", "hydra/sweeper=uphill"]
+    command += ["lambda=interval(0,1)", "name=up", "search.entropy_weight=0.5"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [json.loads(line[5:]) for line in done.stdout.splitlines() if line[:5] == "told:"]
+    table = {row["lambda"]: float(row["objective"]) for row in rows(Path("runs/up/trials.csv"))}
+    assert told[0] == [table["0.1"], table["0.2"]]
+    best = 0.1 if told[0][0] >= told[0][1] else 0.2
+    assert told[1] == [table[plain(best / 4)], table[plain(best * 4)]]
+    assert "best of 4: trial " in done.stdout
