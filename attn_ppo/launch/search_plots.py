@@ -6,6 +6,7 @@ They show what was run: a lambda that was run as 0 stands at 0, on an axis that 
 import importlib
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def _save(path: Path, plot: Callable[[], Any], first: RunConfig, done: int) -> N
     from matplotlib import pyplot
     from matplotlib.ticker import MaxNLocator
 
-    with pyplot.style.context("ggplot"):  # Optuna's, which it would choose for good
+    with pyplot.style.context("ggplot"), warnings.catch_warnings():  # Optuna's own style
+        warnings.simplefilter("ignore")  # of a single value it can't make a range
         drawn = plot()
         values = schema.flatten(config.as_dict(first))
         panels = list(getattr(drawn, "flat", [drawn]))
@@ -103,6 +105,5 @@ def _show_zero(axes: Any, smallest: float) -> None:
     largest = max(x for points in axes.collections for x, _ in points.get_offsets())
     first, last = math.floor(math.log10(smallest)), math.ceil(math.log10(max(largest, smallest)))
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
-    axes.set_xlim(-0.4 * smallest, 1.3 * max(largest, smallest))
     axes.set_xticks([0.0, *(10.0**power for power in range(first, last + 1))])
     axes.set_xlim(-0.4 * smallest, 1.5 * max(largest, smallest))
