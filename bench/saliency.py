@@ -16,7 +16,7 @@ from statistics import median
 import torch
 from torch import Generator
 
-from attn_ppo import config
+from attn_ppo import config, sections
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, report
 from attn_ppo.interpret.network import opened
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--repeats", type=int, default=20, help="of each method; default: 20")
     parser.add_argument(
         "--gate",
-        choices=config.GATES,
+        choices=sections.GATES,
         default="softmax",
         help="of the attention; default: softmax",
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = {"errors", "schema", "formats", "config"}
+SETTINGS = {"errors", "schema", "formats", "sections", "config"}
 # Each room of attn_ppo, a file or a package, and what it may import besides itself.
 ARROWS = {
     "version": set(),
@@ -17,7 +17,8 @@ ARROWS = {
     "schema": {"errors"},
     "arguments": {"errors", "schema", "version"},
     "formats": set(),
-    "config": {"errors", "schema", "formats"},
+    "sections": {"schema"},
+    "config": {"errors", "schema", "formats", "sections"},
     "compute": SETTINGS,
     "atari": SETTINGS,
     "attention": set(),

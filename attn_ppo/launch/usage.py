@@ -1,7 +1,7 @@
 """What `python -m attn_ppo.train --help` prints: every key with its default, meaning and range.
 
-Nothing of it is written twice: meanings and ranges are those of config.py, defaults and what the
-options of a group stand for are read from conf/.
+Nothing of it is written twice: meanings and ranges are those of config.py and sections.py; defaults,
+and what the options of a group stand for, are read from conf/.
 """
 
 import itertools
