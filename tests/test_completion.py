@@ -14,7 +14,7 @@ import pytest
 
 from attn_ppo import schema
 from attn_ppo.config import RunConfig
-from attn_ppo.launch import completion, overrides
+from attn_ppo.launch import completion, overrides, usage
 from attn_ppo.train import main
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
@@ -75,6 +75,11 @@ def test_ones_own_options_are_completed(tmp_path):
     assert "experiment=in_conf" in found
     found = completion.candidates("attn-ppo-train --config-dir elsewhere experiment=in")
     assert found == ["experiment=in_elsewhere"]
+
+
+def test_all_flags_are_completed():
+    told = re.findall(r"--[a-z-]+", " ".join(usage.FLAGS))
+    assert sorted(told) == sorted(completion.FLAGS) == sorted(FLAGS)
 
 
 def test_names_that_keys_may_have():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from starting import SMALL
+from test_arguments import NAMES
 from test_process import GUARD
 
 from attn_ppo import __main__ as overview
@@ -61,6 +62,14 @@ def test_alone_it_lists_commands_that_exist_with_examples_that_hold(capsys):
         if module == "attn_ppo.train":
             (settings,) = command_line.parse(arguments.split()).configs
             assert (settings.env, settings.lambda_) == ("Breakout", 0.0005)
+
+
+def test_every_command_is_listed():
+    """Of bench the main one, in whose help the others are not."""
+    modules = {name for name in NAMES if not name.startswith("bench.")} | {"bench"}
+    assert {command.module for command in overview.COMMANDS.values()} == modules - {
+        "attn_ppo.__main__"
+    }
 
 
 def test_a_mistyped_command_is_told_in_three_lines():

@@ -36,6 +36,7 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
         "attn_ppo/conf/experiment/paper.yaml",
         "attn_ppo/train.py",
         "attn_ppo/launch/shells/bash.sh",
+        "attn_ppo/py.typed",
         "attn_ppo/analysis/figures.py",
         "attn_ppo/analysis/study_results.csv",
     } <= names
