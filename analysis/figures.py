@@ -14,6 +14,7 @@ from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
 from analysis.stats import lambdas_of, order_games, variants_in
+from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report
 from attn_ppo.formats import columns
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunError as error:
         return report(error)
     except OSError as error:
-        return report(disk_error(Path(error.filename or root or "runs"), error))
+        return report(disk_error(Path(error.filename or root or config.default_root()), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

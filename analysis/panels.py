@@ -206,8 +206,12 @@ def random_handles(runs: Sequence[Run]) -> list[Line2D]:
 
 def random_text(runs: Sequence[Run]) -> str:
     """Over how many games random play's mean is; empty if it isn't known."""
-    counts = {score.n for run in runs if (score := random_score(run))}
-    return f"Random play: mean of {count_text(counts)} games." if counts else ""
+    known = {(run.config.env, score) for run in runs if (score := random_score(run))}
+    if not known:
+        return ""
+    several = len(known) > len({game for game, _ in known})
+    each = ", a line for each protocol" if several else ""
+    return f"Random play: mean of {count_text(score.n for _, score in known)} games{each}."
 
 
 def count_text(counts: Iterable[int]) -> str:

@@ -5,6 +5,7 @@ of these is a variant, with a row, curve and mark of its own, named by the keys 
 Only runs of one variant are averaged.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -105,8 +106,8 @@ def apart(runs: Sequence[HasAxes]) -> list[dict[str, str]]:
     for run in runs:
         values = {key: value for key, _, value in (axis.partition("=") for axis in run.axes)}
         if isinstance(run, RunConfig):
-            settings = {key: _text(key, value) for key, value in config.identity(run).items()}
-            values = settings | values | variants[id(run)].values
+            settings = Variant(settings=tuple(_text(*each) for each in settings_of(run)))
+            values = settings.values | values | variants[id(run)].values
         else:
             keys |= dict.fromkeys(values)
         told.append(values)
@@ -140,7 +141,7 @@ def _names(
     Several keys of a section are named by the section's option, `protocol=machado`, where all runs
     say which they have and each option has its own values.
     """
-    texts = [{key: f"{key}={_text(key, settings[key])}" for key in keys} for settings in every]
+    texts = [{key: _text(key, settings[key]) for key in keys} for settings in every]
     for section in dict.fromkeys(key.partition(".")[0] for key in keys if "." in key):
         within = [key for key in keys if key.startswith(f"{section}.")]
         options = [_option(run, section) for run in runs]
@@ -163,8 +164,9 @@ def _last_part(text: str) -> str:
 
 
 def _text(key: str, value: Any) -> str:
-    """A value as on the command line; of a SHA-256 its beginning."""
+    """`key=value` as on the command line, and as in axes: `init_from=<first digits>`."""
+    if key == "init_sha256":
+        return f"init_from={(value or 'null')[:8]}"
     if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    text = plain(value) if isinstance(value, int | float) else str(value)
-    return text[:8] if key.endswith("sha256") and value else text
+        return f"{key}={json.dumps(value)}"
+    return f"{key}={plain(value) if isinstance(value, int | float) else value}"

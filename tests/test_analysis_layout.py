@@ -144,6 +144,20 @@ def test_what_there_is_no_room_for_is_said(tmp_path, monkeypatch):
         assert "no game finished" not in footnote(figure)
 
 
+def test_random_play_has_a_line_for_each_protocol(tmp_path):
+    write_run(tmp_path / "a", evaluation=(10, 3))
+    machado = [
+        ("noop_max: 30", "noop_max: 0"),
+        ("life_loss_ends_episode: true", "life_loss_ends_episode: false"),
+        ("press_fire: true", "press_fire: false"),
+    ]
+    write_run(tmp_path / "b", sticky="0.25", settings=machado, evaluation=(10, 3))
+    runs = read_runs(tmp_path)[0]
+    for figure in (draw_reward_curves(runs), scatter_of(runs)):
+        assert len([each for each in figure.axes[0].lines if each.get_gid() == "random play"]) == 2
+        assert "Random play: mean of 128 games, a line for each protocol." in footnote(figure)
+
+
 def test_no_attention_is_said_where_it_is_no_variant(tmp_path):
     write_run(tmp_path, gate="none")
     write_run(tmp_path, "Pong")

@@ -9,6 +9,7 @@ from test_analysis_runs import FIRST, SECOND, STUDY, write_run
 
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.figures import summary
+from analysis.playing import by_game
 from analysis.references import PROTOCOLS, STUDY_SETTINGS, is_like_the_study
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Run, read_runs
@@ -161,6 +162,60 @@ def test_a_variant_is_named_by_a_group_s_option_where_all_runs_say_it(settings_o
     assert variants_of([machado, silent])[1].name == by_key
     odd = dataclasses.replace(other, protocol=dataclasses.replace(other.protocol, noop_max=5))
     assert variants_of([machado, other, odd])[1].name == by_key
+
+
+def test_other_weights_to_begin_with_are_named_as_in_a_path(settings_of):
+    fresh = settings_of()
+    raised = dataclasses.replace(fresh, init_from="runs/x", init_sha256="0123456789abcdef" * 4)
+    names = [variant.name for variant in variants_of([raised, fresh])]
+    assert names == ["init_from=01234567", "init_from=null"]
+
+
+def test_regularisers_are_variants_as_any_setting(settings_of):
+    runs = [
+        settings_of("lambda=0.01", *words)
+        for words in (
+            [],
+            ["diversity=0.1"],
+            ["regularizer=target_entropy", "regularizer.target=3"],
+            ["lambda_schedule=linear", "lambda_start=2048", "lambda_warmup=4096"],
+        )
+    ]
+    assert [variant.short for variant in variants_of(runs)] == [
+        "diversity=0 lambda_schedule=constant lambda_start=0 lambda_warmup=0 "
+        "regularizer=entropy target=null",
+        "diversity=0.1 lambda_schedule=constant lambda_start=0 lambda_warmup=0 "
+        "regularizer=entropy target=null",
+        "diversity=0 lambda_schedule=constant lambda_start=0 lambda_warmup=0 "
+        "regularizer=target_entropy target=3",
+        "diversity=0 lambda_schedule=linear lambda_start=2048 lambda_warmup=4096 "
+        "regularizer=entropy target=null",
+    ]
+
+
+def test_three_settings_are_never_three_seeds_of_one(tmp_path):
+    for seed, (clip, score) in enumerate([("0.1", 100), ("0.2", 200), ("0.3", 300)]):
+        rows = FIRST.replace("4,40,160,20,", f"4,40,160,{score},")
+        changed = [("clip_range: 0.2\n", f"clip_range: {clip}\n")]
+        about = {"rows": rows, "evaluation": (score, 3), "scores": (score, score)}
+        write_run(tmp_path / clip, seed=seed, settings=changed, **about)
+    runs = read_runs(tmp_path)[0]
+    table = score_table(runs)  # together 200 +- 100
+    for measure in ("training_score", "evaluation_score"):
+        assert table[f"{measure}_mean"].tolist() == [100, 200, 300]
+        assert table[f"{measure}_seeds"].tolist() == [1, 1, 1]
+        assert table[f"{measure}_sd"].isna().tolist() == [True] * 3
+    curves, scatter = draw_reward_curves(runs), draw_entropy_scatter(runs)
+    assert scatter is not None
+    for figure in (curves, scatter):
+        drawn = marks(figure, "Breakout")
+        means = [drawn[f"mean 0.0 {letter}"] for letter in "ABC"]
+        last = [m.get_ydata()[-1] for m in means] if figure is curves else None
+        assert (last or [m.get_offsets()[0, 1] for m in means]) == [100, 200, 300]
+        assert "3 seeds" not in footnote(figure)
+    assert "200 ± 100" not in to_markdown(table)
+    (agents,) = by_game(runs, None).values()
+    assert [[run.config.seed for run in each] for each in agents] == [[0], [1], [2]]
 
 
 def test_one_key_of_a_group_is_named_itself(settings_of):
