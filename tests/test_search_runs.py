@@ -65,11 +65,12 @@ def search(*overrides: str) -> subprocess.CompletedProcess:
 @pytest.mark.timeout(600)
 def test_a_search_of_eight_killed_after_three_ends_with_eight():
     options = ["hydra.sweeper.n_trials=8", "ppo.clip_range=interval(0.1,0.3)"]
-    with going(*options):
+    with going(*options) as process:
         wait_for(lambda: states().count("COMPLETE") >= 3 and "RUNNING" in states(), 300)
         wait_for(lambda: len(list(find_runs(RUNS))) > states().count("COMPLETE"), 60)
     begun = {str(folder) for folder in find_runs(RUNS)}
     assert len(states()) < 8
+    assert list(json.loads((RUNS / "plan.json").read_text())) == [shlex.join(process.args)]
     done = search(*options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "over lambda, ppo.clip_range; 4 done already" in done.stdout.splitlines()[0]

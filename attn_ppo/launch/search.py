@@ -122,6 +122,7 @@ def _run(asked: CommandLine, start: Start) -> int:
             _tell(error if study.finished() < total else None)
             break
         rounds = 0 if study.finished() > before else rounds + 1
+        print("a worker process was killed: going on", file=sys.stderr)
     runs = search_results.of_study(study.trials(), searched)
     planned = [r.settings for r in runs if r.settings and r.state != "failed"]
     plan.record(process.command(), planned)  # for `status` to know what goes on with them

@@ -10,6 +10,7 @@ from attn_ppo.launch import search_results
 from attn_ppo.launch.search_results import Searched
 from attn_ppo.launch.search_study import ENDED, Study, Trial
 from attn_ppo.launch.watch import standing
+from attn_ppo.lifecycle import plan, process
 from attn_ppo.lifecycle.run_dir import FINAL, read_status
 from attn_ppo.lifecycle.terminal import Terminal
 
@@ -91,6 +92,7 @@ class SearchWatch:
             if settings:
                 self._before[trial.number] = read_status(settings.folder)
                 self._begun.append(settings)
+                plan.record(process.command(), self._begun)  # for `status`, whatever happens here
         return self._settings[trial.number]
 
     def _has_ended(self, trial: Trial) -> bool:
