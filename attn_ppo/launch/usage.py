@@ -1,7 +1,7 @@
 """What `python -m attn_ppo.train --help` prints: every key with its default, meaning and range.
 
-Nothing of it is written twice: meanings and ranges are those of config.py and sections.py; defaults,
-and what the options of a group stand for, are read from conf/.
+Nothing of it is written twice: meanings and ranges are those of config.py and sections.py; defaults
+and what the options of a group stand for are read from conf/.
 """
 
 import itertools
@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from attn_ppo import config, schema
 from attn_ppo.formats import plain
-from attn_ppo.launch.command_line import JOBS
 from attn_ppo.launch.conf_files import conf_dir, groups
+from attn_ppo.launch.hydra_settings import JOBS
 
 USAGE = """Trains PPO agents with attention on Atari games.
 
