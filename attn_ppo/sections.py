@@ -165,7 +165,7 @@ class VideoSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What a search makes of its runs (launch/search.py); without one it plays no part."""
+    """What a search makes of its runs (launch/search/); without one it plays no part."""
 
     entropy_weight: Annotated[float, Range(0, 1_000)]
     """What a search takes off the human-normalised score for a nat of attention entropy."""

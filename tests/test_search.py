@@ -13,9 +13,10 @@ from starting import SMALL
 
 from attn_ppo import config
 from attn_ppo.errors import RunError
-from attn_ppo.launch import command_line, objective, search, search_results
-from attn_ppo.launch.objective import Failed, Result, Stopped
-from attn_ppo.launch.search_results import Run, Searched
+from attn_ppo.launch import command_line
+from attn_ppo.launch.search import objective, results, search
+from attn_ppo.launch.search.objective import Failed, Result, Stopped
+from attn_ppo.launch.search.results import Run, Searched
 from attn_ppo.lifecycle.lock import RunLock
 from attn_ppo.lifecycle.run_dir import mark_status
 
@@ -113,9 +114,9 @@ def test_trials_as_they_were_run(settings_of):
     low, high = settings_of("lambda=0"), settings_of("lambda=0.0003456789", "ppo.clip_range=0.3")
     for settings, score in ((low, 30.5), (high, 1.7)):
         evaluated(settings, score, 2.0)
-    runs = search_results.of_folder(low, searched)
+    runs = results.of_folder(low, searched)
     runs += [Run(2, "failed", "lambda=-1 is not allowed", {"lambda": -1.0}, None, None)]
-    assert search_results.table(runs, searched).splitlines() == [
+    assert results.table(runs, searched).splitlines() == [
         "trial  state   objective  human-normalised  score  attention entropy     lambda  "
         "ppo.clip_range  note",
         "    0  done       1.0000            1.0000   30.5               2.00          0  "
@@ -125,10 +126,10 @@ def test_trials_as_they_were_run(settings_of):
         "    2  failed          -                 -      -                  -         -1  "
         "                lambda=-1 is not allowed",
     ]
-    best = search_results.best(runs, searched)
+    best = results.best(runs, searched)
     assert best.startswith("best of 2: trial 0, lambda=0 ppo.clip_range=0.2\n")
     assert "runs/default/Breakout/lambda=0/seed=0" in best
-    path = search_results.write(runs, searched, low.sweep_folder)
+    path = results.write(runs, searched, low.sweep_folder)
     with open(path) as file:
         rows = list(csv.DictReader(file))
     assert rows[1] == {
@@ -149,7 +150,7 @@ def test_trials_as_they_were_run(settings_of):
 def test_of_equal_trials_the_first_is_the_best():
     same = Result(0.5, 0.5, 16.1, 1.0)
     runs = [Run(n, "done", "", {"lambda": 0.1 * n}, None, same) for n in (1, 2)]
-    table = search_results.table(runs, Searched({"lambda": "..."}, {}, {}, None)).splitlines()
+    table = results.table(runs, Searched({"lambda": "..."}, {}, {}, None)).splitlines()
     assert [line.endswith("best") for line in table] == [False, True, False]
 
 

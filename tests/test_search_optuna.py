@@ -11,10 +11,11 @@ from dry_run import check_refused, dry_run
 from PIL import Image
 
 from attn_ppo.errors import ConfigError
-from attn_ppo.launch import search_plots, search_study
-from attn_ppo.launch.objective import Result
-from attn_ppo.launch.search_results import Run
-from attn_ppo.launch.search_study import Study
+from attn_ppo.launch.search import plots
+from attn_ppo.launch.search import study as studies
+from attn_ppo.launch.search.objective import Result
+from attn_ppo.launch.search.results import Run
+from attn_ppo.launch.search.study import Study
 
 pytest.importorskip("optuna", reason="needs the extra [search]")
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="needs the extra [search]")
@@ -68,7 +69,7 @@ def study_in(folder: Path, **asked: object) -> Study:
 
 def asked_for(study: Study) -> list:
     """The trials of a batch of two, as the sweeper asks for them in a process of its own."""
-    optuna = search_study.optuna()
+    optuna = studies.optuna()
     space = {"lambda": optuna.distributions.LogUniformDistribution(1e-6, 1e-2)}
     sampler = optuna.samplers.RandomSampler(seed=study.seed(7))
     sweepers = optuna.load_study("mine", study.url, sampler=sampler)
@@ -101,7 +102,7 @@ def test_the_same_seed_draws_the_same(tmp_path):
 def test_a_failed_trial_counts(tmp_path):
     study = study_in(tmp_path)
     first, _ = asked_for(study)
-    study.optuna.tell(first.number, state=search_study.optuna().trial.TrialState.FAIL)
+    study.optuna.tell(first.number, state=studies.optuna().trial.TrialState.FAIL)
     study.let_wait()
     assert [t.state for t in study.trials()] == ["fail", "waiting"]
     assert study.finished() == 1
@@ -167,17 +168,17 @@ def test_a_search_of_other_settings_is_told_by_its_keys(tmp_path):
 
 
 def test_a_file_that_another_program_holds_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(search_study, "PATIENCE", 0.1)
+    monkeypatch.setattr(studies, "PATIENCE", 0.1)
     study_in(tmp_path)
     with closing(sqlite3.connect(tmp_path / "search.db")) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ConfigError, match="database is locked"):
-            search_study.check(tmp_path / "search.db", "mine", SPACE)
+            studies.check(tmp_path / "search.db", "mine", SPACE)
 
 
 def drawn_study(folder: Path) -> tuple[Study, list[Run]]:
     """A study of ten trials, one failed, and their runs, of which the first had a lambda of 0."""
-    study, runs, library = study_in(folder), [], search_study.optuna()
+    study, runs, library = study_in(folder), [], studies.optuna()
     spaces = library.distributions
     space = {
         "lambda": spaces.LogUniformDistribution(1e-6, 1e-2),
@@ -203,7 +204,7 @@ def test_plots_show_what_was_run(tmp_path, monkeypatch, settings_of, capsys):
     as_run = [t.params["lambda"] for t in shown.trials]
     assert as_run[:3] == pytest.approx([0.0, 2.5e-6, 6.25e-6])
     first = settings_of(f"root={tmp_path}", "name=mine", "search.zero_below=2e-6")
-    search_plots.draw(study, runs, first)
+    plots.draw(study, runs, first)
     names = ("history", "slice", "importances")
     drawn = [tmp_path / "mine/search" / f"{name}.png" for name in names]
     assert capsys.readouterr().out == f"plots: {' '.join(map(str, drawn))}\n"
@@ -220,7 +221,7 @@ def test_a_plot_that_cannot_be_drawn_costs_a_line(tmp_path, monkeypatch, setting
 
     monkeypatch.setattr("optuna.visualization.matplotlib.plot_slice", fail)
     runs[3:] = [run._replace(result=None) for run in runs[3:]]  # too few for importances
-    search_plots.draw(study, runs, settings_of(f"root={tmp_path}", "name=mine"))
+    plots.draw(study, runs, settings_of(f"root={tmp_path}", "name=mine"))
     assert capsys.readouterr().out.splitlines() == [
         "no slice: ZeroDivisionError: no range",
         f"plots: {tmp_path}/mine/search/history.png",

@@ -26,10 +26,11 @@ from attn_ppo import config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
-from attn_ppo.launch import completion, conf_files, objective, on_ray, search, slurm, usage
+from attn_ppo.launch import completion, conf_files, on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.conf_files import conf_dir
 from attn_ppo.launch.overrides import quoted
+from attn_ppo.launch.search import objective, search
 from attn_ppo.launch.watch import Watch
 from attn_ppo.launch.worker import this_worker
 from attn_ppo.lifecycle import plan, process, wandb_environment, wandb_session

@@ -14,8 +14,8 @@ from typing import Any
 from attn_ppo import config, schema
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import shorten
-from attn_ppo.launch.search_results import Run
-from attn_ppo.launch.search_study import Study, optuna
+from attn_ppo.launch.search.results import Run
+from attn_ppo.launch.search.study import Study, optuna
 from attn_ppo.lifecycle.disk import replacing
 
 FOLDER = "search"

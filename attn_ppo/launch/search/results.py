@@ -14,9 +14,9 @@ from attn_ppo import config, schema, status
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, RunError
 from attn_ppo.formats import fixed, plain
-from attn_ppo.launch import objective
-from attn_ppo.launch.objective import Result
-from attn_ppo.launch.search_study import Trial
+from attn_ppo.launch.search import objective
+from attn_ppo.launch.search.objective import Result
+from attn_ppo.launch.search.study import Trial
 from attn_ppo.launch.settings import settings_at
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.lifecycle.run_dir import find_runs, is_done

@@ -6,9 +6,9 @@ from typing import Any
 
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
-from attn_ppo.launch import search_results
-from attn_ppo.launch.search_results import Searched
-from attn_ppo.launch.search_study import ENDED, Study, Trial
+from attn_ppo.launch.search import results
+from attn_ppo.launch.search.results import Searched
+from attn_ppo.launch.search.study import ENDED, Study, Trial
 from attn_ppo.launch.watch import standing
 from attn_ppo.lifecycle import plan, process
 from attn_ppo.lifecycle.run_dir import FINAL, read_status
@@ -105,7 +105,7 @@ class SearchWatch:
         return new and said.get("state") in FINAL and said["state"] != "preempted"
 
     def _tell_end(self, trial: Trial) -> None:
-        (run,) = search_results.of_study([trial], self._searched)
+        (run,) = results.of_study([trial], self._searched)
         self._terminal.message(
-            f"[{len(self._told)}/{self._total}] {search_results.line(run, self._searched)}"
+            f"[{len(self._told)}/{self._total}] {results.line(run, self._searched)}"
         )

@@ -17,11 +17,13 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from attn_ppo import config, schema
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report, shorten
-from attn_ppo.launch import objective, overrides, search_plots, search_results, search_study
+from attn_ppo.launch import overrides
 from attn_ppo.launch.command_line import CommandLine
-from attn_ppo.launch.search_results import Run, Searched
-from attn_ppo.launch.search_study import Study
-from attn_ppo.launch.search_watch import SearchWatch
+from attn_ppo.launch.search import objective, plots, results
+from attn_ppo.launch.search import study as studies
+from attn_ppo.launch.search.results import Run, Searched
+from attn_ppo.launch.search.study import Study
+from attn_ppo.launch.search.watch import SearchWatch
 from attn_ppo.lifecycle import plan, process, wandb_session
 from attn_ppo.lifecycle.lock import RunLock
 from attn_ppo.schema import Range, check_whole
@@ -48,7 +50,7 @@ def check(asked: CommandLine) -> None:
     for text in asked.overrides:
         key, _, value = text.removeprefix("++").partition("=")
         if key.removeprefix("hydra.sweeper.") in OURS:
-            allowed = f"nothing else: a search maximises, in {search_study.NAME} beside its runs"
+            allowed = f"nothing else: a search maximises, in {studies.NAME} beside its runs"
             raise ConfigError(key, value, allowed, wrong="can't be set")
     for key in ("n_trials", "n_jobs"):
         check_whole(f"hydra.sweeper.{key}", asked.sweeper_settings[key], COUNTS)
@@ -59,7 +61,7 @@ def check(asked: CommandLine) -> None:
     for key in searched.space:
         _check_space(overrides.parse(searched.point[key], asked.own))
     folder = asked.configs[0].sweep_folder
-    search_study.check(folder / search_study.NAME, asked.configs[0].name, searched.common)
+    studies.check(folder / studies.NAME, asked.configs[0].name, searched.common)
 
 
 def _check_space(override: Override) -> None:
@@ -123,11 +125,11 @@ def _run(asked: CommandLine, start: Start) -> int:
             break
         rounds = 0 if study.finished() > before else rounds + 1
         print("a worker process was killed: going on", file=sys.stderr)
-    runs = search_results.of_study(study.trials(), searched)
+    runs = results.of_study(study.trials(), searched)
     planned = [r.settings for r in runs if r.settings and r.state != "failed"]
     plan.record(process.command(), planned)  # for `status` to know what goes on with them
     code = _show(runs, searched, first)
-    search_plots.draw(study, runs, first)
+    plots.draw(study, runs, first)
     left = total - study.finished()
     if left <= 0:
         return code
@@ -140,7 +142,7 @@ def _run_other(asked: CommandLine, start: Start) -> int:
     first, searched = asked.configs[0], of(asked)
     print(f"a search in {first.sweep_folder}, over {searched.keys}", flush=True)
     _tell(start(asked, []))
-    return _show(search_results.of_folder(first, searched), searched, first)
+    return _show(results.of_folder(first, searched), searched, first)
 
 
 def _tell(error: BaseException | None) -> None:
@@ -197,9 +199,9 @@ def whole(text: str) -> str:
 def _show(runs: Sequence[Run], searched: Searched, first: RunConfig) -> ExitCode:
     """Prints the table of the trials and writes it; returns the exit code that they stand for."""
     if runs:
-        print(search_results.table(runs, searched))
-        path = search_results.write(runs, searched, first.sweep_folder)
-        print(f"\n{search_results.best(runs, searched)}\nall trials: {path}")
+        print(results.table(runs, searched))
+        path = results.write(runs, searched, first.sweep_folder)
+        print(f"\n{results.best(runs, searched)}\nall trials: {path}")
     settings = [run.settings for run in runs if run.settings]
     mirrored = (c.folder for c in settings if c.wandb.mode != "disabled")
     if upload := wandb_session.sync_command(mirrored):
