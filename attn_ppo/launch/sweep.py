@@ -96,7 +96,7 @@ def run_all(asked: CommandLine) -> int:
     if todo:
         plan.record(command, configs)
         asked = _share_cpus(asked, todo)
-        with Watch(todo):
+        with Watch(todo).follow():
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
     left = status.summary(standings, {command: {c.folder for c in configs}})

@@ -2,9 +2,9 @@
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from attn_ppo import status
@@ -15,7 +15,7 @@ from attn_ppo.lifecycle.terminal import Terminal
 
 
 class Watch:
-    """In a thread: a line as each run ends, and the progress of the sweep."""
+    """A line as each run ends, and the progress of the sweep."""
 
     def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
         self._configs, self._interval = configs, interval
@@ -25,21 +25,10 @@ class Watch:
         total = sum(c.trained_steps for c in configs)
         saved = sum(standing(c, self._before[c.folder], None)[0] for c in configs)
         self._terminal = Terminal(f"{len(configs)} runs", total, saved)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
-        self._terminal.close()
-
-    def _follow(self) -> None:
-        while not self._over.wait(self._interval):
-            self._look()
-        self._look()
+    def follow(self) -> AbstractContextManager[None]:
+        """Follows them until the context is left."""
+        return following(self._look, self._terminal, self._interval)
 
     def _look(self) -> None:
         steps, doing = 0, Counter[str]()
@@ -64,6 +53,26 @@ class Watch:
             f"[{len(self._ended)}/{len(self._configs)}] {settings.label}: {found.state}"
             f"{cause}, score {score}, attention entropy {entropy}"
         )
+
+
+@contextmanager
+def following(look: Callable[[], object], terminal: Terminal, interval: float) -> Iterator[None]:
+    """Calls `look` every so many seconds, in a thread, and once more at the end."""
+    over = threading.Event()
+
+    def follow() -> None:
+        while not over.wait(interval):
+            look()
+        look()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        terminal.close()
 
 
 def standing(

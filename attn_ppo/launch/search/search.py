@@ -117,7 +117,7 @@ def _run(asked: CommandLine, start: Start) -> int:
     rounds, error = 0, None
     while study.finished() < total and rounds < ROUNDS:
         before, begun = study.finished(), list[RunConfig]()
-        with SearchWatch(study, searched, total, first.trained_steps, begun):
+        with SearchWatch(study, searched, total, first.trained_steps, begun).follow():
             error = start(_for_sweeper(asked, study), begun)
         study.let_wait()
         if not isinstance(error, BrokenProcessPool):

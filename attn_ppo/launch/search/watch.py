@@ -1,7 +1,6 @@
 """Follows the trials of a search, by its study and by what is in the folders of its runs."""
 
-import threading
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 from attn_ppo.config import RunConfig
@@ -9,14 +8,14 @@ from attn_ppo.errors import ConfigError
 from attn_ppo.launch.search import results
 from attn_ppo.launch.search.results import Searched
 from attn_ppo.launch.search.study import ENDED, Study, Trial
-from attn_ppo.launch.watch import standing
+from attn_ppo.launch.watch import following, standing
 from attn_ppo.lifecycle import plan, process
 from attn_ppo.lifecycle.run_dir import FINAL, read_status
 from attn_ppo.lifecycle.terminal import Terminal
 
 
 class SearchWatch:
-    """In a thread: a line as each trial ends, and the progress of the search."""
+    """A line as each trial ends, and the progress of the search."""
 
     def __init__(
         self,
@@ -41,21 +40,10 @@ class SearchWatch:
         self._told = {trial.number for trial in trials if trial.state in ENDED}
         steps = sum(self._steps(trial)[0] for trial in trials)
         self._terminal = Terminal(f"{total} trials", total * trained_steps, steps)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
-        self._terminal.close()
-
-    def _follow(self) -> None:
-        while not self._over.wait(self._interval):
-            self._look()
-        self._look()
+    def follow(self) -> AbstractContextManager[None]:
+        """Follows them until the context is left."""
+        return following(self._look, self._terminal, self._interval)
 
     def _look(self) -> None:
         steps = running = 0
