@@ -6,6 +6,7 @@ ExitCode · ConfigError, RunError · describe, report, shorten.
 import errno
 import sys
 from enum import IntEnum
+from pathlib import PurePath
 from typing import Any
 
 DISK_ERRORS = {
@@ -61,7 +62,8 @@ class ConfigError(ValueError):
     ):
         self.key, self.value, self.wrong = key, value, wrong
         self._parts = key, value, allowed, nearest
-        setting = f"{shorten(key)}={shorten(value)}" if key else shorten(value)
+        shown = shorten(value, 250 if isinstance(value, PurePath) else 80)
+        setting = f"{shorten(key)}={shown}" if key else shown
         lines = [f"error: {setting} {shorten(wrong, 300)}".rstrip()]
         lines += [
             f"allowed: {shorten(allowed, 500)}",
