@@ -147,6 +147,26 @@ FAULTS = {
         "ppo=main is not allowed (conf/experiment/clip.yaml)",
         "nearest: mine",
     ],
+    ("experiment/clip", "override /ppo: mine", "/ppo: mine"): [
+        "defaults=/ppo: mine is not allowed (conf/experiment/clip.yaml)",
+        "allowed: override /ppo: mine",
+    ],
+    ("experiment/clip", "override /ppo: mine", "ppo: mine"): ["allowed: override /ppo: mine"],
+    ("experiment/clip", "total_steps: 64", "name: twice"): [
+        "conf/experiment/clip.yaml:6 can't be read (found duplicate key name)"
+    ],
+    ("experiment/clip", "total_steps: 64", "ppo.vf_coef: 0.4"): [
+        "ppo.vf_coef=0.4 is not nested (conf/experiment/clip.yaml:6)",
+        "allowed: ppo: {vf_coef: 0.4}",
+    ],
+    ("experiment/clip", "    params:", "    param:"): [
+        "hydra.sweeper.param is not allowed (conf/experiment/clip.yaml:9)",
+        "allowed: what the launcher or the sweeper takes (Key 'param' not in",
+    ],
+    ("experiment/clip", "0.1,0.2", "[0.1, 0.2]"): [
+        "ppo.clip_range=[0.1, 0.2] is not allowed (conf/experiment/clip.yaml:10)",
+        "allowed: values with commas between, without brackets: 0.1,0.2",
+    ],
 }
 
 

@@ -163,6 +163,10 @@ def _params(
     if params and not is_sweep:
         allowed = f"a sweep over {', '.join(params)}: add -m"
         raise ConfigError("experiment", name, allowed, wrong="is a sweep, not one run")
+    for key, value in params.items():
+        if OmegaConf.is_list(value) and key not in ("axes", "wandb.tags"):
+            allowed = f"values with commas between, without brackets: {','.join(map(str, value))}"
+            raise ConfigError(key, value, allowed)
     return [overrides.parse(f"{key}={value}", own) for key, value in params.items()]
 
 

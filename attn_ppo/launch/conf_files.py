@@ -107,6 +107,14 @@ def locate(files: Iterable[Path], key: str) -> str:
     return ""
 
 
+def unreadable(file: Path, error: Exception) -> ConfigError:
+    """What is said of a file that `error` came from, with the line that it names."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"{_shown(file)}:{mark.line + 1}" if mark else _shown(file)
+    reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    return ConfigError("", where, "YAML", wrong=f"can't be read ({reason})")
+
+
 def _package(file: Path) -> str:
     """What the keys in a file lack of their whole names: `ppo.` in ppo/."""
     return "" if GLOBAL in file.read_text("utf-8") else f"{file.parent.name}."
@@ -124,10 +132,7 @@ def _load(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{_shown(file)}:{mark.line + 1}" if mark else _shown(file)
-        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise ConfigError("", where, "YAML", wrong=f"can't be read ({reason})") from None
+        raise unreadable(file, error) from None
     if values is not None and not isinstance(values, dict):
         raise ConfigError("", _shown(file), "keys with values", wrong="has no settings in it")
     return values or {}
@@ -180,6 +185,10 @@ def _built_on(file: Path, values: dict[str, Any], own: Path) -> Iterator[str]:
             if "@" in name or "${" in f"{name}{options}" or not known:
                 allowed = f"_self_, options of {', '.join(groups())}, override /hydra/launcher"
                 raise ConfigError("defaults", f"{key} {options}", allowed).located(_shown(file))
+            chosen = name.lstrip("/")  # in config.yaml: to name it again is to override it
+            if chosen in defaults() and chosen != group.name and key != f"override /{chosen}":
+                allowed = f"override /{chosen}: {options}"
+                raise ConfigError("defaults", f"{key}: {options}", allowed).located(_shown(file))
             for option in options if isinstance(options, list) else [options]:
                 if path in groups() and option not in (None, "_self_"):
                     _check_option(path, str(option), own, file)

@@ -6,10 +6,12 @@ settings_at, and for those who compose a sweep's many: config_at, compose_hydra.
 import copy
 import functools
 import os
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
@@ -54,6 +56,10 @@ def config_at(point: tuple[str, ...], own: Path | None) -> RunConfig:
         if error.wrong == "is missing":  # from a file that has not all of a section's keys
             allowed = "all keys of a section, or those of ours first: defaults: [<option>]"
             raise ConfigError("", error.value, allowed, wrong=error.wrong) from None
+        if error.wrong == "has an unknown key" and error.key in schema.known_keys(RunConfig):
+            section, _, leaf = error.key.partition(".")  # no part of a file's nested settings
+            allowed = f"{section}: {{{leaf}: {error.value}}}, as in our files"
+            error = ConfigError(error.key, error.value, allowed, wrong="is not nested")
         where = conf_files.locate(files, error.key) if error.key not in typed else ""
         raise error.located(where) if where else error from None
 
@@ -112,6 +118,12 @@ def _compose(
     try:
         return compose("config", [*chosen, *path], return_hydra_config=with_hydra), files
     except Exception as error:  # what is wrong in a user's file comes out of Hydra as anything
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:  # a key given twice
+            raise conf_files.unreadable(Path(error.problem_mark.name), error) from None
+        if key := re.search(r"full_key: (hydra\.\S+)", str(error)):
+            reason = shorten(str(error).split("\n")[1])
+            told = ConfigError("", key[1], f"what the launcher or the sweeper takes ({reason})")
+            raise told.located(conf_files.locate(files, key[1])) from None
         reason = shorten(str(error).partition("\n")[0])
         allowed, wrong = "what Hydra can compose", f"can't be composed ({reason})"
         if "hydra/launcher/" in reason:
