@@ -103,5 +103,25 @@ def read(path: Path) -> Exported:
     if header["weights_sha256"] != digest_of(weights):
         raise ConfigError("", path, _ALLOWED, wrong="is damaged: its weights have another SHA-256")
     settings = config.from_yaml(header["settings"], path)
-    names = tuple(json.loads(header["action_names"]))
-    return Exported(settings, names, int(header["env_steps"]), weights)
+    names = _action_names(header["action_names"])
+    actions = len(weights.get("policy_head.bias", ()))
+    steps = header["env_steps"]
+    if len(names) != actions:
+        raise _unlike(path, "action_names", header, f"a JSON list of {actions} names")
+    if not steps.isdecimal():
+        raise _unlike(path, "env_steps", header, "a whole number")
+    return Exported(settings, names, int(steps), weights)
+
+
+def _action_names(text: str) -> tuple[str, ...]:
+    """The names that the header has; () where it has no list of them."""
+    try:
+        names = json.loads(text)
+    except ValueError:
+        return ()
+    good = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return tuple(names) if good else ()
+
+
+def _unlike(path: Path, key: str, header: dict[str, str], allowed: str) -> ConfigError:
+    return ConfigError("", path, allowed, wrong=f"has a header with {key}={header[key]}")

@@ -14,6 +14,8 @@ import numpy as np
 import planted
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save
 
 import attn_ppo
 from attn_ppo import config
@@ -228,6 +230,34 @@ def test_files_that_are_no_agent_are_told(folder, tmp_path):
         with pytest.raises(ConfigError, match=told) as error:
             attn_ppo.load(tmp_path / name)
         assert len(str(error.value).splitlines()) == 2
+
+
+def with_header(file: Path, copy: Path, **changes: str) -> Path:
+    """`copy`: the file with another header."""
+    with safe_open(file, "pt") as opened:
+        weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    copy.write_bytes(save(weights, metadata={**header_of(file), **changes}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"env_steps": "many"},
+        {"env_steps": "-5"},
+        {"action_names": "NOOP, FIRE"},  # no JSON
+        {"action_names": "4"},
+        {"action_names": '{"NOOP": 0, "FIRE": 1, "RIGHT": 2, "LEFT": 3}'},
+        {"action_names": "[0, 1, 2, 3]"},
+        {"action_names": '["NOOP", "FIRE"]'},  # of four
+    ],
+)
+def test_headers_that_another_program_has_written_are_told(folder, tmp_path, changes):
+    whole = attn_ppo.export(folder, tmp_path / "whole")
+    assert attn_ppo.load(with_header(whole, tmp_path / "same")).env_steps == 5_120
+    with pytest.raises(ConfigError, match=f"has a header with {next(iter(changes))}=") as error:
+        attn_ppo.load(with_header(whole, tmp_path / "other", **changes))
+    assert len(str(error.value).splitlines()) == 2
 
 
 def test_a_file_whose_weights_do_not_fit_its_settings(folder, tmp_path):
