@@ -170,6 +170,13 @@ def test_processors_and_threads(monkeypatch):
     found = machine.processors(RUNS)
     assert (found.state, found.mend) == ("warn", "unset OMP_NUM_THREADS")
     assert found.told.endswith("has 5 threads, by OMP_NUM_THREADS=5: more than there are")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")  # of nested regions, too: the first is ours
+    assert "a run alone has 2 threads, by OMP_NUM_THREADS=2,1;" in machine.processors(RUNS).told
+    for wrong in ("x", "0", "-1", "1.5"):  # what OpenMP passes over
+        monkeypatch.setenv("OMP_NUM_THREADS", wrong)
+        found = machine.processors(RUNS)
+        assert (found.state, found.mend) == ("warn", "unset OMP_NUM_THREADS")
+        assert found.told.endswith(f"has 4 threads; OMP_NUM_THREADS={wrong} is no number of them")
 
 
 @pytest.mark.usefixtures("fresh_kernels")

@@ -75,7 +75,8 @@ def processors(_: Path) -> Finding:
     """The processors that a run may use, and the threads that it would have."""
     here, usable = os.cpu_count() or 1, devices.available_cpus()
     given = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(given) if given.isdecimal() and int(given) else usable
+    number = re.fullmatch(r"0*([1-9]\d*)(,.*)?", given)  # of nested regions, after a comma, too
+    threads = int(number[1]) if number else usable
     facts = {
         "chip": devices.chip(),
         "processors": here,
@@ -90,6 +91,9 @@ def processors(_: Path) -> Finding:
         limits += [f"a control group's quota of {quota:g}" for quota in facts["quotas"]]
         told += f" ({', '.join(limits) or 'LOKY_MAX_CPU_COUNT'})"
     told += f"; a run alone has {threads} thread{'s' * (threads != 1)}"
+    if given and not number:
+        told += f"; OMP_NUM_THREADS={given} is no number of them"
+        return Finding(WARN, told, "unset OMP_NUM_THREADS", facts)
     told += f", by OMP_NUM_THREADS={given}" * bool(given)
     if threads > usable:
         return Finding(WARN, f"{told}: more than there are", "unset OMP_NUM_THREADS", facts)
