@@ -18,7 +18,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from attn_ppo.errors import ConfigError
-from attn_ppo.formats import plain
+from attn_ppo.formats import plain, spelled
 from attn_ppo.schema import Matches, Range, build, flatten
 from attn_ppo.sections import (
     CELLS,
@@ -258,10 +258,7 @@ def with_axes(config: RunConfig, keys: Iterable[str], options: Mapping[str, str]
 
 def _as_name(value: Any) -> str:
     """A setting as part of a folder's name."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    text = plain(value) if isinstance(value, int | float) else str(value)
-    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", text)[:64] or "-"
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", spelled(value))[:64] or "-"
 
 
 def identity(config: RunConfig) -> dict[str, Any]:

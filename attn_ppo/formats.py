@@ -1,15 +1,24 @@
-"""How numbers and texts are written: plain, fixed, short_number; columns, cut, printable."""
+"""How values are written: plain, spelled, fixed, short_number; columns, cut, printable."""
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 
 def plain(number: float) -> str:
     """A number without exponent or trailing zeros: 0, 0.0005, 1.5."""
     text = format(Decimal(repr(number)), "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
+def spelled(value: Any) -> str:
+    """A setting's value as one writes it on the command line: null, true, 0.1, softmax."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return plain(value) if isinstance(value, int | float) and math.isfinite(value) else str(value)
 
 
 def fixed(number: float, digits: int) -> str:

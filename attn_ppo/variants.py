@@ -5,7 +5,6 @@ of these is a variant, with a row, curve and mark of its own, named by the keys 
 Only runs of one variant are averaged.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 
 from attn_ppo import config
 from attn_ppo.config import RunConfig
-from attn_ppo.formats import plain
+from attn_ppo.formats import spelled
 
 # What has an axis or a row of its own, and the sweep's name, which is no setting.
 APART = ("env", "lambda", "seed", "name")
@@ -167,6 +166,4 @@ def _text(key: str, value: Any) -> str:
     """`key=value` as on the command line, and as in axes: `init_from=<first digits>`."""
     if key == "init_sha256":
         return f"init_from={(value or 'null')[:8]}"
-    if isinstance(value, bool) or value is None:
-        return f"{key}={json.dumps(value)}"
-    return f"{key}={plain(value) if isinstance(value, int | float) else value}"
+    return f"{key}={spelled(value)}"

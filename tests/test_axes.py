@@ -179,6 +179,9 @@ def test_a_value_beside_those_of_a_sweep():
         "allowed: attention.gate=softmax, as there; or its own name=, or a level of its own: "
         "axes=[attention.gate]\n"
     )
+    done = train(*short, "regularizer=target_entropy", "ppo.anneal_learning_rate=false")
+    assert "allowed: ppo.anneal_learning_rate=true, " in done.stderr  # as one types it
+    assert ", regularizer.target=null, as there" in done.stderr
     assert train(*short, "attention.gate=none", "axes=[attention.gate]").returncode == 0
     run = Path("runs/default/Breakout/attention.gate=none/lambda=0/seed=0")
     assert read_status(run)["state"] == "done"

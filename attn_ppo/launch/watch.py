@@ -24,7 +24,7 @@ class Watch:
         self._ended = set[Path]()  # one that a scheduler preempted ends again
         total = sum(c.trained_steps for c in configs)
         saved = sum(standing(c, self._before[c.folder], None)[0] for c in configs)
-        self._terminal = Terminal(f"{len(configs)} runs", total, saved)
+        self._terminal = Terminal(f"{len(configs)} run{'s' * (len(configs) != 1)}", total, saved)
 
     def follow(self) -> AbstractContextManager[None]:
         """Follows them until the context is left."""

@@ -18,6 +18,7 @@ from typing import IO, Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
+from attn_ppo.formats import spelled
 from attn_ppo.lifecycle.disk import disk_error, sync, write_atomically
 from attn_ppo.lifecycle.lock import RunLock
 
@@ -171,8 +172,8 @@ def check_identity(folder: Path, settings: RunConfig) -> None:
     theirs, ours = config.identity(recorded), config.identity(settings)
     differing = [key for key in ours if ours[key] != theirs.get(key)]
     if differing:
-        there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
-        asked = " ".join(f"{key}={ours[key]}" for key in differing)
+        there = ", ".join(f"{key}={spelled(theirs.get(key))}" for key in differing)
+        asked = " ".join(f"{key}={spelled(ours[key])}" for key in differing)
         wrong = f"differs from the run in {folder}"
         own = f"name=, or a level of its own: axes=[{','.join(differing)}]"
         raise ConfigError("", asked, f"{there}, as there; or its own {own}", wrong=wrong)

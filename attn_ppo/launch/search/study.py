@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from attn_ppo.errors import ConfigError, shorten
+from attn_ppo.formats import spelled
 
 NAME = "search.db"
 ENDED = ("complete", "fail")  # states of a trial that counts
@@ -137,8 +138,8 @@ def check(path: Path, name: str, asked: Mapping[str, Any]) -> None:
     ours = json.loads(json.dumps(dict(asked)))
     differing = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
     if differing:
-        there = ", ".join(f"{key}={theirs.get(key)}" for key in differing)
-        here = " ".join(f"{key}={ours.get(key)}" for key in differing)
+        there = ", ".join(f"{key}={spelled(theirs.get(key))}" for key in differing)
+        here = " ".join(f"{key}={spelled(ours.get(key))}" for key in differing)
         wrong = f"differs from the search in {path}"
         allowed = f"{shorten(there, 300)}, as there; or give this search its own name="
         raise ConfigError("", here, allowed, wrong=wrong)

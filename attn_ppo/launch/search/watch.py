@@ -39,7 +39,8 @@ class SearchWatch:
         trials = study.trials()
         self._told = {trial.number for trial in trials if trial.state in ENDED}
         steps = sum(self._steps(trial)[0] for trial in trials)
-        self._terminal = Terminal(f"{total} trials", total * trained_steps, steps)
+        what = f"{total} trial{'s' * (total != 1)}"
+        self._terminal = Terminal(what, total * trained_steps, steps)
 
     def follow(self) -> AbstractContextManager[None]:
         """Follows them until the context is left."""
