@@ -145,10 +145,10 @@ def main(argv: Sequence[str]) -> int:
         settings, model, env_steps = load_agent(asked.folder)
         episodes = count or max(settings.evaluation.episodes, 1)
         result = evaluate(model, settings, episodes=episodes)
+        print(f"{settings.label}: {summary(result)}", flush=True)  # known even if it can't be kept
         write_evaluation(asked.folder, result, env_steps=env_steps)
-    except (ConfigError, RunError) as error:
+    except (ConfigError, RunError, OSError) as error:
         return report(error)
-    print(f"{settings.label}: {summary(result)}")
     return ExitCode.DONE
 
 

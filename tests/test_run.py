@@ -1,10 +1,13 @@
 """Whole runs of a real game, from the command line to the files that they leave."""
 
+import errno
 import json
+import os
 import shlex
 import signal
 import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -164,7 +167,7 @@ def test_a_full_disk_is_told_in_a_line():
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-def test_evaluating_any_run_folder():
+def test_evaluating_any_run_folder(monkeypatch, capsys):
     assert train("lambda=0.005", "total_steps=64", "evaluation.episodes=0").returncode == 0
     assert not (RUN / "evaluation.json").exists()
     assert evaluation.main([str(RUN), "3"]) == 0
@@ -173,6 +176,13 @@ def test_evaluating_any_run_folder():
     assert evaluation.main([str(RUN), "3"]) == 0
     assert json.loads((RUN / "evaluation.json").read_text()) == first
     assert evaluation.main(["nowhere"]) == 2
+    read_only = OSError(errno.EROFS, os.strerror(errno.EROFS), "evaluation.json")
+    monkeypatch.setattr(evaluation, "write_atomically", Mock(side_effect=read_only))
+    capsys.readouterr()
+    assert evaluation.main([str(RUN), "1"]) == 4
+    printed = capsys.readouterr()
+    assert "score " in printed.out
+    assert printed.err.endswith("error: can't write evaluation.json: Read-only file system\n")
     assert evaluation.main([str(RUN), "0"]) == 2
     assert evaluation.main([]) == 2
 
