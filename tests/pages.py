@@ -51,7 +51,7 @@ def played(*, seed: int = 3, name: str = "demo", gate: Any = "softmax") -> Playe
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
-    """A folder with one.html, two.html (side by side, hostile names) and bare.html."""
+    """A folder with one.html, two.html (side by side, hostile names), six.html and bare.html."""
     folder = tmp_path_factory.mktemp("pages")
     choice = Choice(methods=METHODS)
     write_page(folder / "one.html", [played()], choice, lambda: None)
@@ -61,6 +61,13 @@ def files(tmp_path_factory) -> Path:
     write_page(folder / "two.html", both, choice, lambda: None)
     bare = Choice(methods=METHODS, roots=("margin",))
     write_page(folder / "bare.html", [played(gate="none")], bare, lambda: None)
+    six = [played(seed=seed) for seed in range(1, 7)]
+    one_map = six[2].recording  # whose numbers have the longest names
+    one_map = dataclasses.replace(
+        one_map, attention=one_map.attention[:, :1], entropy=one_map.entropy[:, :1]
+    )
+    six[2] = six[2]._replace(recording=one_map)
+    write_page(folder / "six.html", six, bare, lambda: None)
     return folder
 
 

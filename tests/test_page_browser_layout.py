@@ -69,9 +69,10 @@ def test_on_a_phone_the_game_comes_first_and_the_controls_are_folded(open_at):
     assert "map 2" in page.locator(".legend-title").first.inner_text()
 
 
+@pytest.mark.parametrize("name", ["two.html", "six.html"])
 @pytest.mark.parametrize("size", list(SIZES))
-def test_nothing_is_wider_than_its_screen(open_at, size):
-    page = open_at("two.html", size)
+def test_nothing_is_wider_than_its_screen(open_at, name, size):
+    page = open_at(name, size)
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
     for panel in page.locator(".panel").all():
         edge = panel.bounding_box()["x"] + panel.bounding_box()["width"]
@@ -82,6 +83,8 @@ def test_nothing_is_wider_than_its_screen(open_at, size):
     readings = page.locator(".readings").all()
     for chart, reading in zip(page.locator(".chart").all(), readings, strict=True):
         whole, part = chart.bounding_box(), reading.bounding_box()
+        assert part["x"] >= whole["x"]
+        assert reading.evaluate("it => it.scrollWidth <= it.clientWidth")
         assert part["x"] + part["width"] <= whole["x"] + whole["width"] + 0.5
 
 
