@@ -100,11 +100,19 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
 
 
 def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[str, ...]:
-    """The roots of the trees: those of --trees, else all that every agent has."""
-    if options.trees:
-        return names_of("--trees", options.trees, LEVELS)
+    """The roots of the trees: those of --trees, else all that every agent has.
+
+    Raises ConfigError where one of --trees is the attention's and an agent has none.
+    """
     attentive = all(agent.model.attention is not None for agent in agents)
-    return tuple(root for root in LEVELS if attentive or root not in ATTENTION_ROOTS)
+    roots = tuple(root for root in LEVELS if attentive or root not in ATTENTION_ROOTS)
+    if not options.trees:
+        return roots
+    asked = names_of("--trees", options.trees, LEVELS)
+    for root in set(asked) - set(roots):
+        allowed = f"{', '.join(roots)}, or folders of agents that all have attention"
+        raise ConfigError("--trees", root, allowed, wrong="needs attention, which an agent lacks")
+    return asked
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -124,6 +124,17 @@ def test_settings_are_in_a_page_s_labels_only_where_they_differ(write_run, monke
     assert labels["Breakout.html"] == ["Breakout lambda=0 seed=0", "Breakout lambda=0.005 seed=0"]
 
 
+def test_a_tree_of_the_attention_needs_it_in_all_agents(write_run, monkeypatch, capsys):
+    for gate in ("softmax", "none"):
+        write_run(f"attention.gate={gate}", "axes=[attention.gate]")
+    monkeypatch.setattr(page, "recorded", None)  # told before anything is played
+    assert page.main(["runs/demo", "--trees", "log_prob,attention"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --trees=attention needs attention, which an agent lacks\n"
+        "allowed: log_prob, margin, value, or folders of agents that all have attention\n"
+    )
+
+
 def test_broken_and_unfinished_runs_are_named(write_run, capsys):
     (write_run("lambda=0", "seed=0") / "checkpoint.pt").unlink()
     (write_run("lambda=0", "seed=1") / "checkpoint.pt").write_bytes(b"x" * 99)
