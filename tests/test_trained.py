@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import re
 import shutil
@@ -304,6 +305,17 @@ def test_the_examples_in_the_document_run(folder, tmp_path, monkeypatch):
     assert there["obs"].shape == (4, 84, 84)
     assert there["agent"].folder == Path("breakout.safetensors")
     assert shown.startswith(">>> agent\nTrainedAgent(Breakout lambda=0 seed=0, 10,240 agent steps")
+
+
+def test_the_document_s_calls_are_those_of_the_code():
+    text = (Path(__file__).parent.parent / "docs/agents.md").read_text("utf-8")
+    calls = re.findall(r"^\| `(?:agent\.)?(\w+)\((.*?)\)` \|", text, re.M)
+    assert [name for name, _ in calls] == ["load", "act", "attention", "explain", "play"]
+    for name, shown in calls:
+        signature = inspect.signature(getattr(TrainedAgent, name, attn_ppo.load))
+        bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+        text = str(inspect.Signature([each for each in bare if each.name != "self"]))
+        assert f"({shown})" == text.replace("'", '"')
 
 
 def test_import_is_instant_and_names_are_there():
