@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
     )
-    parser.add_argument("--out", type=Path, help="default: figures/ in the root")
+    parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
     options = parser.parse_args(arguments)
     root = options.root
     try:

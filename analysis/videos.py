@@ -138,7 +138,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
     )
-    parser.add_argument("--out", type=Path, help="default: videos/ in the root")
+    parser.add_argument("--out", type=Path, help="default: videos/ in FOLDER")
     parser.add_argument(
         "--saliency",
         action=argparse.BooleanOptionalAction,
