@@ -190,32 +190,29 @@ def test_a_value_beside_those_of_a_sweep():
 @pytest.mark.slow
 def test_a_grid_of_variants_is_trained_killed_and_resumed(tmp_path):
     (tmp_path / "scratch").mkdir()
-    options = ["attention.gate=softmax,none", "protocol=glob(*)", "seed=0,1", "lambda=0"]
+    options = ["attention.gate=softmax,none", "protocol=glob(*)", "lambda=0"]
     command = [*COMMAND, "-m", *options, "total_steps=256", "name=v", "root=scratch/runs"]
-    command += ["ppo.num_epochs=1", "evaluation.episodes=1"]
+    command += ["ppo.num_epochs=1", "evaluation.episodes=0"]
     runs = [
-        Path("scratch/runs/v/Breakout", f"attention.gate={g},protocol={p}", f"lambda=0/seed={s}")
-        for g, p, s in itertools.product(("softmax", "none"), ("baselines", "machado"), "01")
+        Path("scratch/runs/v/Breakout", f"attention.gate={g},protocol={p}", "lambda=0/seed=0")
+        for g, p in itertools.product(("softmax", "none"), ("baselines", "machado"))
     ]
     begun = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
-    wait_for(lambda: rows(runs[2] / "metrics.csv"))
+    wait_for(lambda: rows(runs[1] / "metrics.csv"))
     os.killpg(begun.pid, signal.SIGKILL)
     begun.wait()
     wait_for(lambda: not any(_is_alive(run) for run in runs))
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "8 runs: 8 done" in done.stdout
-    assert [read_status(run)["state"] for run in runs] == ["done"] * 8
-    assert len(list(Path("scratch/runs").rglob("config.yaml"))) == 8
-    for run, protocol in zip(
-        runs, ["baselines", "baselines", "machado", "machado"] * 2, strict=True
-    ):
-        settings = config.read(run / "config.yaml")
-        assert settings.protocol.noop_max == {"baselines": 30, "machado": 0}[protocol]
+    assert "4 runs: 4 done" in done.stdout
+    assert [read_status(run)["state"] for run in runs] == ["done"] * 4
+    assert len(list(Path("scratch/runs").rglob("config.yaml"))) == 4
+    for run, noops in zip(runs, [30, 0, 30, 0], strict=True):
+        assert config.read(run / "config.yaml").protocol.noop_max == noops
         assert len(rows(run / "metrics.csv")) == 8
     assert not Path("runs").exists()
     again = train("-m", *options, *command[-5:])
-    assert "8 done already" in again.stdout
+    assert "4 done already" in again.stdout
 
 
 def _is_alive(run: Path) -> bool:
