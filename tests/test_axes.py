@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -185,6 +186,12 @@ def test_a_value_beside_those_of_a_sweep():
     assert train(*short, "attention.gate=none", "axes=[attention.gate]").returncode == 0
     run = Path("runs/default/Breakout/attention.gate=none/lambda=0/seed=0")
     assert read_status(run)["state"] == "done"
+
+
+def test_the_runs_of_several_names_have_a_table_each():
+    done = train("-m", "name=a,b", "total_steps=32", "evaluation.episodes=0")
+    heads = re.findall(r"^(runs/\w+)\ngame .*\nBreakout .*\n\n", done.stdout, re.MULTILINE)
+    assert heads == ["runs/a", "runs/b"]
 
 
 @pytest.mark.slow

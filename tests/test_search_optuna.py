@@ -44,6 +44,7 @@ REFUSED = {
     "hydra.sweeper.storage=x.db": ["hydra.sweeper.storage=x.db can't be set"],
     "hydra.sweeper.custom_search_space=os.system": ["custom_search_space=os.system can't be set"],
     "hydra/sweeper/sampler=grid": ["hydra/sweeper/sampler=grid is not allowed", "without hydra/"],
+    "hydra/sweeper/sampler=tp": ["sampler=tp is not", "random, tpe\nnearest: tpe"],
     "evaluation.episodes=1,2": ["evaluation.episodes=1,2 can't be searched over", "folder"],
     "device=cpu,auto": ["device=cpu,auto can't be searched over", "decide what is trained"],
 }

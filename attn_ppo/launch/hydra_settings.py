@@ -28,7 +28,9 @@ def check_sweepers(given: Iterable[Override]) -> None:
             if not options or override.is_sweep_override() or override.package:
                 allowed = f"one of those that are installed, {SWEEPERS}=<name>"
                 raise overrides.error(override, allowed)
-            installed = f"{', '.join(options)} here; optuna after pip install -e '.[search]'"
+            installed = ", ".join(options)
+            if group == SWEEPERS:
+                installed += " here; optuna after pip install -e '.[search]'"
             schema.check_choice(group, override.value(), options, allowed=installed)
 
 

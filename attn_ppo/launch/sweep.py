@@ -26,6 +26,7 @@ from attn_ppo import config, schema, status
 from attn_ppo.compute import devices
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.formats import printable
 from attn_ppo.launch import completion, conf_files, on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.conf_files import conf_dir
@@ -100,7 +101,11 @@ def run_all(asked: CommandLine) -> int:
             _launch(asked, todo)
     standings = status.look((c.folder, c) for c in configs)
     left = status.summary(standings, {command: {c.folder for c in configs}})
-    print(f"{status.table(standings)}\n\n{left}")
+    for folder in (sweeps := dict.fromkeys(c.sweep_folder for c in configs)):
+        head = f"{printable(folder)}\n" if len(sweeps) > 1 else ""
+        rows = [s for s in standings if s.folder.is_relative_to(folder)]
+        print(f"{head}{status.table(rows)}\n")
+    print(left)
     mirrored = (c.folder for c in configs if c.wandb.mode != "disabled")
     if upload := wandb_session.sync_command(mirrored):
         print(f"W&B: to upload what it lacks: {upload}")
