@@ -107,6 +107,8 @@ def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[st
     attentive = all(agent.model.attention is not None for agent in agents)
     roots = tuple(root for root in LEVELS if attentive or root not in ATTENTION_ROOTS)
     if not options.trees:
+        if not attentive and any(a.model.attention is not None for a in agents):
+            print("no trees of the attention: not all of the agents have one")
         return roots
     asked = names_of("--trees", options.trees, LEVELS)
     for root in set(asked) - set(roots):

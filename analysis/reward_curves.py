@@ -119,6 +119,7 @@ def draw_mean(panel: Axes, members: Sequence[Run], color: str, marker: str, numb
         mew=0.6,
         markevery=[int(np.abs(curve.env_steps - at).argmin()) for at in marked],
         zorder=4,
+        clip_on=False,  # or a marker at the end is half a one
     )
     line.set_gid(f"mean {key.id}")
 

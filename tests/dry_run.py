@@ -17,7 +17,8 @@ WRONG = (
     "|is a sweep, not one run|gives [0-9,]+ runs|comes after [a-z]+=[a-z_]+"
     "|is less than one update|is not on this machine"
     "|needs a (launcher|sweeper) that isn't installed"
-    "|can't be composed .*|comes twice|would be shared by runs that differ in [a-z_., ]+"
+    "|can't be composed .*|comes twice|has all settings of .*"
+    "|would be shared by runs that differ in [a-z_., ]+"
     "|ignored explicit argument .*)$"
 )
 SECRETS = {"WANDB_API_KEY": "4f1c9a" * 7, "AWS_SECRET_ACCESS_KEY": "planted-8b2e"}

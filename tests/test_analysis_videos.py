@@ -133,6 +133,10 @@ def test_a_tree_of_the_attention_needs_it_in_all_agents(write_run, monkeypatch, 
         "error: --trees=attention needs attention, which an agent lacks\n"
         "allowed: log_prob, margin, value, or folders of agents that all have attention\n"
     )
+    with pytest.raises(TypeError):  # not played here
+        page.main(["runs/demo"])
+    said = "no trees of the attention: not all of the agents have one\n"
+    assert capsys.readouterr().out.count(said) == 1
 
 
 def test_broken_and_unfinished_runs_are_named(write_run, capsys):

@@ -186,6 +186,10 @@ MISTAKES_TOGETHER = {
     "-m lambda=choice(choice(0,1),2)": ["lambda=choice("],
     "-m lambda=0,0.0": ["runs/default/Breakout/lambda=0/seed=0 comes twice", "each run once"],
     "-m seed=0,0": ["runs/default/Breakout/lambda=0/seed=0 comes twice", "each run once"],
+    "-m ppo=annealed_clip,study ppo.clip_range=0.2 ppo.anneal_clip_range=false": [
+        "runs/default/Breakout/ppo=study/lambda=0/seed=0 has all settings of runs/default/Break",
+        "each run once",
+    ],
     "-m compute.threads=1,2": [
         "runs/default/Breakout/lambda=0/seed=0 would be shared by runs that differ in compute.t",
         "a name= for each value of compute.threads",

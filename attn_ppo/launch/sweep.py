@@ -59,13 +59,9 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
     Or where they are to be online on W&B and nobody is logged in.
     """
     for root in dict.fromkeys(Path(c.root) for c in configs):
-        why = "" if root.parent.is_dir() else f"there's no folder {root.parent}"
-        if root.is_file() and root != Path("runs"):  # which nobody asked for: the disk's fault
-            why = "it is a file"
-        if why:
-            allowed = "a folder in one that is there"
-            raise ConfigError("root", root, allowed, wrong=f"can't be made: {why}")
+        _check_root(root)
     seen: dict[Path, RunConfig] = {}
+    settled: dict[tuple[Any, ...], RunConfig] = {}
     for settings in configs:
         other = seen.setdefault(settings.folder, settings)
         if other is not settings:
@@ -74,9 +70,22 @@ def check_folders(configs: Sequence[RunConfig]) -> None:
             wrong = f"would be shared by runs that differ in {keys}" if keys else "comes twice"
             allowed = f"a name= for each value of {keys}" if keys else "each run once"
             raise ConfigError("", settings.folder, allowed, wrong=wrong)
+        twin = settled.setdefault((settings.root, *config.identity(settings).items()), settings)
+        if twin is not settings:  # a group swept whose options differ in nothing that is left
+            wrong = f"has all settings of {twin.folder}"
+            raise ConfigError("", settings.folder, "each run once", wrong=wrong)
         check_identity(settings.folder, settings)
     if any(c.wandb.mode == "online" and not is_done(c) for c in configs):
         wandb_session.check_login()
+
+
+def _check_root(root: Path) -> None:
+    why = "" if root.parent.is_dir() else f"there's no folder {root.parent}"
+    if root.is_file() and root != Path("runs"):  # which nobody asked for: the disk's fault
+        why = "it is a file"
+    if why:
+        allowed = "a folder in one that is there"
+        raise ConfigError("root", root, allowed, wrong=f"can't be made: {why}")
 
 
 def run_all(asked: CommandLine) -> int:
