@@ -158,7 +158,7 @@ def test_a_root_that_cant_be_is_refused_at_once(tmp_path):
         "file/x": "root=file/x can't be made: there's no folder file",
         "": "root= is not allowed\nallowed: the path of a folder",
     }.items():
-        done = train(f"root='{root}'")
+        done = train(f"root='{root}'", "total_steps=32", "evaluation.episodes=0")
         assert said in done.stderr
         assert len(done.stderr.splitlines()) <= 3
         assert done.returncode == 2
