@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -121,3 +122,14 @@ def test_a_compiler_that_fails_leaves_nothing(fresh_library, monkeypatch, tmp_pa
     with pytest.raises(kernels.KernelsUnavailable, match=r"can't build the kernels: .*error"):
         kernels.library()
     assert list(fresh_library.iterdir()) == []
+
+
+def test_a_header_that_changes_makes_another_library(fresh_library, tmp_path):
+    copy = tmp_path / "native"
+    shutil.copytree(kernels.SOURCE.parent, copy)
+    first = building.built(copy / kernels.SOURCE.name)
+    assert building.built(copy / kernels.SOURCE.name) == first
+    with open(copy / "cells.h", "a") as file:
+        file.write("// another line\n")
+    assert building.built(copy / kernels.SOURCE.name) != first
+    assert len(list(fresh_library.iterdir())) == 2

@@ -45,6 +45,7 @@ def test_killed_twice_and_asked_to_stop_once_it_ends_the_same(threads, monkeypat
             [*COMMAND, *OVERRIDES, "name=cut"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         wait_for(lambda n=updates: len(rows(cut / "metrics.csv")) >= n)
+        wait_for(lambda: read_status(cut).get("env_steps"))  # a disk may take longer than updates
         process.send_signal(how)
         assert process.wait(60) == (75 if how == signal.SIGTERM else -9)
         assert len(rows(cut / "metrics.csv")) < 30

@@ -24,11 +24,12 @@ class KernelsUnavailable(Exception):
 
 
 def built(source: Path) -> Path:
-    """The library of a source file, built where there is none yet.
+    """The library of a source file and the headers beside it, built where there is none yet.
 
     Raises KernelsUnavailable, or OSError where it can't be kept or others could plant code there.
     """
-    identity = [source.read_text(), *FLAGS, _processor(), compiler()]
+    headers = [path.read_text() for path in sorted(source.parent.glob("*.h"))]
+    identity = [source.read_text(), *headers, *FLAGS, _processor(), compiler()]
     name = "kernels-" + hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     folder = _folder()
     return _whole(folder, name) or _build(source, folder, name)

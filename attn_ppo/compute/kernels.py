@@ -1,4 +1,4 @@
-"""The network's layers on CPUs, computed by our own kernels (kernels.cpp) in place of `layers`.
+"""The network's layers on CPUs, computed by our own kernels (native/) in place of `layers`.
 
 fp32 only. Built once with the machine's C++ compiler and kept in the user's cache. The results are
 those of `layers` up to rounding; bench/ measures the speed.
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from attn_ppo.compute import building
 from attn_ppo.compute.building import KernelsUnavailable
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+SOURCE = Path(__file__).parent / "native" / "kernels.cpp"
 OPENMP = ("GOMP_parallel", "__kmpc_fork_call")  # what a library of GCC or Clang calls with it
 SIGNATURES = {  # how many arguments are numbers, and then pointers
     "convolve": (0, 5),
