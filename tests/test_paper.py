@@ -34,8 +34,8 @@ def is_defined(names: Sequence[str], body: Iterable[ast.stmt]) -> bool:
 
 
 def is_there(code: str) -> bool:
-    """`ppo.gae`, `interpret/tree/peaks`, `analysis.reward_curves`, `compute/native/cells.h`: whether
-    a path or a dotted name is that of a file or package, or of something that a file defines."""
+    """`ppo.gae`, `interpret/tree/peaks`, `analysis.reward_curves`, `compute/native/cells.h`:
+    whether a path or dotted name is that of a file or package, or of what a file defines."""
     for base in (ROOT / "attn_ppo", ROOT):
         if "/" in code and (base / code).exists():
             return True
