@@ -47,9 +47,8 @@ static const float *floats(const Conv &c, const Plan &plan, const void *x, long 
     return room.data;
 }
 
-extern "C" void convolve(const Conv *conv, const void *x, const float *weight, const float *bias,
-                         float *y) {
-    const Conv &c = *conv;
+static void convolve_direct(const Conv &c, const void *x, const float *weight, const float *bias,
+                            float *y) {
     const Plan plan(c);
     const long K = plan.taps, F = c.filters;
     Floats packed(K * F);  // (F / BLOCK, K, BLOCK)
@@ -149,10 +148,9 @@ static void add_input_gradient(const Plan &plan, long F, long count, const float
 }
 
 // From dy or from what reads y out, whichever is given; dx is left out where it is null.
-extern "C" void convolve_backward(const Conv *conv, const Readout *readout, const void *x,
-                                  const float *weight, const float *y, const float *dy, float *dx,
-                                  float *dweight, float *dbias) {
-    const Conv &c = *conv;
+static void convolve_direct_backward(const Conv &c, const Readout *readout, const void *x,
+                                     const float *weight, const float *y, const float *dy,
+                                     float *dx, float *dweight, float *dbias) {
     const Plan plan(c);
     const long K = plan.taps, F = c.filters, maps = readout ? readout->maps : 0;
     const long rows = K + 1 + maps;  // of the sums: weights, bias, read-out

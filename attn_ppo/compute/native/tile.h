@@ -79,13 +79,13 @@ static inline vec slope(vec y, long activation) {  // of the activation, from it
 // out[r] += sum of rows[r][offsets[i]] * b[i] over i < count, with b[i] the i-th BLOCK of b.
 // A forward pass starts from the bias instead of `out`, and ends in the activation.
 // Not unrolled: gcc then keeps every sum in a register.
-template <bool FORWARD>
+template <bool FORWARD, int R = ROWS>
 static inline __attribute__((always_inline)) void tile(const float *const *rows, float *const *out,
                                            const int32_t *offsets, long count, const float *b,
                                            const float *bias = nullptr, long activation = NONE) {
-    vec sums[ROWS][COLS];
-    const float *row[ROWS];
-    for (int r = 0; r < ROWS; r++) {
+    vec sums[R][COLS];
+    const float *row[R];
+    for (int r = 0; r < R; r++) {
         row[r] = rows[r];
         for (int c = 0; c < COLS; c++) sums[r][c] = at((FORWARD ? bias : out[r]) + c * LANES);
     }
@@ -94,10 +94,10 @@ static inline __attribute__((always_inline)) void tile(const float *const *rows,
         long offset = offsets[i];
         vec bs[COLS];
         for (int c = 0; c < COLS; c++) bs[c] = at(b + c * LANES);
-        for (int r = 0; r < ROWS; r++)
+        for (int r = 0; r < R; r++)
             for (int c = 0; c < COLS; c++) sums[r][c] += row[r][offset] * bs[c];
     }
-    for (int r = 0; r < ROWS; r++)
+    for (int r = 0; r < R; r++)
         for (int c = 0; c < COLS; c++)
             at(out[r] + c * LANES) = FORWARD ? activate(sums[r][c], activation) : sums[r][c];
 }
