@@ -13,7 +13,7 @@ enum { FEWEST = 16 };  // images for which filters are worth transforming
 static int tile_outputs(const Conv &c) {
     long channels = c.channels * c.stride * c.stride;
     if (c.images < FEWEST || channels % BLOCK) return 0;
-    if (c.bytes ? c.stride != QUAD : c.channels * c.stride % LANES) return 0;
+    if (c.bytes ? c.stride != QUAD || c.width < QUAD * (QUAD + 1) : c.channels * c.stride % LANES) return 0;
     return c.kernel == 2 * c.stride ? 3 : c.kernel == 3 && c.stride == 1 && !c.bytes ? 2 : 0;
 }
 
