@@ -117,8 +117,7 @@ def update(
         )
         optimizer.zero_grad()
         loss.backward()
-        metrics["grad_norm"] = nn.utils.clip_grad_norm_(model.parameters(), ppo.max_grad_norm)
-        optimizer.step()
+        metrics["grad_norm"] = optimizer.step(ppo.max_grad_norm)
         names = list(metrics)
         history.append(torch.stack(list(metrics.values())))  # now: CUDA graphs reuse the memory
     apart = torch.stack(history).split([2, 7], 1)  # how torch adds them up depends on how many
@@ -137,4 +136,4 @@ def _minibatches(
     for _ in range(ppo.num_epochs):
         order = torch.randperm(len(samples.actions), generator=rng, device=rng.device)
         for chosen in order.split(ppo.minibatch_size):
-            yield Minibatch(*(field[chosen] for field in samples))
+            yield Minibatch(*(field.index_select(0, chosen) for field in samples))

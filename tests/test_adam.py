@@ -39,6 +39,22 @@ def test_the_bits_are_those_of_torch(eps):
     assert all(weight.grad is None for weight in ours)
 
 
+@pytest.mark.parametrize(("max_norm", "clips"), [(0.5, True), (1e6, False)])
+def test_it_clips_as_torch_does(max_norm, clips):
+    ours, theirs = weights(), weights()
+    adam, peer = Adam(ours, 0.1, eps=1.0), torch.optim.Adam(theirs, 0.1, eps=1.0, fused=True)
+    for each in (ours, theirs):
+        give_gradients(each, 0)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
+    assert (expected > max_norm) == clips
+    peer.step()
+    assert torch.equal(adam.step(max_norm), expected)
+    for mine, peers in zip(ours, theirs, strict=True):  # eps 1: a step as long as its gradient
+        torch.testing.assert_close(mine, peers, rtol=1e-6, atol=1e-7)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(ours, weights(), strict=True)])
+    assert (moved.norm() < 0.06) == clips
+
+
 @pytest.mark.parametrize("kind", [Adam, partial(torch.optim.Adam, fused=True)])
 def test_it_goes_on_from_a_state(kind):
     whole, cut = weights(), weights()

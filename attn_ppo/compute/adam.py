@@ -4,6 +4,7 @@ The results are torch.optim.Adam's. That class imports torch._dynamo on its firs
 a quarter of a run's start-up time.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,9 +36,14 @@ class Adam:
             weight.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One step against the gradients, which every weight must have."""
+    def step(self, max_norm: float = math.inf) -> Tensor:
+        """One step against the gradients, which every weight must have; returns their length.
+
+        Together they count as no longer than `max_norm`: the fused call divides them as it reads
+        them, where torch.nn.utils.clip_grad_norm_ goes through all of them once more.
+        """
         gradients = [weight.grad for weight in self._weights if weight.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
         steps, means, squares = (
             [each[name] for each in self._moments] for name in ("step", "exp_avg", "exp_avg_sq")
         )
@@ -56,7 +62,9 @@ class Adam:
             weight_decay=0.0,
             eps=self._eps,
             maximize=False,
+            grad_scale=((norm + 1e-6) / max_norm).clamp_min(1),
         )
+        return norm
 
     def state_dict(self) -> dict[str, Any]:
         """The moments of each weight, in torch.optim.Adam's format."""
