@@ -18,9 +18,8 @@ from attn_ppo.compute.building import KernelsUnavailable
 SOURCE = Path(__file__).parent / "native" / "kernels.cpp"
 OPENMP = ("GOMP_parallel", "__kmpc_fork_call")  # what a library of GCC or Clang calls with it
 SIGNATURES = {  # how many arguments are numbers, and then pointers
-    "convolve": (0, 5),
+    "convolve": (0, 6),
     "convolve_backward": (0, 9),
-    "read_out": (3, 4),
     "normalize": (2, 3),
     "normalize_backward": (2, 4),
     "gate": (3, 3),
@@ -45,12 +44,8 @@ class _Conv(ctypes.Structure):
 
 
 class _Readout(ctypes.Structure):
-    _fields_ = [
-        ("maps", ctypes.c_long),
-        ("weight", ctypes.c_void_p),
-        ("dscores", ctypes.c_void_p),
-        ("dweight", ctypes.c_void_p),
-    ]
+    names = ("weight", "bias", "scores", "dscores", "dweight")
+    _fields_ = [("maps", ctypes.c_long), *((name, ctypes.c_void_p) for name in names)]
 
 
 def encode(encoder: nn.Sequential, obs: Tensor) -> Tensor:
@@ -86,7 +81,7 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         x, weight = _dense(x), weight.contiguous()
         conv, y = _conv(x, weight, stride, kind)
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, weight, bias, y)))
+        library().convolve(ctypes.byref(conv), None, *map(_pointer, (x, weight, bias, y)))
         ctx.conv = conv
         ctx.save_for_backward(x, weight, y)
         return y
@@ -108,9 +103,10 @@ class _Score(torch.autograd.Function):
         # every cell as an image of its own, so that a kernel works on any number at once
         conv = _Conv(pixels, channels, 1, 1, width, 1, 1, False, ACTIVATIONS[nn.ELU])
         hidden = x.new_empty(pixels, width)
-        library().convolve(ctypes.byref(conv), *map(_pointer, (x, w1, b1, hidden)))
         scores = _empty(images, maps, *cells)
-        library().read_out(pixels, width, maps, *map(_pointer, (hidden, w2, b2, scores)))
+        readout = _Readout(maps, *map(_pointer, (w2, b2, scores)))
+        pointers = map(_pointer, (x, w1, b1, hidden))
+        library().convolve(ctypes.byref(conv), ctypes.byref(readout), *pointers)
         ctx.conv = conv
         ctx.save_for_backward(x, w1, w2, hidden)
         return scores
@@ -119,7 +115,7 @@ class _Score(torch.autograd.Function):
     def backward(ctx: Any, dscores: Tensor) -> Any:
         x, w1, w2, hidden = ctx.saved_tensors
         dscores, dw2 = _dense(dscores), torch.empty_like(w2)
-        readout = _Readout(len(w2), *map(_pointer, (w2, dscores, dw2)))
+        readout = _Readout(len(w2), *map(_pointer, (w2, None, None, dscores, dw2)))
         dx, dw1, db1 = _convolve_backward(ctx.conv, readout, x, w1, hidden, None)
         return dx, dw1, db1, dw2, dscores.sum((0, 2, 3))
 

@@ -1,25 +1,8 @@
-// What is done cell by cell: read-out, normalisation and gate, forward and backward.
+// What is done cell by cell: normalisation and gate, forward and backward.
 
 #pragma once
 
 #include "tile.h"
-
-// scores (pixels, maps) of y (pixels, F).
-extern "C" void read_out(long pixels, long F, long maps, const float *y, const float *weight,
-                         const float *bias, float *scores) {
-#pragma omp parallel
-    {
-        Share share(pixels);
-        for (long p = share.first; p < share.last; p++)
-            for (long m = 0; m < maps; m++) {
-                vec sums = at(y + p * F) * at(weight + m * F);
-                for (long f = LANES; f < F; f += LANES) sums += at(y + p * F + f) * at(weight + m * F + f);
-                float sum = bias[m];
-                for (int i = 0; i < LANES; i++) sum += sums[i];
-                scores[p * maps + m] = sum;
-            }
-    }
-}
 
 // y = x / |x| per cell of C channels, the squared norm floored at 1e-12; `inverse` keeps 1 / |x|.
 extern "C" void normalize(long cells, long C, const float *x, float *y, float *inverse) {

@@ -22,7 +22,7 @@ struct Plan {  // where things lie
         long channel = c.bytes ? c.height * c.width : 1, pixel = c.bytes ? 1 : c.channels;
         windows = rows * cols, taps = c.channels * c.kernel * c.kernel;
         size = c.channels * c.height * c.width;
-        group = c.bytes ? 1 : (143 + windows) / windows;  // its share of everything stays in L2
+        group = c.bytes ? 1 : (95 + windows) / windows;  // its share of everything stays in L2
         // k runs through a window in the order of memory.
         long n[] = {c.bytes ? c.channels : c.kernel, c.kernel, c.bytes ? c.kernel : c.channels};
         for (long i = 0; i < n[0]; i++)
@@ -47,46 +47,58 @@ static const float *floats(const Conv &c, const Plan &plan, const void *x, long 
     return room.data;
 }
 
-static void convolve_direct(const Conv &c, const void *x, const float *weight, const float *bias,
-                            float *y) {
+// A second 1x1 layer of few maps on top of y, and its gradients.
+struct Readout {  // as in kernels.py
+    long maps;
+    const float *weight, *bias;  // (maps, F), (maps)
+    float *scores;               // (images, windows, maps)
+    const float *dscores;
+    float *dweight;
+};
+
+// The activation of `pixels` rows of F sums, and, while they are in the cache, what reads them out.
+static void activate_rows(long activation, const Readout *readout, long first, long pixels, long F, float *y) {
+    for (long p = 0; p < pixels; p++) {
+        float *row = y + p * F;
+        if (activation == ELU)
+            for (long f = 0; f < F; f += LANES) at(row + f) = activate(at(row + f), ELU);
+        else
+            for (long f = 0; f < F; f += LANES) at(row + f) = activate(at(row + f), activation);
+        for (long m = 0; readout && m < readout->maps; m++) {
+            const float *weight = readout->weight + m * F;
+            vec sums = at(row) * at(weight);
+            for (long f = LANES; f < F; f += LANES) sums += at(row + f) * at(weight + f);
+            float sum = readout->bias[m];
+            for (int i = 0; i < LANES; i++) sum += sums[i];
+            readout->scores[(first + p) * readout->maps + m] = sum;
+        }
+    }
+}
+
+static void convolve_direct(const Conv &c, const Readout *readout, const void *x, const float *weight,
+                            const float *bias, float *y) {
     const Plan plan(c);
-    const long K = plan.taps, F = c.filters;
+    const long K = plan.taps, F = c.filters, most = plan.group * plan.windows;
     Floats packed(K * F);  // (F / BLOCK, K, BLOCK)
     for (long f = 0; f < F; f++)
         for (long k = 0; k < K; k++)
             packed.data[f / BLOCK * BLOCK * K + k * BLOCK + f % BLOCK] =
                 weight[f * K + plan.weight[k]] / (c.bytes ? 255 : 1);
+    const auto to = steps(most, F), block = steps(F / BLOCK, BLOCK);
 #pragma omp parallel
     {
         Share share(c.images);
-        Floats room(c.bytes ? plan.size : 0), unused(BLOCK);
+        Floats room(c.bytes ? plan.size : 0);
         for (long n = share.first; n < share.last; n += plan.group) {
             long images = n + plan.group < share.last ? plan.group : share.last - n;
-            long count = images * plan.windows;
-            const float *image = floats(c, plan, x, n, room);
-            float *to = y + n * plan.windows * F;
-            for (long p = 0; p < count; p += ROWS)
-                for (long f = 0; f < F; f += BLOCK) {
-                    const float *rows[ROWS];
-                    float *out[ROWS];
-                    for (int r = 0; r < ROWS; r++) {
-                        bool inside = p + r < count;
-                        rows[r] = image + plan.window[inside ? p + r : p];
-                        out[r] = inside ? to + (p + r) * F + f : unused.data;
-                    }
-                    tile<true>(rows, out, plan.tap.data(), K, packed.data + f * K, bias + f,
-                               c.activation);
-                }
+            long first = n * plan.windows, count = images * plan.windows;
+            multiply<true>({count, K, F, floats(c, plan, x, n, room), plan.window.data(), plan.tap.data(),
+                            packed.data, y + first * F, to.data(), block.data()},
+                           bias);
+            activate_rows(c.activation, readout, first, count, F, y + first * F);
         }
     }
 }
-
-// A second 1x1 layer of few maps on top of y, whose gradient is known.
-struct Readout {  // as in kernels.py
-    long maps;
-    const float *weight, *dscores;  // (maps, F), (images, windows, maps)
-    float *dweight;
-};
 
 // dy times the slope of the activation, for a group of images: g is (F / BLOCK, count, BLOCK).
 // `sums` holds the gradients of the bias and of the read-out's weights.
@@ -113,40 +125,6 @@ static void pre_activation(const Conv &c, const Readout *readout, long windows, 
     }
 }
 
-// dweight (K, F) += of a group of images.
-static void add_weight_gradient(const Plan &plan, long F, long count, const float *image,
-                                const float *g, float *dweight, float *unused) {
-    for (long f = 0; f < F; f += BLOCK)
-        for (long k = 0; k < plan.taps; k += ROWS) {
-            const float *rows[ROWS];
-            float *out[ROWS];
-            for (int r = 0; r < ROWS; r++) {
-                bool inside = k + r < plan.taps;
-                rows[r] = image + plan.tap[inside ? k + r : k];
-                out[r] = inside ? dweight + (k + r) * F + f : unused;
-            }
-            tile<false>(rows, out, plan.window.data(), count, g + f * count);
-        }
-}
-
-// dx += of a group of images; `packed` is (K / BLOCK, F, BLOCK).
-static void add_input_gradient(const Plan &plan, long F, long count, const float *g,
-                               const float *packed, float *dx, float *unused) {
-    std::vector<int32_t> filter;
-    for (long f = 0; f < F; f++) filter.push_back(f / BLOCK * BLOCK * count + f % BLOCK);
-    for (long p = 0; p < count; p += ROWS)
-        for (long k = 0; k < plan.taps; k += BLOCK) {
-            const float *rows[ROWS];
-            float *out[ROWS];
-            for (int r = 0; r < ROWS; r++) {
-                bool inside = p + r < count;
-                rows[r] = g + (inside ? p + r : p) * BLOCK;
-                out[r] = inside ? dx + plan.window[p + r] + plan.tap[k] : unused;
-            }
-            tile<false>(rows, out, filter.data(), F, packed + k * F);
-        }
-}
-
 // From dy or from what reads y out, whichever is given; dx is left out where it is null.
 static void convolve_direct_backward(const Conv &c, const Readout *readout, const void *x,
                                      const float *weight, const float *y, const float *dy,
@@ -154,26 +132,32 @@ static void convolve_direct_backward(const Conv &c, const Readout *readout, cons
     const Plan plan(c);
     const long K = plan.taps, F = c.filters, maps = readout ? readout->maps : 0;
     const long rows = K + 1 + maps;  // of the sums: weights, bias, read-out
-    Floats packed(dx ? K * F : 0), sums(omp_get_max_threads() * rows * F);
+    const long most = plan.group * plan.windows;
+    Floats packed(dx ? K * F : 0), sums(omp_get_max_threads() * rows * F);  // (K / BLOCK, F, BLOCK)
     for (long k = 0; dx && k < K; k++)
         for (long f = 0; f < F; f++)
             packed.data[(k / BLOCK * F + f) * BLOCK + k % BLOCK] = weight[f * K + plan.weight[k]];
+    const auto by_tap = steps(K, F), block = steps(F / BLOCK, BLOCK), by_window = steps(most, BLOCK);
+    std::vector<int32_t> tap;  // of each BLOCK of taps
+    for (long k = 0; k < K; k += BLOCK) tap.push_back(plan.tap[k]);
     int threads = 1;
 #pragma omp parallel
     {
         Share share(c.images);
         if (omp_get_thread_num() == 0) threads = omp_get_num_threads();
         float *sum = sums.data + omp_get_thread_num() * rows * F;
-        Floats room(c.bytes ? plan.size : 0), unused(BLOCK), g(plan.group * plan.windows * F);
+        Floats room(c.bytes ? plan.size : 0), g(most * F);
         for (long n = share.first; n < share.last; n += plan.group) {
             long images = n + plan.group < share.last ? plan.group : share.last - n;
             long count = images * plan.windows;
             const float *image = floats(c, plan, x, n, room);
             pre_activation(c, readout, plan.windows, n, count, y, dy, g.data, sum + K * F);
-            add_weight_gradient(plan, F, count, image, g.data, sum, unused.data);
+            multiply<false>({K, count, F, image, plan.tap.data(), plan.window.data(), g.data, sum,
+                             by_tap.data(), block.data()});
             if (!dx) continue;
             memset(dx + n * plan.size, 0, images * plan.size * sizeof(float));
-            add_input_gradient(plan, F, count, g.data, packed.data, dx + n * plan.size, unused.data);
+            multiply<false>({count, F, K, g.data, by_window.data(), in_blocks(F, count).data(), packed.data,
+                             dx + n * plan.size, plan.window.data(), tap.data()});
         }
     }
     for (long i = 1; i < threads; i++)

@@ -17,10 +17,10 @@ static int tile_outputs(const Conv &c) {
     return c.kernel == 2 * c.stride ? 3 : c.kernel == 3 && c.stride == 1 && !c.bytes ? 2 : 0;
 }
 
-extern "C" void convolve(const Conv *c, const void *x, const float *weight, const float *bias,
-                         float *y) {
-    int side = tile_outputs(*c);
-    if (side == 0) return convolve_direct(*c, x, weight, bias, y);
+extern "C" void convolve(const Conv *c, const Readout *readout, const void *x, const float *weight,
+                         const float *bias, float *y) {
+    int side = readout ? 0 : tile_outputs(*c);
+    if (side == 0) return convolve_direct(*c, readout, x, weight, bias, y);
     if (c->bytes) return convolve_tiled<3>(*c, (const uint8_t *)x, weight, bias, y);
     if (side == 3) return convolve_tiled<3>(*c, (const float *)x, weight, bias, y);
     convolve_tiled<2>(*c, (const float *)x, weight, bias, y);

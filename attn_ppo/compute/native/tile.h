@@ -77,16 +77,18 @@ static inline vec slope(vec y, long activation) {  // of the activation, from it
 }
 
 // out[r] += sum of rows[r][offsets[i]] * b[i] over i < count, with b[i] the i-th BLOCK of b.
-// A forward pass starts from the bias instead of `out`, and ends in the activation.
-// Not unrolled: gcc then keeps every sum in a register.
-template <bool FORWARD, int R = ROWS>
+// A forward pass starts from the bias instead of `out`. Not unrolled, and without the activation:
+// gcc then keeps every sum in a register.
+template <bool FORWARD, int R>
 static inline __attribute__((always_inline)) void tile(const float *const *rows, float *const *out,
                                            const int32_t *offsets, long count, const float *b,
-                                           const float *bias = nullptr, long activation = NONE) {
+                                           const float *bias) {
     vec sums[R][COLS];
     const float *row[R];
     for (int r = 0; r < R; r++) {
         row[r] = rows[r];
+        if (FORWARD)
+            for (int c = 0; c < BLOCK; c += 16) __builtin_prefetch(out[r] + c, 1);
         for (int c = 0; c < COLS; c++) sums[r][c] = at((FORWARD ? bias : out[r]) + c * LANES);
     }
 #pragma GCC unroll 1
@@ -99,5 +101,55 @@ static inline __attribute__((always_inline)) void tile(const float *const *rows,
     }
     for (int r = 0; r < R; r++)
         for (int c = 0; c < COLS; c++)
-            at(out[r] + c * LANES) = FORWARD ? activate(sums[r][c], activation) : sums[r][c];
+            at(out[r] + c * LANES) = sums[r][c];
+}
+
+// What `multiply` multiplies: out[r][c] is the sum over i < depth of rows[r][i] * b[i][c].
+struct Product {
+    long count, depth, columns;    // of rows, of terms, of columns, which are multiples of BLOCK
+    const float *rows;
+    const int32_t *row, *term;     // where row r begins, and term i in it
+    const float *b;                // (columns / BLOCK, depth, BLOCK)
+    float *out;
+    const int32_t *to, *block;     // where row r goes, and BLOCK number c / BLOCK in it
+    long apart = 0;                // between the blocks of b, depth * BLOCK unless they are longer
+};
+
+// Adds to `out`; FORWARD puts there instead, from the bias on.
+template <bool FORWARD> static void multiply(const Product &p, const float *bias = nullptr) {
+    static const float zeros[BLOCK] = {};
+    enum { FEW = ROWS / 3 };
+    float unused[BLOCK] = {};
+    const float *b = p.b, *rows[ROWS];
+    float *out[ROWS];
+    for (long c = 0; c < p.columns; c += BLOCK, b += p.apart ? p.apart : p.depth * BLOCK) {
+        float *to = p.out + p.block[c / BLOCK];
+        const float *start = bias ? bias + c : zeros;
+        long n = 0;
+        for (; n + ROWS <= p.count; n += ROWS) {
+            for (int r = 0; r < ROWS; r++) rows[r] = p.rows + p.row[n + r], out[r] = to + p.to[n + r];
+            tile<FORWARD, ROWS>(rows, out, p.term, p.depth, b, start);
+        }
+        for (; n < p.count; n += FEW) {
+            for (int r = 0; r < FEW; r++) {
+                bool inside = n + r < p.count;
+                rows[r] = p.rows + p.row[inside ? n + r : n];
+                out[r] = inside ? to + p.to[n + r] : unused;
+            }
+            tile<FORWARD, FEW>(rows, out, p.term, p.depth, b, start);
+        }
+    }
+}
+
+static std::vector<int32_t> steps(long count, long size) {  // 0, size, 2 size, ...
+    std::vector<int32_t> found(count);
+    for (long i = 0; i < count; i++) found[i] = i * size;
+    return found;
+}
+
+// Where each of `rows` terms lies in (rows / BLOCK, count, BLOCK).
+static std::vector<int32_t> in_blocks(long rows, long count) {
+    std::vector<int32_t> found(rows);
+    for (long i = 0; i < rows; i++) found[i] = i / BLOCK * BLOCK * count + i % BLOCK;
+    return found;
 }

@@ -234,40 +234,14 @@ template <int M, typename T> struct Batch {
     }
 };
 
-// out (count, columns) = or, where ADD, += rows (count, depth) times b (columns / BLOCK, depth, BLOCK),
-// whose blocks are `block` apart. Rows are `row` apart, what they are multiplied with at `offsets`.
-template <bool ADD>
-static void multiply(const float *rows, long row, long count, const int32_t *offsets, long depth,
-                     const float *b, long block, long columns, float *out) {
-    static const float zeros[BLOCK] = {};
-    enum { FEW = ROWS / 3 };
-    float unused[BLOCK];
-    for (long c = 0; c < columns; c += BLOCK, b += block) {
-        const float *from[ROWS];
-        float *to[ROWS];
-        long p = 0;
-        for (; p + ROWS <= count; p += ROWS) {
-            for (int r = 0; r < ROWS; r++) from[r] = rows + (p + r) * row, to[r] = out + (p + r) * columns + c;
-            tile<!ADD>(from, to, offsets, depth, b, zeros);
-        }
-        for (; p < count; p += FEW) {
-            for (int r = 0; r < FEW; r++) {
-                bool inside = p + r < count;
-                from[r] = rows + (inside ? p + r : p) * row;
-                to[r] = inside ? out + (p + r) * columns + c : unused;
-            }
-            tile<!ADD, FEW>(from, to, offsets, depth, b, zeros);
-        }
-    }
-}
-
 template <int M, typename T>
-static void finish_outputs(const Conv &c, Batch<M, T> &b, const float *packed, const int32_t *offsets,
-                           const float *bias, float *y) {
+static void finish_outputs(const Conv &c, Batch<M, T> &b, const float *packed, const float *bias,
+                           float *y) {
     const long C = b.t.channels, F = c.filters;
+    const auto row = steps(TILES, C), to = steps(TILES, F), term = steps(C, 1), block = steps(F, BLOCK);
     for (int p = 0; p < POINTS; p++)
-        multiply<false>(b.v.data + p * b.stride_v, C, b.count, offsets, C, packed + p * C * F, C * BLOCK,
-                        F, b.u.data + p * b.stride_u);
+        multiply<true>({b.count, C, F, b.v.data + p * b.stride_v, row.data(), term.data(),
+                        packed + p * C * F, b.u.data + p * b.stride_u, to.data(), block.data()});
     for (long i = 0; i < b.count; i++) {
         const int *outputs = &b.t.outputs[b.tile[i] * M * M];
         for (long f = 0; f < F; f += LANES) {
@@ -291,8 +265,6 @@ static void convolve_tiled(const Conv &c, const T *x, const float *weight, const
     const Tiling<M> t(c);
     const long C = t.channels, F = c.filters;
     Floats packed(POINTS * C * F);
-    std::vector<int32_t> offsets(C);
-    for (long k = 0; k < C; k++) offsets[k] = k;
 #pragma omp parallel
     {
         pack_filters(c, t, weight, false, packed.data);
@@ -312,10 +284,10 @@ static void convolve_tiled(const Conv &c, const T *x, const float *weight, const
                     continue;
                 }
                 b.add(n, i, bits, image);
-                if (b.count == TILES) finish_outputs(c, b, packed.data, offsets.data(), bias, y);
+                if (b.count == TILES) finish_outputs(c, b, packed.data, bias, y);
             }
         }
-        finish_outputs(c, b, packed.data, offsets.data(), bias, y);
+        finish_outputs(c, b, packed.data, bias, y);
     }
 }
 
@@ -361,15 +333,14 @@ template <int M, typename T> struct Backward {
     const Conv &c;
     Tiling<M> t;
     long C, F;
-    std::vector<int32_t> by_tile, by_filter;
+    const std::vector<int32_t> channel, by_channel, by_filter, tile_of_v, tile_of_u, block;
     Floats packed, sums;  // sums: of a thread (POINTS, channels, filters), and of its bias
 
     Backward(const Conv &c, bool with_input)
-        : c(c), t(c), C(t.channels), F(c.filters), packed(with_input * POINTS * C * F),
-          sums(omp_get_max_threads() * size()) {
-        for (long i = 0; i < TILES; i++) by_tile.push_back(i * C);
-        for (long f = 0; f < F; f++) by_filter.push_back(f / BLOCK * BLOCK * TILES + f % BLOCK);
-    }
+        : c(c), t(c), C(t.channels), F(c.filters), channel(steps(C, 1)), by_channel(steps(C, F)),
+          by_filter(in_blocks(F, TILES)), tile_of_v(steps(TILES, C)), tile_of_u(steps(TILES, BLOCK)),
+          block(steps(C + F, BLOCK)), packed(with_input * POINTS * C * F),
+          sums(omp_get_max_threads() * size()) {}
     long size() const { return (POINTS * C + 1) * F; }
 
     void run(const T *x, const float *y, const float *dy, float *dx, float *sum) {
@@ -390,11 +361,13 @@ template <int M, typename T> struct Backward {
 
     void finish(Batch<M, T> &b, float *dx, float *sum) {
         for (int p = 0; p < POINTS; p++)
-            multiply<true>(b.v.data + p * b.stride_v, 1, C, by_tile.data(), b.count,
-                           b.u.data + p * b.stride_u, TILES * BLOCK, F, sum + p * C * F);
+            multiply<false>({C, b.count, F, b.v.data + p * b.stride_v, channel.data(), tile_of_v.data(),
+                             b.u.data + p * b.stride_u, sum + p * C * F, by_channel.data(), block.data(),
+                             TILES * BLOCK});
         for (int p = 0; dx && p < POINTS; p++)
-            multiply<false>(b.u.data + p * b.stride_u, BLOCK, b.count, by_filter.data(), F,
-                            packed.data + p * C * F, F * BLOCK, C, b.v.data + p * b.stride_v);
+            multiply<true>({b.count, F, C, b.u.data + p * b.stride_u, tile_of_u.data(), by_filter.data(),
+                            packed.data + p * C * F, b.v.data + p * b.stride_v, tile_of_v.data(),
+                            block.data()});
         if (dx) add_input_tiles(b, dx);
         b.count = 0;
     }
