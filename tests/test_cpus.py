@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from starting import train
+from starting import COMMAND, train
 
 from attn_ppo import config
 from attn_ppo.compute import devices
@@ -120,6 +120,47 @@ def test_threads_are_lowered_to_the_processors_unless_asked_for(monkeypatch):
             assert torch.get_num_threads() == expected
     finally:
         torch.set_num_threads(before)
+
+
+def spins(printed: str) -> set[str]:
+    """What GCC's OpenMP, told to display its settings, took when it was loaded."""
+    return {line.split("'")[1] for line in printed.splitlines() if "GOMP_SPINCOUNT" in line}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch brings Clang's OpenMP")
+@pytest.mark.usefixtures("in_empty_folder")
+def test_threads_wait_briefly_in_a_run_alone_and_in_those_of_a_sweep(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")
+    overrides = [*COMMAND, *SHORT, "total_steps=32"]
+    alone = subprocess.run([*overrides, "lambda=0"], capture_output=True, text=True)
+    assert (alone.returncode, spins(alone.stderr)) == (0, {"5000"}), alone.stderr
+    swept = subprocess.run([*overrides, "-m", "lambda=0.1,0.2"], capture_output=True, text=True)
+    assert swept.returncode == 0, swept.stderr
+    logs = [path.read_text() for path in Path("runs").rglob("output.log")]
+    assert [spins(text) for text in logs] == [{"5000"}, {"5000"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "5000"}),
+        ({"GOMP_SPINCOUNT": "70"}, {"GOMP_SPINCOUNT": "70"}),
+        ({"OMP_WAIT_POLICY": "active"}, {"OMP_WAIT_POLICY": "active"}),
+        ({"KMP_BLOCKTIME": "0"}, {"KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "5000"}),  # Clang's
+    ],
+)
+def test_how_threads_wait_is_the_users_if_he_says(given, expected, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(given))
+    devices.wait_briefly()
+    assert os.environ == expected
+
+
+def test_who_only_imports_us_keeps_his_environment():
+    code = "import os; before = dict(os.environ); import attn_ppo; attn_ppo.load; "
+    code += "import attn_ppo.train, attn_ppo.run; assert os.environ == before"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def shared(monkeypatch, *overrides: str, cpus: int = 8, **environment: str) -> tuple[str, str, str]:

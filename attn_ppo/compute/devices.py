@@ -13,6 +13,7 @@ from attn_ppo.errors import ConfigError
 # Drivers; without one of these there is no GPU: NVIDIA on a server, under WSL, on a Jetson; AMD.
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/nvmap", "/dev/kfd")
 PROCESS = Path("/proc/self")
+SPINS = "5000"  # some 0.2 ms; GCC's own 300,000 are about 10
 
 
 def check_device(device: str) -> None:
@@ -57,6 +58,18 @@ def limit_threads() -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), available_cpus()))
+
+
+def wait_briefly() -> None:
+    """Has OpenMP's threads spin briefly where they wait for one another, and then sleep.
+
+    A thread that spins keeps a processor from the one that it waits for, if other processes need
+    processors too. GCC's OpenMP, which torch brings and our kernels share, reads its variables when
+    it is loaded: to be called before torch is imported, and only where the process is our own.
+    What the user says stays. Clang's yields its processor by itself.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def chip() -> str:

@@ -20,7 +20,8 @@ def begin() -> None:
     """From here on printing can't fail, and a signal to stop ends the process with a line and 75.
 
     The imports that follow take seconds, and an exception in the middle of them comes out as
-    anything. Signals that were held back until now are answered now.
+    anything. Signals that were held back until now are answered now. Here and in the processes that
+    this one starts, threads that wait leave a busy machine its processors.
     """
     streams.repair()
     # What is registered first is called last. Then Python takes its handlers away: without this a
@@ -28,6 +29,9 @@ def begin() -> None:
     atexit.register(handle, signal.SIG_IGN)
     handle(_leave)
     let_in()
+    from attn_ppo.compute import devices  # late, as `shutil` below
+
+    devices.wait_briefly()
 
 
 def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoReturn:
