@@ -92,7 +92,7 @@ class Child:
                 cwd=folder,
                 env=os.environ | env,
                 text=True,
-                start_new_session=True,
+                process_group=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._printed,
