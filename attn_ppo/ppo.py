@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from attn_ppo import config
 from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import Prepare, unprepared
+from attn_ppo.compute.scan import discounted
 from attn_ppo.regularizers import REGULARIZERS, attention_entropy, map_overlap
 from attn_ppo.rollout import Rollout
 
@@ -31,12 +32,7 @@ def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
     """
     r = rollout
     deltas = r.rewards + gamma * r.next_values * ~r.terminated - r.values
-    decay = gamma * gae_lambda * ~r.done
-    advantages, trace = torch.empty_like(deltas), torch.zeros_like(deltas[0])
-    for t in reversed(range(len(deltas))):
-        trace = deltas[t] + decay[t] * trace
-        advantages[t] = trace
-    return advantages
+    return discounted(deltas, gamma * gae_lambda * ~r.done)
 
 
 def ppo_loss(
