@@ -6,6 +6,7 @@ import sysconfig
 
 import pytest
 import torch
+import torch._inductor
 from starting import COMMAND, rows, train
 
 from attn_ppo.compute import backends
@@ -85,6 +86,20 @@ def test_choice_on_a_gpu(settings_of, monkeypatch):
     assert backends.choose(settings_of("compute.precision=bf16"), cuda, None).name == "compile"
     with pytest.raises(ConfigError, match="the kernels are for CPUs"):
         backends.choose(settings_of("compute.backend=kernels"), cuda, None)
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+def test_how_functions_are_compiled(gpu, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch, "compile", lambda function, **how: asked.append(how) or function)
+
+    def function() -> None: ...
+
+    assert backends.compiled(function) is backends.compiled(function) is function
+    on_gpu = {"triton.cudagraphs": True, "deterministic": True}
+    assert asked == [{"options": on_gpu if gpu else None}]  # once
+    assert set(on_gpu) <= set(torch._inductor.list_options())
 
 
 def test_a_run_goes_on_with_what_it_began_with(settings_of, monkeypatch):

@@ -40,10 +40,14 @@ def compiled(function: Function, /) -> Function:
     return cast(Function, _compile(function))
 
 
+# The mode "reduce-overhead", and no kernel is chosen by how fast it was a moment ago: two starts of
+# a run could choose reductions that add up in different orders, and the resume wouldn't be exact.
+ON_GPU: dict[str, Any] = {"triton.cudagraphs": True, "deterministic": True}
+
+
 @cache
 def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    mode = "reduce-overhead" if torch.cuda.is_available() else None
-    return torch.compile(function, mode=mode)
+    return torch.compile(function, options=ON_GPU if torch.cuda.is_available() else None)
 
 
 class Backend(NamedTuple):
