@@ -9,9 +9,10 @@ PAGE ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BENCH ?=
+GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures videos page page-build page-check bench torture test test-fast lint clean
+.PHONY: help setup demo status figures videos page page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +55,9 @@ $(WEB)/node_modules: $(WEB)/package-lock.json
 
 bench: $(READY)  ## speed compared with other trainers on this machine, about eight minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
+
+gpu-check: $(READY)  ## whether this machine's GPU computes rightly, and how fast, within ten minutes; GPU=<options>
+	$(BIN)/python -m bench.gpu_check $(GPU)
 
 torture: $(READY)  ## inject faults into runs and count what is lost; TORTURE=--short
 	$(BIN)/python tests/torture.py $(TORTURE)

@@ -35,6 +35,7 @@ class Job:
     threads: int
     overrides: list[str]  # of our settings; a peer has its own
     checkout: str  # a script's repository, or nothing
+    device: str = "auto"  # of ours and Stable-Baselines3
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class Contender:
     overrides: tuple[str, ...] = ()
     repository: str | None = None
 
-    def command(self, key: str, python: str, game: str, threads: int, checkout: str) -> list[str]:
+    def command(
+        self, key: str, python: str, game: str, threads: int, checkout: str, device: str = "auto"
+    ) -> list[str]:
         """What starts it as a child."""
         overrides = [f"attention.gate={self.gate}", *self.overrides]
-        job = Job(game, threads, overrides, checkout)
+        job = Job(game, threads, overrides, checkout, device)
         return [python, "-m", "bench.contenders", key, json.dumps(asdict(job))]
 
 
@@ -69,13 +72,16 @@ def run_ours(job: Job, clock: Clock) -> None:
     """
     from bench.ours import Ours, settings_of
 
-    ours = Ours(settings_of(f"env={job.game}", *job.overrides), job.threads)
+    device = f"device={job.device}"
+    ours = Ours(settings_of(f"env={job.game}", device, *job.overrides), job.threads)
     while True:
         began = clock.wait()
         ours.waited = 0.0
         rollout, _ = ours.collect()
+        ours.finish()
         played = time.perf_counter()
         ours.update(rollout)
+        ours.finish()
         clock.tell(
             emulate=ours.waited,
             infer=played - began - ours.waited,
@@ -103,6 +109,7 @@ def run_stable_baselines(job: Job, clock: Clock) -> None:
         ent_coef=0.01,
         vf_coef=0.5,
         seed=0,
+        device=job.device,
     )
     assert model.env
     model.env.step = clock.paced(model.env.step)

@@ -44,6 +44,11 @@ class Ours:
 
         return timed
 
+    def finish(self) -> None:
+        """Waits for what a GPU still has to do; a run waits for it once an update, at its row."""
+        if self.agent.rng.device.type == "cuda":
+            torch.cuda.synchronize(self.agent.rng.device)
+
     def collect(self) -> Any:
         """A rollout and, in a list a step, the games that finished."""
         agent, num_steps = self.agent, self.settings.ppo.num_steps

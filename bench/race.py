@@ -25,6 +25,7 @@ class Setup:
     threads: int
     peer_python: str  # the interpreter that has the peers' packages
     checkouts: Mapping[str, str]  # of REPOSITORIES, those that the user has
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def child(key: str, setup: Setup, threads: int) -> Iterator[Child]:
         "WANDB_MODE": "disabled",
     }
     with tempfile.TemporaryDirectory() as folder:
-        command = contender.command(key, python, setup.game, threads, checkout)
+        command = contender.command(key, python, setup.game, threads, checkout, setup.device)
         started = Child(command, folder=folder, env=env)
         try:
             yield started

@@ -1,0 +1,143 @@
+"""`python -m bench.gpu_check`: whether we compute rightly on this machine's GPU, and how fast.
+
+The network and the loss against the CPU's, CUDA graphs, exact resume; then speed, alone and at
+once, beside Stable-Baselines3. Nothing else should be running. Writes gpu_check.json.
+`--device cpu` rehearses all of it on the CPU with small sizes.
+
+Exit code 1 if something is wrong, 2 if there is no GPU, else 0.
+"""
+
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
+import argparse
+import json
+import math
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attn_ppo.arguments import Parser
+from attn_ppo.atari import games
+from attn_ppo.compute import devices
+from attn_ppo.errors import ConfigError, ExitCode
+from bench.gpu_part import FAILED, LEFT_OUT, Ask, Row, rows_of
+
+# Each in a file bench/gpu_<name>.py, with the share of what time is left that it may take.
+PARTS = {"machine": 0.1, "agreement": 0.35, "graphs": 0.35, "resume": 0.4, "speed": 1.0}
+BEGAN = time.monotonic()
+WIDTH = 100
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Checks, prints, writes; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        games.rom_id(options.game)
+        devices.check_device(options.device)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except ConfigError as error:
+        if error.key == "device" and options.device.startswith("cuda"):
+            error = "no such GPU here (python -m attn_ppo.doctor); --device cpu rehearses"
+        print(error, file=sys.stderr)
+        return ExitCode.BAD_INPUT
+    try:
+        rows = check(options)
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return ExitCode.PREEMPTED
+    found = results(options, rows)
+    (options.out / "gpu_check.json").write_text(json.dumps(found, indent=2) + "\n")
+    print("\n".join([*table(rows), "", summary(rows), f"look at {options.out}/gpu_check.json"]))
+    return ExitCode.DONE if found["ok"] else ExitCode.RUN_FAILED
+
+
+def check(options: argparse.Namespace) -> list[Row]:
+    """The rows of all parts, one after the other, each told as it comes."""
+    deadline, rows = BEGAN + 60 * options.minutes, []
+    for part in options.only:
+        now = time.monotonic()
+        until = now + PARTS[part] * max(0.0, deadline - now)
+        _print(f"{part}: at most {until - now:.0f} s")
+        rows += rows_of(part, Ask(options.device, options.game, options.cores, until), _tell)
+    return rows
+
+
+def results(options: argparse.Namespace, rows: Sequence[Row]) -> dict[str, Any]:
+    """All of it as plain values, without names of this host or its folders."""
+    return {
+        "device": options.device,
+        "game": options.game,
+        "minutes": options.minutes,
+        "seconds": round(time.monotonic() - BEGAN),
+        "ok": all(row.state != FAILED for row in rows),
+        "rows": [
+            {
+                "part": row.part,
+                "what": row.what,
+                "state": row.state,
+                "told": row.told,
+                "numbers": _plain(row.numbers),
+            }
+            for row in rows
+        ],
+    }
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Lines: what, how it stands, what was found; wrapped under its column."""
+    states = max((len(row.state) for row in rows), default=0)
+    names = max((len(row.what) for row in rows), default=0)
+    left = names + states + 4
+    lines = []
+    for part in dict.fromkeys(row.part for row in rows):
+        lines += ["", part]
+        for row in (row for row in rows if row.part == part):
+            first, *rest = textwrap.wrap(row.told, WIDTH - left) or [""]
+            lines.append(f"{row.what.ljust(names)}  {row.state.ljust(states)}  {first}")
+            lines += [" " * left + line for line in rest]
+    return lines
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """The verdict in a line."""
+    wrong, left = ([row.what for row in rows if row.state == state] for state in (FAILED, LEFT_OUT))
+    missing = f"; left out: {', '.join(left)}" if left else ""
+    return (f"wrong: {', '.join(wrong)}" if wrong else "nothing is wrong") + missing
+
+
+def _parser() -> Parser:
+    parser = Parser("bench.gpu_check", __doc__, "--minutes 10")
+    add = parser.add_argument
+    add("--device", default="cuda", help="cuda, cuda:N, or cpu to rehearse; default: cuda")
+    add("--game", type=games.named, default="Breakout", help="of the speed; default: Breakout")
+    add("--minutes", type=float, default=10, help="for everything; default: 10")
+    add("--cores", type=int, default=devices.available_cpus(), help="to share; default: all")
+    chosen = {"choices": PARTS, "metavar": "PART", "default": list(PARTS)}
+    add("--only", nargs="+", **chosen, help=f"of {', '.join(PARTS)}; default: all")
+    add("--out", type=Path, default=Path("bench/out"), help="default: bench/out")
+    return parser
+
+
+def _plain(value: Any) -> Any:
+    """The same, with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _tell(row: Row) -> None:
+    _print(f"{row.what}: {row.state}, {row.told}")
+
+
+def _print(text: str) -> None:
+    print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    process.finish(main)

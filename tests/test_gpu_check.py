@@ -1,0 +1,383 @@
+"""The GPU check, on the CPU: that it passes what is right, finds what is wrong, and keeps time."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from attn_ppo.compute.backends import unprepared
+from attn_ppo.ppo import ppo_loss
+from bench import gpu_agreement, gpu_check, gpu_graphs, gpu_part, gpu_resume, gpu_speed
+from bench.contenders import Contender
+from bench.gpu_part import FAILED, LEFT_OUT, MEASURED, OK, Ask, Row
+from bench.pace import PARTS
+
+ROOT = Path(__file__).parent.parent
+CPU = torch.device("cpu")
+
+
+def ask(seconds: float = 600.0, device: str = "cpu") -> Ask:
+    return Ask(device, "Breakout", 1, time.monotonic() + seconds)
+
+
+class Rounded(TorchDispatchMode):
+    """Products and convolutions whose factors have so many bits, as a GPU computes them in TF32."""
+
+    PRODUCTS = ("aten::convolution", "aten::convolution_backward", "aten::addmm", "aten::mm")
+
+    def __init__(self, bits: int):
+        super().__init__()
+        self.bits = bits
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._schema.name in self.PRODUCTS:
+            args = [self.rounded(each) for each in args]
+        return func(*args, **(kwargs or {}))
+
+    def rounded(self, each):
+        if not isinstance(each, Tensor) or each.dim() < 2:
+            return each
+        mantissa, exponent = torch.frexp(each)
+        return torch.ldexp((mantissa * 2**self.bits).round() / 2**self.bits, exponent)
+
+
+@pytest.fixture(scope="module")
+def played():
+    """Settings, weights, a minibatch, and what comes of it in float64."""
+    settings = gpu_agreement.settings_of("env=Breakout", "ppo.num_envs=8", "ppo.num_steps=32")
+    weights, batch = gpu_agreement.played(settings)
+    exact = gpu_agreement.computed(settings, weights, batch, CPU, "torch", "fp64")
+    return settings, weights, batch, exact
+
+
+@pytest.mark.parametrize(
+    ("bits", "passes"), [(24, ("fp32", "tf32", "bf16")), (11, ("tf32", "bf16")), (8, ("bf16",))]
+)
+def test_tolerances_tell_the_precisions_apart(bits, passes, played):
+    settings, weights, batch, exact = played
+    with Rounded(bits):
+        found = gpu_agreement.computed(settings, weights, batch, CPU, "torch", "fp32")
+    rows = {name: gpu_agreement.compared("", found, exact, name) for name in ("fp32", "tf32")}
+    rows["bf16"] = gpu_agreement.compared("", found, exact, "bf16")
+    assert tuple(name for name, row in rows.items() if row.state == OK) == passes
+
+
+def test_the_cpu_itself_agrees_in_bf16(played):
+    settings, weights, batch, exact = played
+    found = gpu_agreement.computed(settings, weights, batch, CPU, "torch", "bf16")
+    assert gpu_agreement.compared("", found, exact, "bf16").state == OK
+    assert gpu_agreement.compared("", found, exact, "fp32").state == FAILED
+
+
+@pytest.mark.parametrize("field", ["outputs", "gradients"])
+@pytest.mark.parametrize("wrong", [0.999, float("nan")])
+def test_one_wrong_tensor_is_found_and_named(field, wrong, played):
+    exact = played[3]
+    name = {"outputs": "value", "gradients": "body.0"}[field]
+    tensors = getattr(exact, field)
+    found = exact._replace(**{field: tensors | {name: tensors[name] * wrong}})
+    row = gpu_agreement.compared("", found, exact, "fp32")
+    assert row.state == FAILED
+    assert name in row.told
+    assert gpu_agreement.compared("", exact, exact, "fp32").state == OK
+
+
+def test_precision_is_set_back():
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with gpu_agreement.products_in("tf32"):
+        within = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    with gpu_agreement.products_in("fp32"):
+        exact = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    after = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    assert (within, exact, after) == (("high", True), ("highest", False), before)
+    assert torch.get_default_dtype() == torch.float32
+
+
+def stale(name):
+    """A `prepare` that gives the outputs of a call before, as a graph with a wrong address does."""
+
+    def prepare(function):
+        calls = []
+
+        def call(*args, **kwargs):
+            calls.append(function(*args, **kwargs))
+            return calls[max(0, len(calls) - 2)] if function.__name__ == name else calls[-1]
+
+        return call
+
+    return prepare
+
+
+def deaf(key):
+    """A `prepare` whose loss keeps one of the numbers of its first call."""
+    kept = {}
+
+    def prepare(function):
+        def call(*args, **kwargs):
+            if key in kwargs:
+                kwargs[key] = kept.setdefault(key, kwargs[key])
+            return function(*args, **kwargs)
+
+        return call
+
+    return prepare
+
+
+def wrong_gradient(function):
+    """A `prepare` whose loss is right and whose gradient is 1 % off."""
+
+    def call(*args, **kwargs):
+        found = function(*args, **kwargs)
+        if function is not ppo_loss:
+            return found
+        loss, metrics = found
+        return loss.detach() + 1.01 * (loss - loss.detach()), metrics
+
+    return call
+
+
+REPLAYS = {
+    "right": (unprepared, OK, ""),
+    "stale actions": (stale("act"), FAILED, "wrong: actions"),
+    "deaf to lambda": (deaf("lambda_"), FAILED, "wrong: loss"),
+    "deaf to the clip range": (deaf("clip_range"), FAILED, "clip_fraction"),
+    "gradient": (wrong_gradient, FAILED, "wrong: gradient 1.0e-02"),
+}
+
+
+@pytest.mark.parametrize("case", REPLAYS)
+def test_replays_are_compared_call_by_call(case):
+    prepare, state, told = REPLAYS[case]
+    first, again, recorded = gpu_graphs.check(ask(), prepare)
+    assert (first.state, told in first.told) == (state, True), first.told
+    # 4 updates of 8 steps of 2 groups, and of 4 epochs of 4 minibatches
+    assert first.numbers["calls"] == {"act": 64, "ppo_loss": 64}
+    assert again.state == OK
+    assert (recorded.state, recorded.numbers) == (MEASURED, {"recorded": 0, "replayed": 0})
+
+
+def test_what_is_compiled_again_is_found():
+    calls = []
+
+    def prepare(function: Any, /) -> Any:
+        def call(*args, **kwargs):
+            calls.append(function)
+            if len(calls) == 100:
+                raise RuntimeError("Detected recompile when torch.compile stance is 'fail...'")
+            return function(*args, **kwargs)
+
+        return call
+
+    states = [row.state for row in gpu_graphs.check(ask(), prepare)]
+    assert states == [OK, FAILED, MEASURED]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "before", "replayed", "state"),
+    [(3, 3, 100, OK), (4, 3, 100, FAILED), (0, 0, 0, FAILED), (3, 3, 40, FAILED)],
+)
+def test_recordings(recorded, before, replayed, state):
+    """Of 128 calls at least half have to be replays, and none is recorded after the warm-up."""
+    counts, twice = gpu_graphs.Counts(), gpu_graphs.Twice.__new__(gpu_graphs.Twice)
+    counts.recorded, counts.replayed = recorded, replayed
+    twice.calls = {"act": 64, "ppo_loss": 64}
+    row = gpu_graphs._recordings(torch.device("cuda"), counts, before, twice)
+    assert row.state == state
+
+
+def test_graphs_are_counted_and_left_as_they_were(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda _: done.append("replay"))
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "capture_begin", lambda _, pool: done.append(pool))
+    before, graph = torch.cuda.CUDAGraph.replay, cast(Any, torch.cuda.CUDAGraph)
+    with gpu_graphs.counted() as counts:
+        graph.capture_begin(None, pool="pool")
+        graph.replay(None)
+        graph.replay(None)
+    assert (counts.recorded, counts.replayed, done) == (1, 2, ["pool", "replay", "replay"])
+    assert torch.cuda.CUDAGraph.replay is before
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """Writes parts that a child finds as bench/gpu_<name>.py."""
+    package = tmp_path / "bench"
+    shutil.copytree(ROOT / "bench", package, ignore=shutil.ignore_patterns("out", "__pycache__"))
+    monkeypatch.setattr(gpu_part, "ROOT", f"{tmp_path}:{ROOT}")
+
+    def write(name: str, body: str) -> str:
+        imports = "import os, time\nfrom bench.gpu_part import Row, judged\n"
+        (package / f"gpu_{name}.py").write_text(f"{imports}def rows(ask):\n    {body}\n")
+        return name
+
+    return write
+
+
+PART_ENDS = {
+    "right": ("yield Row('a', 'ok', 'fine', {'n': 1})", [("a", OK, "fine")]),
+    "raises": (
+        "yield Row('a', 'ok', 'fine'); raise ValueError('no such thing')",
+        [("a", OK, "fine"), ("raises", FAILED, "ValueError: no such thing (exit code 1)")],
+    ),
+    "dies": ("os.abort(); yield", [("dies", FAILED, "exit code -6")]),
+}
+
+
+@pytest.mark.parametrize("name", PART_ENDS)
+def test_a_part_that_fails_has_a_row_about_it(name, parts):
+    body, expected = PART_ENDS[name]
+    told: list[Row] = []
+    rows = gpu_part.rows_of(parts(name, body), ask(), told.append)
+    assert rows == told
+    assert [(row.what, row.state) for row in rows] == [each[:2] for each in expected]
+    assert all(each[2] in row.told for row, each in zip(rows, expected, strict=True))
+    assert {row.part for row in rows} == {name}
+
+
+def test_a_part_that_hangs_is_ended_in_time(parts):
+    name = parts("hangs", "yield Row('a', 'ok', 'fine'); time.sleep(600)")
+    began = time.monotonic()
+    rows = gpu_part.rows_of(name, ask(5), lambda _: None)
+    assert time.monotonic() - began < 60
+    assert (rows[-1].what, rows[-1].state) == ("hangs", LEFT_OUT)
+
+
+def test_without_a_gpu_there_is_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("attn_ppo.compute.devices._gpus", lambda: 0)
+    assert gpu_check.main(["--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == "no such GPU here (python -m attn_ppo.doctor); --device cpu rehearses\n"
+    assert printed.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("state", "code"), [(OK, 0), (LEFT_OUT, 0), (MEASURED, 0), (FAILED, 1)])
+def test_exit_code_and_results(state, code, tmp_path, capsys, monkeypatch):
+    row = Row("a thing", state, "told", {"error": float("nan"), "rates": {1: 2.5}}, "agreement")
+    monkeypatch.setattr(gpu_check, "rows_of", lambda *_: [row])
+    arguments = ["--device", "cpu", "--only", "agreement", "--out", str(tmp_path)]
+    assert gpu_check.main(arguments) == code
+    written = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert written["ok"] is (code == 0)
+    assert written["rows"][0]["numbers"] == {"error": None, "rates": {"1": 2.5}}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["", "agreement", f"a thing  {state}  told"]
+    verdict = {OK: "nothing is wrong", MEASURED: "nothing is wrong", FAILED: "wrong: a thing"}
+    assert lines[4] == verdict.get(state, "nothing is wrong; left out: a thing")
+
+
+def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, monkeypatch):
+    asked = {}
+
+    def note(part, ask, _):
+        asked[part] = ask.left
+        return []
+
+    monkeypatch.setattr(gpu_check, "rows_of", note)
+    monkeypatch.setattr(gpu_check, "BEGAN", time.monotonic())
+    gpu_check.main(["--device", "cpu", "--minutes", "10", "--out", str(tmp_path)])
+    # nothing takes any time here: shares of 600 s
+    expected = {"machine": 60, "agreement": 210, "graphs": 210, "resume": 240, "speed": 600}
+    assert asked == pytest.approx(expected, abs=20)
+
+
+RATES = {  # ours -> how many at once
+    (100.0, 190.0, 300.0, 301.0): 4,  # eight are no faster
+    (100.0, 90.0): 1,
+    (100.0, 190.0, 370.0, 400.0): 8,
+}
+
+
+@pytest.mark.parametrize("rates", RATES)
+def test_the_setting_is_the_fewest_runs_that_are_nearly_the_fastest(rates):
+    ours: dict[int, float] = dict(zip((1, 2, 4, 8), rates, strict=False))
+    best = RATES[rates]
+    row = gpu_speed.setting(ours, {1: 50.0}, 16)
+    assert row.numbers["n_jobs"] == best
+    assert f"hydra.launcher.n_jobs={best} for each GPU" in row.told
+    assert row.numbers["times_sb3"] == {1: 2.0}
+    assert gpu_speed.setting({}, {}, 16).state == LEFT_OUT
+
+
+def test_cores_are_shared_as_a_sweep_shares_them():
+    assert [gpu_speed.share(16, count) for count in (1, 2, 4, 8, 16)] == [16, 8, 4, 2, 1]
+    assert gpu_speed.share(4, 16) == 1
+
+
+SLEEPER = """
+import sys, time
+from bench.pace import Clock
+clock = Clock(128, {"versions": {}})
+while True:
+    clock.wait()
+    time.sleep(0.1)
+    clock.tell(emulate=0.02, infer=0.03, update=0.05)
+"""
+
+
+def test_runs_at_once_are_measured_at_their_own_pace(monkeypatch):
+    monkeypatch.setattr(Contender, "command", lambda _, __, python, *___: [python, "-c", SLEEPER])
+    monkeypatch.setattr(gpu_speed, "SECONDS", 1.0)
+    rate = gpu_speed.measure("ours", 2, ask())
+    # each 1,024 agent steps in 0.1 s and some: below 10,240 a second, together below 20,480
+    assert 2_000 < rate.per_second < 20_480
+    expected = {part: ms / 1.024 for part, ms in zip(PARTS, (0.02, 0.03, 0.05), strict=True)}
+    assert rate.milliseconds == pytest.approx(expected)
+
+
+def test_who_can_not_be_measured_is_left_out(monkeypatch):
+    monkeypatch.setattr(
+        Contender, "command", lambda _, key, python, *__: [python, "-c", f"raise KeyError('{key}')"]
+    )
+    rows = list(gpu_speed.rows(ask()))
+    assert {row.state for row in rows} == {LEFT_OUT}
+    assert rows[0].told == "KeyError: 'ours' (exit code 1)"
+    late = list(gpu_speed.rows(ask(0)))
+    assert {row.told for row in late[:-1]} == {"no time; give more --minutes"}
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_one_left_alone(in_empty_folder):
+    (row,) = gpu_resume.rows(ask())
+    assert row.state == OK, row.told
+    assert "tables, evaluation and checkpoint are equal" in row.told
+    table = gpu_resume.folder_of(in_empty_folder, gpu_resume.CUT) / "metrics.csv"
+    lines = table.read_text().split("\n")
+    table.write_text("\n".join([*lines[:-2], lines[-2].replace(",", ",1", 1), ""]))
+    changed = gpu_resume.verdict(in_empty_folder, 12)
+    assert changed.state == FAILED
+    assert "row 30 of metrics.csv" in changed.told
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_run_that_ends_before_it_can_be_killed_is_told(monkeypatch):
+    command = [sys.executable, "-c", "print('no such game')"]
+    monkeypatch.setattr(gpu_resume, "command", lambda *_: command)
+    (row,) = gpu_resume.rows(ask())
+    assert row.state == FAILED
+    assert row.told == "cut ended with 0 after 0 updates: no such game"
+    waiting = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(gpu_resume, "command", lambda *_: waiting)
+    (row,) = gpu_resume.rows(ask(1))
+    assert row.state == LEFT_OUT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_check_rehearsed(tmp_path):
+    """From the command line, all parts, compiled functions and Stable-Baselines3 among them."""
+    options = ["--device", "cpu", "--cores", "1", "--minutes", "14", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "bench.gpu_check", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads((tmp_path / "gpu_check.json").read_text())["rows"]
+    assert list(dict.fromkeys(row["part"] for row in rows)) == list(gpu_check.PARTS)
+    assert {row["state"] for row in rows} == {OK, MEASURED}, done.stdout
