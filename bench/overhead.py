@@ -12,8 +12,7 @@ if __name__ == "__main__":
 
 import json
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from attn_ppo.lifecycle.keeper import Keeper
 from attn_ppo.lifecycle.resume import Games
 from attn_ppo.lifecycle.rows import Rows
 from attn_ppo.lifecycle.run_dir import RunDir
+from bench.pace import timed
 
 PARTS = {
     "checkpoint: serialise, SHA-256, write, fsync": (checkpoint, "save"),
@@ -83,19 +83,6 @@ def measure(settings: RunConfig) -> dict[str, Any]:
             dict(zip(row[0].split(","), row[-2].split(","), strict=True))["elapsed_seconds"]
         )
     return {"training": training, "seconds": spent, "env_steps": settings.trained_steps}
-
-
-def timed(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
-    """The function, its time added to `spent`."""
-
-    def call(*args: Any, **more: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return function(*args, **more)
-        finally:
-            spent[part] += time.perf_counter() - began
-
-    return call
 
 
 if __name__ == "__main__":

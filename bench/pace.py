@@ -43,6 +43,7 @@ class Clock:
         self._num_steps, self._taken = num_steps, 0
         self._report: dict[str, Any] = dict(facts or {})
         self._left = 0.0
+        self.asked = ""  # what the parent said with its go
 
     def paced(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """`step`, timed, and held up before the first of each `num_steps` calls."""
@@ -70,8 +71,10 @@ class Clock:
     def wait(self) -> float:
         """Reports the last iteration; returns the time at which the next one began."""
         print(json.dumps(self._report), file=self._reports)
-        if not sys.stdin.readline():
+        asked = sys.stdin.readline()
+        if not asked:
             os._exit(0)  # the parent is gone, or done with us
+        self.asked = asked.strip()
         self._report = dict.fromkeys(PARTS, 0.0)
         return time.perf_counter()
 
@@ -100,11 +103,11 @@ class Child:
         except OSError as error:
             raise ContenderError(f"can't start {Path(command[0]).name}: {error.strerror}") from None
 
-    def go(self) -> None:
-        """Lets it do an iteration, which `report` waits for."""
+    def go(self, asked: str = "") -> None:
+        """Lets it do an iteration, `asked` says which; `report` waits for it."""
         assert self._process.stdin
         try:
-            print(file=self._process.stdin, flush=True)
+            print(asked, file=self._process.stdin, flush=True)
         except BrokenPipeError:
             raise ContenderError(self._last_words()) from None
 
@@ -188,6 +191,19 @@ class Spread(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}..{self.high:.2f})"
+
+
+def timed(function: Callable[..., Any], spent: dict[str, float], part: str) -> Callable[..., Any]:
+    """The function, its seconds added to those of `part`."""
+
+    def call(*args: Any, **more: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return function(*args, **more)
+        finally:
+            spent[part] += time.perf_counter() - began
+
+    return call
 
 
 def spread(numbers: Sequence[float]) -> Spread:

@@ -104,12 +104,7 @@ def child(key: str, setup: Setup, threads: int) -> Iterator[Child]:
     contender = CONTENDERS[key]
     python = sys.executable if contender.ours else setup.peer_python
     checkout = setup.checkouts.get(contender.repository or "", "")
-    env = {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "PYTHONPATH": str(ROOT),
-        "WANDB_MODE": "disabled",
-    }
+    env = environment(threads)
     with tempfile.TemporaryDirectory() as folder:
         command = contender.command(key, python, setup.game, threads, checkout, setup.device)
         started = Child(command, folder=folder, env=env)
@@ -117,6 +112,16 @@ def child(key: str, setup: Setup, threads: int) -> Iterator[Child]:
             yield started
         finally:
             started.close()
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The variables of a process that computes with so many threads, wherever it works."""
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "PYTHONPATH": str(ROOT),
+        "WANDB_MODE": "disabled",
+    }
 
 
 def warm_up(started: Child) -> dict[str, Any]:

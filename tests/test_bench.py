@@ -1,12 +1,14 @@
 """The benchmark's own arithmetic, and that its children keep pace and don't outlive it."""
 
+import json
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from bench import machine, ours, race, report
+from attn_ppo import status
+from bench import growth, growth_chart, growth_report, growth_sweep, machine, ours, race, report
 from bench.pace import Child, ContenderError, Spread, speedup, take_turns
 
 ROOT = Path(__file__).parent.parent
@@ -156,3 +158,88 @@ def test_a_race_in_numbers():
     )
     assert "attn_ppo           1.02 (1.02..1.02)    1,000" in shown
     assert "LeanRL, EnvPool, compiled: left out" in shown
+
+
+def test_what_a_sweep_costs_outside_of_training_by_hand(monkeypatch):
+    seconds = iter([7.0, 22.0, 25.0, 8.0])  # rounds: few, many; many, few
+
+    def sweep(_: list[str], folder: str) -> float:
+        (Path(folder) / "metrics.csv").write_text("elapsed_seconds\n0.5\n")
+        return next(seconds)
+
+    monkeypatch.setattr(growth_sweep, "_seconds", sweep)
+    found = growth_sweep.launching("Breakout", 2, 0, lambda _: None)
+    # 6 more runs, 3 more on each of the two jobs: (22 - 7) / 3 = 5 s, of which 0.5 are training.
+    # Then (25 - 8) / 3 = 5 2/3. What is left of the few, one a job: 7 - 5 = 2 and 8 - 5 2/3.
+    assert found["a_run"] == pytest.approx([4.5, 5 + 2 / 3 - 0.5])
+    assert found["fixed"] == pytest.approx([2.0, 8 - 5 - 2 / 3])
+    assert (found["jobs"], found["trained"]) == (2, 0.5)
+
+
+def test_the_share_of_a_sweep_that_is_no_training():
+    # 100 runs of 4,000 steps at 400 a second: 1,000 s. Besides 10 s and 100 * 4 / 2 s; a look of
+    # 10 ms every 2 s takes 0.5 % of one processor of two, 2.5 s: 212.5 of 1,212.5
+    sweep = {"jobs": 2, "fixed": 10.0, "a_run": 4.0, "look": 0.01}
+    assert growth_sweep.share(sweep, 400.0, 100, 4_000) == pytest.approx(212.5 / 1_212.5)
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_made_up_runs_read_as_finished_ones(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(growth_sweep, "ROWS", 3)
+    monkeypatch.setitem(growth_sweep.SWEEPS, 2, ["-m", "seed=0,1", "total_steps=1024"])
+    growth_sweep._plant(tmp_path, 2)
+    assert status.main(["runs"]) == 0
+    out = capsys.readouterr().out
+    assert "2 runs: 2 done" in out
+    assert "1.02k  100%  100.5               3.25" in out
+    assert len(growth_sweep._looks(tmp_path, 2)) == 20
+
+
+GROWN = {
+    "environments": {"threads": {"1": {"8": {"median": 250, "low": 240, "high": 260, "n": 3}}}},
+    "at_once": {"runs": {"2": {"median": 500, "low": 490, "high": 510, "n": 2}}},
+    "launching": {
+        "jobs": 2,
+        "a_run": {"median": 4.5, "low": 4.25, "high": 4.75, "n": 2},
+        "fixed": {"median": 1.5, "low": 1.25, "high": 1.75, "n": 2},
+    },
+    "telling": {
+        what: {str(n): {"median": n / 1e3, "low": 0, "high": 9, "n": 5} for n in (180, 540)}
+        for what in ("status", "again", "look")
+    },
+}
+
+
+def test_parts_are_measured_one_by_one_and_kept(tmp_path, monkeypatch, capsys):
+    def parts(_):
+        return {name: lambda _, name=name: dict(GROWN[name]) for name in GROWN}
+
+    monkeypatch.setattr(growth, "parts", parts)
+    for name in GROWN:
+        assert growth.main(["--only", name, "--out", str(tmp_path)]) == 0
+    there = json.loads((tmp_path / "growth.json").read_text())
+    assert there.keys() == {"machine", "game", *GROWN}
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    out = capsys.readouterr().out
+    assert "     8 environments  250 (240..260, 3)\n" in out
+    # 180 runs of 500,000 steps at 500 a second are 180,000 s; besides 1.5 + 180 * 4.5 / 2 s, and
+    # looks of 0.18 s every 2 s, 4.5 % of two processors: 406.5 + 8,100 of 188,506.5 s
+    assert "of a sweep of 180 runs of 500,000 steps, 4.513 % is overhead" in out
+    assert growth.main(["--only", "at_once", "--game", "Pong", "--out", str(tmp_path)]) == 0
+    there = json.loads((tmp_path / "growth.json").read_text())  # no picture of two games
+    assert there.keys() == {"machine", "game", "at_once"}
+    assert growth_report.shares(there) == {}
+
+
+def test_a_part_that_fails_hides_no_other(tmp_path, monkeypatch, capsys):
+    def fails(_):
+        raise ContenderError("no answer within 3 s")
+
+    parts = {"at_once": fails, "environments": lambda _: dict(GROWN["environments"])}
+    monkeypatch.setattr(growth, "parts", lambda _: parts)
+    assert growth.main(["--only", "at_once", "environments", "--out", str(tmp_path)]) == 1
+    assert "at_once: no answer within 3 s" in capsys.readouterr().err
+    results = json.loads((tmp_path / "growth.json").read_text())
+    panels = growth_chart.draw(results).get_axes()
+    assert [len(panel.lines) for panel in panels] == [1, 0, 0, 0, 0, 0]
+    assert [text.get_text() for panel in panels[1:] for text in panel.texts] == ["not measured"] * 5
