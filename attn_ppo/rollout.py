@@ -1,15 +1,15 @@
 """Playing: `collect` fills a Rollout with what the agent saw, did and got."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
 from attn_ppo.atari.step import Episode, Step
-from attn_ppo.compute.backends import Prepare, unprepared
+from attn_ppo.compute.backends import BACKENDS, Backend
 from attn_ppo.compute.host import share_of_threads, upload
 from attn_ppo.model import sample
 
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
     values: Tensor
 
 
-def act(model: nn.Module, obs: Tensor, noise: Tensor) -> Choice:
+def act(model: Callable[..., Any], obs: Tensor, noise: Tensor) -> Choice:
     """Actions sampled from the policy at `obs` (N, ...) uint8, with `noise` (N, A) for `sample`."""
     policy, values, *_ = model(obs)
     actions = sample(policy, noise)
@@ -61,32 +61,32 @@ def collect(
     num_steps: int,
     rng: Generator,
     *,
-    prepare: Prepare = unprepared,
+    backend: Backend = BACKENDS["torch"],
 ) -> tuple[Rollout, list[np.ndarray], list[list[Episode]]]:
     """Plays `num_steps` with the model's policy from each group's `obs` (n, ...) uint8 on.
 
-    The groups take turns: while one is stepped, the model acts in the next. `prepare` may compile
-    `act`. Returns the rollout, the next observations, and the games finished at each step.
+    The groups take turns: while one is stepped, the model acts in the next. `backend` makes both
+    fast. Returns the rollout, the next observations, and the games finished at each step.
     """
     ends = np.cumsum([envs.num_envs for envs in groups]).tolist()
     parts = [slice(end - envs.num_envs, end) for end, envs in zip(ends, groups, strict=True)]
     store = _Store(num_steps, ends[-1], obs[0].shape[1:], rng.device)
     noise = torch.empty(num_steps, ends[-1], groups[0].num_actions, device=rng.device)
     noise.exponential_(generator=rng)
-    choose, obs = prepare(act), list(obs)
+    choose, actor, obs = backend.prepare(act), backend.freeze(model), list(obs)
     with share_of_threads(len(groups)):
         for t in range(num_steps):
             for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
                 if t:
-                    obs[g] = store.put(t - 1, part, envs.receive(), model)
+                    obs[g] = store.put(t - 1, part, envs.receive(), actor)
                 upload(obs[g], store.obs[t, part])
-                choice = choose(model, store.obs[t, part], noise[t, part])
+                choice = choose(actor, store.obs[t, part], noise[t, part])
                 store.actions[t, part], store.log_probs[t, part], store.values[t, part] = choice
                 envs.send(store.actions[t, part].cpu().numpy())
         for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
-            obs[g] = store.put(num_steps - 1, part, envs.receive(), model)
+            obs[g] = store.put(num_steps - 1, part, envs.receive(), actor)
             upload(obs[g], store.obs[-1, part])
-        last_values = model(store.obs[-1]).value
+        last_values = actor(store.obs[-1]).value
     return store.rollout(last_values), obs, store.episodes
 
 
@@ -110,14 +110,14 @@ class _Store:
         self.truncated = np.empty(shape, np.bool_)
         self.episodes: list[list[Episode]] = [[] for _ in range(num_steps)]
 
-    def put(self, t: int, part: slice, step: Step, model: nn.Module) -> np.ndarray:
+    def put(self, t: int, part: slice, step: Step, actor: Callable[..., Any]) -> np.ndarray:
         """Stores what step `t` of a group led to; returns what the group shows next."""
         self.rewards[t, part] = np.sign(step.rewards)
         self.terminated[t, part] = step.terminated
         self.truncated[t, part] = step.truncated
         if step.final_obs is not None:
             final_obs = torch.from_numpy(step.final_obs).to(self.obs.device)
-            self.truncated_values[t, part] = model(final_obs).value
+            self.truncated_values[t, part] = actor(final_obs).value
         self.episodes[t].extend(step.episodes)
         return step.obs
 

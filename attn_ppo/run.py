@@ -76,7 +76,7 @@ def learn(
     prepare, ppo = agent.backend.prepare, settings.ppo
     agent.optimizer.learning_rate, clip_range = settings.schedule(number)
     rollout, games.obs, episodes = collect(
-        agent.model, games.groups, games.obs, ppo.num_steps, agent.rng, prepare=prepare
+        agent.model, games.groups, games.obs, ppo.num_steps, agent.rng, backend=agent.backend
     )
     metrics = update(
         agent.model,

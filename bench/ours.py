@@ -58,7 +58,7 @@ class Ours:
             self._obs,
             num_steps,
             agent.rng,
-            prepare=agent.backend.prepare,
+            backend=agent.backend,
         )
         return rollout, episodes
 

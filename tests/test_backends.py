@@ -137,7 +137,7 @@ def test_compiled_functions_compute_the_same(settings_of, played):
     assert cosine(*gradients) > 1 - 1e-9
     envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
     rollouts = [
-        collect(a.model, [envs], [envs.reset()], 16, a.rng, prepare=a.backend.prepare)[0]
+        collect(a.model, [envs], [envs.reset()], 16, a.rng, backend=a.backend)[0]
         for a in (compiled, plain)
     ]
     assert torch.equal(rollouts[0].actions, rollouts[1].actions)
@@ -170,7 +170,8 @@ def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
     for prepare in (backends.unprepared, overwriting):
         agent = agent_of(settings_of)
         envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
-        rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 16, agent.rng, prepare=prepare)
+        backend = agent.backend._replace(prepare=prepare)
+        rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 16, agent.rng, backend=backend)
         metrics = update(
             agent.model,
             agent.optimizer,

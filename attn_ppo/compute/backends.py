@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import torch
+from torch import nn
 
-from attn_ppo.compute import kernels, layers
+from attn_ppo.compute import actor, kernels, layers
 from attn_ppo.compute.layers import Layers
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
@@ -50,17 +51,24 @@ def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, options=ON_GPU if torch.cuda.is_available() else None)
 
 
+def unfrozen(model: nn.Module, /) -> nn.Module:
+    """The model as it is, which acts with the weights that it has then."""
+    return model
+
+
 class Backend(NamedTuple):
-    """The network's large layers, and `prepare` for the functions that use them."""
+    """The network's large layers, `prepare` for the functions that use them, and `freeze`: what
+    acts as the model does with the weights that it has now."""
 
     name: str
     layers: Layers
     prepare: Prepare
+    freeze: Callable[[nn.Module], Callable[..., Any]] = unfrozen
 
 
 BACKENDS = {
     "torch": Backend("torch", layers, unprepared),
-    "kernels": Backend("kernels", kernels, unprepared),
+    "kernels": Backend("kernels", kernels, unprepared, actor.frozen),
     "compile": Backend("compile", layers, compiled),
 }
 

@@ -24,6 +24,10 @@ SIGNATURES = {  # how many arguments are numbers, and then pointers
     "normalize_backward": (2, 4),
     "gate": (3, 3),
     "gate_backward": (3, 5),
+    "freeze": (2, 5),
+    "thaw": (0, 1),
+    "look": (1, 4),
+    "decide": (1, 5),
 }
 ACTIVATIONS = {nn.ReLU: 1, nn.ELU: 2}
 
@@ -225,4 +229,5 @@ def library() -> ctypes.CDLL:
         function = getattr(loaded, name)
         function.argtypes = [ctypes.c_long] * numbers + [ctypes.c_void_p] * pointers
         function.restype = None
+    loaded.freeze.restype = ctypes.c_void_p
     return loaded

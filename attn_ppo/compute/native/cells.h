@@ -4,19 +4,23 @@
 
 #include "tile.h"
 
-// y = x / |x| per cell of C channels, the squared norm floored at 1e-12; `inverse` keeps 1 / |x|.
+// y = x / |x| of one cell of C channels, the squared norm floored at 1e-12; returns 1 / |x|.
+static inline float unit(long C, const float *x, float *y) {
+    vec sums = at(x) * at(x);
+    for (long i = LANES; i < C; i += LANES) sums += at(x + i) * at(x + i);
+    float sum = 0;
+    for (int i = 0; i < LANES; i++) sum += sums[i];
+    const float inverse = 1 / __builtin_sqrtf(sum > 1e-12f ? sum : 1e-12f);
+    for (long i = 0; i < C; i += LANES) at(y + i) = at(x + i) * inverse;
+    return inverse;
+}
+
+// `inverse` keeps 1 / |x| of each cell.
 extern "C" void normalize(long cells, long C, const float *x, float *y, float *inverse) {
 #pragma omp parallel
     {
         Share share(cells);
-        for (long p = share.first; p < share.last; p++) {
-            vec sums = at(x + p * C) * at(x + p * C);
-            for (long i = LANES; i < C; i += LANES) sums += at(x + p * C + i) * at(x + p * C + i);
-            float sum = 0;
-            for (int i = 0; i < LANES; i++) sum += sums[i];
-            inverse[p] = 1 / __builtin_sqrtf(sum > 1e-12f ? sum : 1e-12f);
-            for (long i = 0; i < C; i += LANES) at(y + p * C + i) = at(x + p * C + i) * inverse[p];
-        }
+        for (long p = share.first; p < share.last; p++) inverse[p] = unit(C, x + p * C, y + p * C);
     }
 }
 

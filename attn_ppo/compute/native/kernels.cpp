@@ -4,6 +4,7 @@
 // threads: the same thread count gives the same bits. Images are (height, width, channels) floats,
 // the observations (channels, height, width) bytes.
 
+#include "actor.h"
 #include "cells.h"
 #include "winograd.h"
 
