@@ -3,135 +3,170 @@
 
 #pragma once
 
+#include <algorithm>
+#include <memory>
+
 #include "cells.h"
-#include "direct.h"
+#include "winograd.h"
 
-enum { PART = 128 };  // products that are added one after the other
+enum { PART = 128 };  // products of a long sum that are added one after the other
 
-struct Packed {  // a layer
+struct Layer {
     Conv conv;
-    Plan plan;
-    long width;            // filters, rounded up to whole blocks
-    Floats weights, bias;  // (width / BLOCK, taps, BLOCK), (width)
+    long windows, width;  // of an image; filters, rounded up to whole blocks
+    Floats bias;
 
-    Packed(const Conv &c, const float *weight, const float *b)
-        : conv(c), plan(c), width((c.filters + BLOCK - 1) / BLOCK * BLOCK),
-          weights(width * plan.taps), bias(width) {
+    Layer(const Conv &c, const float *b)
+        : conv(c), windows(((c.height - c.kernel) / c.stride + 1) * ((c.width - c.kernel) / c.stride + 1)),
+          width((c.filters + BLOCK - 1) / BLOCK * BLOCK), bias(width) {
+        memcpy(bias.data, b, c.filters * sizeof(float));
+    }
+    virtual ~Layer() {}
+    virtual void furnish(size_t threads) = 0;  // with what each of them needs
+    // y (images, windows, width) of x, by one thread.
+    virtual void run(long images, const void *x, float *y, int thread) = 0;
+};
+
+struct Direct : Layer {
+    Plan plan;
+    Floats weights;  // (width / BLOCK, taps, BLOCK)
+    std::vector<std::unique_ptr<Floats>> rooms;
+
+    Direct(const Conv &c, const float *weight, const float *b)
+        : Layer(c, b), plan(c), weights(width * plan.taps) {
 #pragma omp parallel for
         for (long first = 0; first < width; first += BLOCK)
             for (long k = 0; k < plan.taps; k++)
                 for (long f = first; f < first + BLOCK && f < c.filters; f++)
                     weights.data[first * plan.taps + k * BLOCK + f - first] =
                         weight[f * plan.taps + plan.weight[k]] / (c.bytes ? 255 : 1);
-        memcpy(bias.data, b, c.filters * sizeof(float));
+    }
+
+    void furnish(size_t threads) override {
+        while (conv.bytes && rooms.size() < threads) rooms.emplace_back(new Floats(plan.size));
+    }
+
+    void run(long images, const void *x, float *y, int thread) override {
+        if (!conv.bytes) return blocks(images, (const float *)x, y, 0, width / BLOCK);
+        for (long n = 0; n < images; n++)
+            blocks(1, floats(conv, plan, x, n, *rooms[thread]), y + n * windows * width, 0, width / BLOCK);
+    }
+
+    // From the first to the last block of filters.
+    void blocks(long images, const float *x, float *y, long first, long last) const {
+        const long all = images * windows;
+        for (long f = first * BLOCK; f < last * BLOCK; f += BLOCK)
+            for (long p = 0; p < all; p += ROWS) {
+                const long count = all - p < ROWS ? all - p : ROWS;
+                const float *rows[ROWS];
+                float *out[ROWS];
+                for (long r = 0; r < count; r++) {
+                    rows[r] = x + (p + r) / windows * plan.size + plan.window[(p + r) % windows];
+                    out[r] = y + (p + r) * width + f;
+                }
+                block(f, count, rows, out);
+            }
+    }
+
+    // The block of filters from f on, for `count` windows. Long sums are added up in parts, which
+    // round less: 3,136 products one after the other would lose a digit.
+    template <int HEIGHT = ROWS>
+    void block(long f, long count, const float *const *rows, float *const *out) const {
+        if constexpr (HEIGHT > 1)
+            if (count < HEIGHT) return block<HEIGHT - 1>(f, count, rows, out);
+        const long K = plan.taps, part = windows > 1 ? K : PART;
+        const float *b = weights.data + f * K, *start = bias.data + f;
+        static const float zero[BLOCK] = {};
+        vec sums[HEIGHT][COLS];
+        for (int r = 0; r < HEIGHT; r++)
+            for (int c = 0; c < COLS; c++) sums[r][c] = at(start + c * LANES);
+        for (long k = 0; k < K; k += part) {
+            tile<true, HEIGHT>(rows, out, plan.tap.data() + k, k + part < K ? part : K - k, b + k * BLOCK, zero);
+            for (int r = 0; r < HEIGHT; r++)
+                for (int c = 0; c < COLS; c++) sums[r][c] += at(out[r] + c * LANES);
+        }
+        for (int r = 0; r < HEIGHT; r++)
+            for (int c = 0; c < COLS; c++)
+                at(out[r] + c * LANES) = activate(sums[r][c], conv.activation);
     }
 };
 
-// The block of filters from f on, for `count` windows. Long sums are added up in parts, which round
-// less: 3,136 products one after the other would lose a digit.
-template <int HEIGHT = ROWS>
-static void windows(const Packed &layer, long f, long count, const float *const *rows,
-                    float *const *out) {
-    if constexpr (HEIGHT > 1)
-        if (count < HEIGHT) return windows<HEIGHT - 1>(layer, f, count, rows, out);
-    const long K = layer.plan.taps, part = layer.plan.windows > 1 ? K : PART;
-    const int32_t *tap = layer.plan.tap.data();
-    const float *weights = layer.weights.data + f * K, *bias = layer.bias.data + f;
-    if (K <= part) return tile<true, HEIGHT>(rows, out, tap, K, weights, bias, layer.conv.activation);
-    vec sums[HEIGHT][COLS];
-    for (int r = 0; r < HEIGHT; r++)
-        for (int c = 0; c < COLS; c++) sums[r][c] = at(bias + c * LANES);
-    const float zero[BLOCK] = {};
-    for (long k = 0; k < K; k += part) {
-        tile<true, HEIGHT>(rows, out, tap + k, k + part < K ? part : K - k, weights + k * BLOCK, zero);
-        for (int r = 0; r < HEIGHT; r++)
-            for (int c = 0; c < COLS; c++) sums[r][c] += at(out[r] + c * LANES);
+template <int M, typename T> struct Tiled : Layer {
+    Tiling<M> tiling;
+    Floats weights;
+    std::vector<std::unique_ptr<Batch<M, T>>> batches;
+
+    Tiled(const Conv &c, const float *weight, const float *b)
+        : Layer(c, b), tiling(c), weights(POINTS * tiling.channels * c.filters) {
+#pragma omp parallel
+        pack_filters(c, tiling, weight, false, weights.data);
     }
-    for (int r = 0; r < HEIGHT; r++)
-        for (int c = 0; c < COLS; c++)
-            at(out[r] + c * LANES) = activate(sums[r][c], layer.conv.activation);
-}
 
-// y (images, windows, width) of x, from the first to the last block of filters.
-static void apply(const Packed &layer, long images, const float *x, float *y, long first,
-                     long last) {
-    const Plan &plan = layer.plan;
-    const long all = images * plan.windows;
-    for (long f = first * BLOCK; f < last * BLOCK; f += BLOCK)
-        for (long p = 0; p < all; p += ROWS) {
-            const long count = all - p < ROWS ? all - p : ROWS;
-            const float *rows[ROWS];
-            float *out[ROWS];
-            for (long r = 0; r < count; r++) {
-                rows[r] = x + (p + r) / plan.windows * plan.size + plan.window[(p + r) % plan.windows];
-                out[r] = y + (p + r) * layer.width + f;
-            }
-            windows(layer, f, count, rows, out);
-        }
-}
+    void furnish(size_t threads) override {
+        while (batches.size() < threads) batches.emplace_back(new Batch<M, T>(tiling));
+    }
 
-static void apply(const Packed &layer, long images, const float *x, float *y) {
-    apply(layer, images, x, y, 0, layer.width / BLOCK);
+    void run(long images, const void *x, float *y, int thread) override {
+        convolve_images(conv, *batches[thread], weights.data, bias.data, (const T *)x, 0,
+                        images, y);
+    }
+};
+
+static Layer *packed(const Conv &c, const float *weight, const float *bias) {
+    const int side = tile_outputs(c);
+    if (side == 0) return new Direct(c, weight, bias);
+    if (c.bytes) return new Tiled<3, uint8_t>(c, weight, bias);
+    if (side == 3) return new Tiled<3, float>(c, weight, bias);
+    return new Tiled<2, float>(c, weight, bias);
 }
 
 struct Actor {
     enum { TOGETHER = 4 };  // images that a thread works on at once: what it holds stays in L2
-    std::vector<Packed *> encoder;
-    Packed *score = nullptr, *body, *heads;
-    long cells, channels, maps;
-    Floats readout, readout_bias;  // (maps, hidden), (maps)
-    long room;                     // floats that a thread needs for each of two neighbouring layers
-    std::vector<Floats *> rooms;
+    std::vector<std::unique_ptr<Layer>> encoder;
+    std::unique_ptr<Direct> score, body, heads;
+    long maps, cells, channels, pixels;  // pixels: bytes of an observation
+    Floats readout, readout_bias;        // (maps, hidden), (maps)
+    long room = 0;                       // floats of the largest layer but the last
+    std::vector<std::unique_ptr<Floats>> rooms;
 
     Actor(long convolutions, const Conv *convs, const float *const *weights,
           const float *const *biases, long maps, const float *w, const float *b)
         : maps(maps), readout(maps ? maps * convs[convolutions].filters : 0), readout_bias(maps) {
         long i = 0;
-        auto next = [&] { i++; return new Packed(convs[i - 1], weights[i - 1], biases[i - 1]); };
-        while (i < convolutions) encoder.push_back(next());
+        for (; i < convolutions; i++) encoder.emplace_back(packed(convs[i], weights[i], biases[i]));
+        auto next = [&] { i++; return new Direct(convs[i - 1], weights[i - 1], biases[i - 1]); };
         if (maps) {
-            score = next();
+            score.reset(next());
             memcpy(readout.data, w, maps * score->width * sizeof(float));
             memcpy(readout_bias.data, b, maps * sizeof(float));
         }
-        body = next(), heads = next();
-        cells = encoder.back()->plan.windows, channels = encoder.back()->width;
-        room = encoder[0]->plan.size;
-        for (const Packed *layer : encoder)
-            if (room < TOGETHER * layer->plan.windows * layer->width)
-                room = TOGETHER * layer->plan.windows * layer->width;
-    }
-    ~Actor() {
-        for (Packed *layer : encoder) delete layer;
-        for (Floats *each : rooms) delete each;
-        delete score, delete body, delete heads;
+        body.reset(next()), heads.reset(next());
+        pixels = convs[0].channels * convs[0].height * convs[0].width;
+        cells = encoder.back()->windows, channels = encoder.back()->width;
+        for (const auto &layer : encoder) room = std::max(room, TOGETHER * layer->windows * layer->width);
     }
 
     void furnish() {  // before threads need it
-        while ((int)rooms.size() < omp_get_max_threads()) rooms.push_back(new Floats(2 * room));
+        const size_t threads = omp_get_max_threads();
+        for (const auto &layer : encoder) layer->furnish(threads);
+        while (rooms.size() < threads) rooms.emplace_back(new Floats(2 * room));
     }
 };
 
 // Up to TOGETHER images of bytes -> features (images, cells, channels) after the last activation.
-static void encode(const Actor &actor, long images, const uint8_t *obs, float *features,
-                   float *room) {
-    const Packed &first = *actor.encoder[0];
-    float *from = room, *to = room + actor.room;
-    const long count = actor.encoder.size();
-    float *y = count == 1 ? features : to;
-    for (long n = 0; n < images; n++) {
-        for (long i = 0; i < first.plan.size; i++) from[i] = obs[n * first.plan.size + i];
-        apply(first, 1, from, y + n * first.plan.windows * first.width);
-    }
-    for (long i = 1; i < count; i++) {
-        float *x = i % 2 ? to : from;
-        apply(*actor.encoder[i], images, x, i == count - 1 ? features : i % 2 ? from : to);
+static void encode(const Actor &actor, long images, const uint8_t *obs, float *features, int thread) {
+    const void *x = obs;
+    for (size_t i = 0; i < actor.encoder.size(); i++) {
+        const bool last = i + 1 == actor.encoder.size();
+        float *y = last ? features : actor.rooms[thread]->data + i % 2 * actor.room;
+        actor.encoder[i]->run(images, x, y, thread);
+        x = y;
     }
 }
 
 // scores (images, maps, cells); the hidden units of some cells are read out before they leave L1.
 static void read_scores(const Actor &actor, long images, const float *features, float *scores) {
-    const Packed &layer = *actor.score;
+    const Direct &layer = *actor.score;
     const long maps = actor.maps, all = images * actor.cells;
     Floats sums(ROWS * maps * LANES);
     alignas(64) float hidden[ROWS * BLOCK];
@@ -143,7 +178,7 @@ static void read_scores(const Actor &actor, long images, const float *features, 
             rows[r] = features + (p + r) * actor.channels, out[r] = hidden + r * BLOCK;
         memset(sums.data, 0, ROWS * maps * LANES * sizeof(float));
         for (long f = 0; f < layer.width; f += BLOCK) {
-            windows(layer, f, count, rows, out);
+            layer.block(f, count, rows, out);
             for (long r = 0; r < count; r++)
                 for (long m = 0; m < maps; m++)
                     for (long i = 0; i < BLOCK; i += LANES)
@@ -176,11 +211,10 @@ extern "C" void look(long images, Actor *actor, const uint8_t *obs, float *featu
 #pragma omp parallel
     {
         Share share(images);
-        float *room = actor->rooms[omp_get_thread_num()]->data;
         for (long n = share.first; n < share.last; n += Actor::TOGETHER) {
             const long left = share.last - n, count = left < Actor::TOGETHER ? left : Actor::TOGETHER;
             float *x = features + n * cells * channels;
-            encode(*actor, count, obs + n * actor->encoder[0]->plan.size, x, room);
+            encode(*actor, count, obs + n * actor->pixels, x, omp_get_thread_num());
             if (!actor->maps) continue;
             for (long p = 0; p < count * cells; p++) unit(channels, x + p * channels, x + p * channels);
             read_scores(*actor, count, x, scores + n * actor->maps * cells);
@@ -199,10 +233,10 @@ extern "C" void decide(long images, const Actor *actor, float *features, const f
         for (long p = mine.first * cells; weights && p < mine.last * cells; p++)
             for (long i = 0; i < channels; i += LANES) at(features + p * channels + i) *= weights[p];
 #pragma omp barrier
-        apply(*actor->body, images, features, hidden, blocks.first, blocks.last);
+        actor->body->blocks(images, features, hidden, blocks.first, blocks.last);
 #pragma omp barrier
         const long size = actor->body->width;
-        apply(*actor->heads, mine.last - mine.first, hidden + mine.first * size,
-                 y + mine.first * actor->heads->width);
+        actor->heads->run(mine.last - mine.first, hidden + mine.first * size,
+                          y + mine.first * actor->heads->width, 0);
     }
 }

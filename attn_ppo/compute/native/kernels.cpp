@@ -10,17 +10,9 @@
 
 enum { FEWEST = 16 };  // images for which filters are worth transforming
 
-// The side of a tile's outputs, 0 where the convolution is computed directly.
-static int tile_outputs(const Conv &c) {
-    long channels = c.channels * c.stride * c.stride;
-    if (c.images < FEWEST || channels % BLOCK) return 0;
-    if (c.bytes ? c.stride != QUAD || c.width < QUAD * (QUAD + 1) : c.channels * c.stride % LANES) return 0;
-    return c.kernel == 2 * c.stride ? 3 : c.kernel == 3 && c.stride == 1 && !c.bytes ? 2 : 0;
-}
-
 extern "C" void convolve(const Conv *c, const Readout *readout, const void *x, const float *weight,
                          const float *bias, float *y) {
-    int side = readout ? 0 : tile_outputs(*c);
+    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c);
     if (side == 0) return convolve_direct(*c, readout, x, weight, bias, y);
     if (c->bytes) return convolve_tiled<3>(*c, (const uint8_t *)x, weight, bias, y);
     if (side == 3) return convolve_tiled<3>(*c, (const float *)x, weight, bias, y);
@@ -31,7 +23,7 @@ extern "C" void convolve(const Conv *c, const Readout *readout, const void *x, c
 extern "C" void convolve_backward(const Conv *c, const Readout *readout, const void *x,
                                   const float *weight, const float *y, const float *dy, float *dx,
                                   float *dweight, float *dbias) {
-    int side = readout ? 0 : tile_outputs(*c);
+    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c);
     if (side == 0)
         return convolve_direct_backward(*c, readout, x, weight, y, dy, dx, dweight, dbias);
     if (c->bytes)

@@ -109,6 +109,14 @@ template <int M> struct Tiling {
     }
 };
 
+// The side of a tile's outputs, 0 where the convolution is computed directly.
+static int tile_outputs(const Conv &c) {
+    long channels = c.channels * c.stride * c.stride;
+    if (channels % BLOCK) return 0;
+    if (c.bytes ? c.stride != QUAD || c.width < QUAD * (QUAD + 1) : c.channels * c.stride % LANES) return 0;
+    return c.kernel == 2 * c.stride ? 3 : c.kernel == 3 && c.stride == 1 && !c.bytes ? 2 : 0;
+}
+
 // Filters as POINTS products of (channels, filters): for the outputs packed as (F / BLOCK, channels,
 // BLOCK) each, for the input's gradient as (channels / BLOCK, F, BLOCK). By all threads together.
 template <int M> static void pack_filters(const Conv &c, const Tiling<M> &t, const float *weight,
@@ -260,34 +268,41 @@ static void finish_outputs(const Conv &c, Batch<M, T> &b, const float *packed, c
     b.count = 0;
 }
 
+// The images from the first to the last, by one thread.
+template <int M, typename T>
+static void convolve_images(const Conv &c, Batch<M, T> &b, const float *packed, const float *bias,
+                            const T *x, long first, long last, float *y) {
+    const long F = c.filters;
+    for (long n = first; n < last; n++) {
+        const T *image = read_image(c, b.t, x, n, b.room.data(), b.seen.data());
+        for (long i = 0; i < b.t.tiles; i++) {
+            unsigned bits = b.blanks(i);
+            if (bits + 1 == 1u << M * M) {  // only zeros
+                for (int j = 0; j < M * M; j++) {
+                    long window = b.t.outputs[i * M * M + j];
+                    for (long f = 0; window >= 0 && f < F; f += LANES)
+                        at(y + (n * b.t.windows + window) * F + f) = activate(at(bias + f), c.activation);
+                }
+                continue;
+            }
+            b.add(n, i, bits, image);
+            if (b.count == TILES) finish_outputs(c, b, packed, bias, y);
+        }
+    }
+    finish_outputs(c, b, packed, bias, y);
+}
+
 template <int M, typename T>
 static void convolve_tiled(const Conv &c, const T *x, const float *weight, const float *bias, float *y) {
     const Tiling<M> t(c);
-    const long C = t.channels, F = c.filters;
-    Floats packed(POINTS * C * F);
+    Floats packed(POINTS * t.channels * c.filters);
 #pragma omp parallel
     {
         pack_filters(c, t, weight, false, packed.data);
 #pragma omp barrier
         Batch<M, T> b(t);
         Share share(c.images);
-        for (long n = share.first; n < share.last; n++) {
-            const T *image = read_image(c, t, x, n, b.room.data(), b.seen.data());
-            for (long i = 0; i < t.tiles; i++) {
-                unsigned bits = b.blanks(i);
-                if (bits + 1 == 1u << M * M) {  // only zeros
-                    for (int j = 0; j < M * M; j++) {
-                        long window = t.outputs[i * M * M + j];
-                        for (long f = 0; window >= 0 && f < F; f += LANES)
-                            at(y + (n * t.windows + window) * F + f) = activate(at(bias + f), c.activation);
-                    }
-                    continue;
-                }
-                b.add(n, i, bits, image);
-                if (b.count == TILES) finish_outputs(c, b, packed.data, bias, y);
-            }
-        }
-        finish_outputs(c, b, packed.data, bias, y);
+        convolve_images(c, b, packed.data, bias, x, share.first, share.last, y);
     }
 }
 
