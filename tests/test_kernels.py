@@ -96,7 +96,7 @@ SHAPES = {
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("images", [1, 7])
+@pytest.mark.parametrize("images", [1, 7, 37])  # 16 and more: by minimal filtering, if it can
 def test_convolutions_of_floats(shape, images):
     channels, filters, kernel, stride, height, width = SHAPES[shape]
     x, weight = numbers(images, channels, height, width), numbers(filters, channels, kernel, kernel)
@@ -185,12 +185,37 @@ def test_same_bits_every_time():
         assert all(map(torch.equal, gradients[0], others))
 
 
-def test_what_sees_nothing_is_exactly_zero():
+@pytest.mark.parametrize("batch", [2, 32])
+def test_what_sees_nothing_is_exactly_zero(batch):
     """Not just about: a cell's features are divided by their length, and noise would become 1."""
     model = build(kernels)
-    obs = torch.zeros(2, 4, 84, 84, dtype=torch.uint8)
+    obs = torch.zeros(batch, 4, 84, 84, dtype=torch.uint8)
     obs[:, :, :36, :20] = 255  # seen by rows 0 to 4 and columns 0 to 2 of the cells
     features = kernels.encode(model.encoder, obs)
     assert (features[:, :, :5, :3].amax(1) > 0).all()
     assert (features[:, :, 5:] == 0).all()
     assert (features[:, :, :, 3:] == 0).all()
+
+
+# Pixels of value 1e3 a side, and windows a side that see them: a tile has both kinds.
+SEEN = {
+    "4x4 stride 2": (4, 2),
+    "4x4 stride 2, a pixel over": (4, 2),
+    "3x3": (3, 3),
+    "3x3, odd": (3, 3),
+}
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shape", SEEN)
+def test_windows_that_see_nothing_give_the_bias(shape):
+    (channels, filters, kernel, stride, *sides), (lit, seen) = SHAPES[shape], SEEN[shape]
+    x = torch.zeros(32, channels, *sides)
+    x[:, :, :lit, :lit] = 1e3
+    weight, bias = numbers(filters, channels, kernel, kernel), numbers(filters, seed=1)
+    y = kernels._Convolution.apply(x, weight, bias, stride, kernels.ACTIVATIONS[nn.ReLU])
+    beyond = torch.ones(y.shape[2:], dtype=torch.bool)
+    beyond[:seen, :seen] = False
+    expected = bias.clamp_min(0)[:, None].expand(-1, int(beyond.sum()))
+    assert torch.equal(y[:, :, beyond], expected.expand(32, -1, -1))
+    assert (y[:, :, :seen, :seen].amax(1) > 1e3).all()
