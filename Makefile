@@ -53,7 +53,7 @@ $(WEB)/node_modules: $(WEB)/package-lock.json
 	npm --prefix $(WEB) ci --no-audit --no-fund
 	@touch $@
 
-bench: $(READY)  ## speed compared with other trainers on this machine, about eight minutes; BENCH=<options>
+bench: $(READY)  ## speed compared with other trainers on this machine, about ten minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
 
 gpu-check: $(READY)  ## whether this machine's GPU computes rightly, and how fast, within ten minutes; GPU=<options>

@@ -21,13 +21,18 @@ from typing import Any
 from attn_ppo.arguments import Parser
 from attn_ppo.atari import games
 from attn_ppo.errors import ConfigError, ExitCode
-from bench import chart, machine, race, report, scaling
+from bench import busy, chart, machine, race, report, scaling
 from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
 from bench.ours import network
 from bench.pace import spread
 
 RACE_SHARE = 0.6  # of the time, with the machine's rates; the rest is for scaling
-SHARES = {"updating": 0.1, "concurrent": 0.5, "collecting": 1.0}  # of what is left then
+SHARES = {
+    "updating": 0.1,
+    "concurrent": 0.3,
+    "busy": 0.7,
+    "collecting": 1.0,
+}  # of what is left then
 BEGAN = time.monotonic()
 
 
@@ -107,6 +112,7 @@ def depends(setup: race.Setup, options: argparse.Namespace, deadline: float) -> 
     parts = {
         "updating": lambda until: scaling.updating(game, threads, until),
         "concurrent": lambda until: scaling.concurrent(["ours", "sb3"], setup, until, _print),
+        "busy": lambda until: busy.beside(busy.PAIR, setup, until, _print),
         "collecting": lambda until: scaling.collecting(game, threads, until),
     }
     for name, part in parts.items():
@@ -123,7 +129,7 @@ def _parser() -> Parser:
     parser = Parser("bench", __doc__, "--minutes 3 --only ours sb3")
     add = parser.add_argument
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
-    add("--minutes", type=float, default=8, help="for everything; default: 8")
+    add("--minutes", type=float, default=10, help="for everything; default: 10")
     add("--threads", type=int, default=machine.cores(), help="of each contender; default: cores")
     names = ", ".join(CONTENDERS)
     chosen = {"choices": CONTENDERS, "metavar": "NAME"}

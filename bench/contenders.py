@@ -70,6 +70,9 @@ def run_ours(job: Job, clock: Clock) -> None:
 
     Where two groups of games take turns, only the waiting for the emulator counts as emulate.
     """
+    from attn_ppo.compute import devices
+
+    devices.wait_briefly()  # as a run does when it begins
     from bench.ours import Ours, settings_of
 
     device = f"device={job.device}"

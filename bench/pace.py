@@ -86,14 +86,20 @@ class ContenderError(Exception):
 class Child:
     """The parent's side of one contender."""
 
-    def __init__(self, command: Sequence[str], *, folder: Path | str, env: Mapping[str, str]):
-        """Starts it in `folder`, with `env` added to our environment. Raises ContenderError."""
+    def __init__(
+        self, command: Sequence[str], *, folder: Path | str, env: Mapping[str, str | None]
+    ):
+        """Starts it in `folder`, with `env` added to our environment, or None taken away.
+
+        Raises ContenderError.
+        """
+        environment: Mapping[str, str | None] = os.environ | env
         self._printed = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 until close()
         try:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=os.environ | env,
+                env={name: value for name, value in environment.items() if value is not None},
                 text=True,
                 process_group=0,
                 stdin=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """The race: all contenders started, warmed up, and let go in turns until the time is spent."""
 
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from attn_ppo.compute import devices
 from bench.contenders import AGENT_STEPS, CONTENDERS, REPOSITORIES
 from bench.pace import PARTS, START_SECONDS, Child, ContenderError, speedup, spread, take_turns
 
@@ -104,7 +106,9 @@ def child(key: str, setup: Setup, threads: int) -> Iterator[Child]:
     contender = CONTENDERS[key]
     python = sys.executable if contender.ours else setup.peer_python
     checkout = setup.checkouts.get(contender.repository or "", "")
-    env = environment(threads)
+    env: dict[str, str | None] = {**environment(threads)}
+    if not contender.ours and os.environ.get("GOMP_SPINCOUNT") == devices.SPINS:
+        env["GOMP_SPINCOUNT"] = None  # a command of ours set it for itself, see wait_briefly
     with tempfile.TemporaryDirectory() as folder:
         command = contender.command(key, python, setup.game, threads, checkout, setup.device)
         started = Child(command, folder=folder, env=env)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench import busy
 from bench.contenders import CONTENDERS, MINIBATCH, NUM_ENVS, NUM_EPOCHS, NUM_STEPS
 from bench.pace import PARTS, Spread
 
@@ -88,6 +89,7 @@ def _scaling(scaling: Mapping[str, Any]) -> list[str]:
         numbers = "  ".join(f"{count}: {rate:,.0f}" for count, rate in rates.items())
         label = CONTENDERS[key].label
         lines.append(f"{label}, one-thread runs at once, steps/s of all together:  {numbers}")
+    lines += busy.lines(scaling.get("busy", {}))
     if "overhead" in scaling:
         cost = scaling["overhead"]
         share = cost.get("percent_of_iteration")
