@@ -26,11 +26,11 @@ from bench.contenders import CONTENDERS, NUM_ENVS, NUM_EPOCHS, REPOSITORIES
 from bench.ours import network
 from bench.pace import spread
 
-RACE_SHARE = 0.6  # of the time, with the machine's rates; the rest is for scaling
+RACE_SHARE = 0.5  # of the time, with the machine's rates; the rest is for scaling
 SHARES = {
     "updating": 0.1,
     "concurrent": 0.3,
-    "busy": 0.7,
+    "busy": 0.8,
     "collecting": 1.0,
 }  # of what is left then
 BEGAN = time.monotonic()
