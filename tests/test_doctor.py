@@ -59,7 +59,7 @@ def test_the_keys_of_the_json_stay(capsys):
     assert facts == {
         "python": ["executable", "glibc", "system", "version"],
         "packages": ["missing", "other", "versions"],
-        "processors": ["affinity", "chip", "processors", "quotas", "threads", "usable"],
+        "processors": ["affinity", "chip", "load", "processors", "quotas", "threads", "usable"],
         "kernels": ["built", "compiler", "library", "threaded"],
         "gpu": ["devices", "drivers", "torch_cuda"],
         "roms": ["folder", "games", "missing"],
@@ -177,6 +177,16 @@ def test_processors_and_threads(monkeypatch):
         found = machine.processors(RUNS)
         assert (found.state, found.mend) == ("warn", "unset OMP_NUM_THREADS")
         assert found.told.endswith(f"has 4 threads; OMP_NUM_THREADS={wrong} is no number of them")
+
+
+def test_other_work_is_told(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    for load, told in ((7.9, ""), (8.04, "; load 8.0: other work shares them")):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 99.0))
+        found = machine.processors(RUNS)
+        assert (found.state, found.facts["load"]) == ("ok", load)
+        assert found.told.endswith(f"; {found.facts['chip']}{told}")
 
 
 @pytest.mark.usefixtures("fresh_kernels")

@@ -15,6 +15,7 @@ from attn_ppo.diagnosis.finding import BAD, OK, WARN, Finding, pip_install
 LEAST_PYTHON = (3, 11)
 _APT = "apt-get install"  # or the like
 SHOWN = ("torch", "numpy", "ale-py", "wandb")
+BUSY = 0.5  # of the machine's processors, over the last minute
 LEAST_GLIBC = (2, 28)  # what the wheels of PyTorch and ALE are built for
 
 
@@ -72,7 +73,7 @@ def packages(_: Path) -> Finding:
 
 
 def processors(_: Path) -> Finding:
-    """The processors that a run may use, and the threads that it would have."""
+    """The processors that a run may use, the threads it would have, and whether others use them."""
     here, usable = os.cpu_count() or 1, devices.available_cpus()
     given = os.environ.get("OMP_NUM_THREADS", "")
     number = re.fullmatch(r"0*([1-9]\d*)(,.*)?", given)  # of nested regions, after a comma, too
@@ -84,6 +85,7 @@ def processors(_: Path) -> Finding:
         "quotas": list(devices.quotas()),
         "usable": usable,
         "threads": threads,
+        "load": os.getloadavg()[0],
     }
     told = f"{usable} of {here} usable"
     if usable < here:
@@ -97,7 +99,10 @@ def processors(_: Path) -> Finding:
     told += f", by OMP_NUM_THREADS={given}" * bool(given)
     if threads > usable:
         return Finding(WARN, f"{told}: more than there are", "unset OMP_NUM_THREADS", facts)
-    return Finding(OK, f"{told}; {facts['chip']}", facts=facts)
+    told += f"; {facts['chip']}"
+    if facts["load"] >= BUSY * here:
+        told += f"; load {facts['load']:.1f}: other work shares them"
+    return Finding(OK, told, facts=facts)
 
 
 def kernels(_: Path) -> Finding:
