@@ -11,6 +11,7 @@ from attn_ppo.compute import kernels, layers
 from attn_ppo.compute.actor import _Frozen, frozen
 from attn_ppo.compute.layers import Layers
 from attn_ppo.model import ActorCritic
+from bench import acting
 
 
 @pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
@@ -134,3 +135,9 @@ def test_a_rollouts_actor_is_thrown_away():
     for _ in range(20):
         frozen(model)(obs)
     assert resident() - before < 50e6  # 8 MB each
+
+
+def test_the_benchmark_takes_turns():
+    model, actor = acting.measure("none", frames(2), repeats=2)
+    assert len(model) == len(actor) == 2
+    assert min(model + actor) > 0

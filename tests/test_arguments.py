@@ -67,6 +67,7 @@ def test_an_unknown_argument_is_told_in_three_lines(command, capsys):
         ("analysis.page", ["--steps"], "argument --steps: expected one argument"),
         ("analysis.page", list("abcdefg"), "7 folders are too many"),
         ("bench.saliency", ["--repeats=0"], "--repeats=0 is not allowed"),
+        ("bench.acting", ["--repeats=0"], "--repeats=0 is not allowed"),
         ("bench", ["--minutes", "x"], "argument --minutes: invalid float value: 'x'"),
         ("bench", ["--minutes", "0", "--game", "ms_pacmn"], "env=ms_pacmn is not allowed"),
     ],

@@ -9,7 +9,8 @@
 #include "cells.h"
 #include "winograd.h"
 
-enum { PART = 128 };  // products of a long sum that are added one after the other
+enum { PART = 128 };    // products of a long sum that are added one after the other
+enum { AHEAD = 3072 };  // numbers of the weights: few rows wait for the cache, not for products
 
 struct Layer {
     Conv conv;
@@ -68,12 +69,12 @@ struct Direct : Layer {
             }
     }
 
-    // The block of filters from f on, for `count` windows. Long sums are added up in parts, which
+    // The block of filters from f on, for `height` windows. Long sums are added up in parts, which
     // round less: 3,136 products one after the other would lose a digit.
     template <int HEIGHT = ROWS>
-    void block(long f, long count, const float *const *rows, float *const *out) const {
+    void block(long f, long height, const float *const *rows, float *const *out) const {
         if constexpr (HEIGHT > 1)
-            if (count < HEIGHT) return block<HEIGHT - 1>(f, count, rows, out);
+            if (height < HEIGHT) return block<HEIGHT - 1>(f, height, rows, out);
         const long K = plan.taps, part = windows > 1 ? K : PART;
         const float *b = weights.data + f * K, *start = bias.data + f;
         static const float zero[BLOCK] = {};
@@ -81,7 +82,9 @@ struct Direct : Layer {
         for (int r = 0; r < HEIGHT; r++)
             for (int c = 0; c < COLS; c++) sums[r][c] = at(start + c * LANES);
         for (long k = 0; k < K; k += part) {
-            tile<true, HEIGHT>(rows, out, plan.tap.data() + k, k + part < K ? part : K - k, b + k * BLOCK, zero);
+            const long count = k + part < K ? part : K - k;
+            tile<true, HEIGHT, HEIGHT < ROWS ? AHEAD : 0>(rows, out, plan.tap.data() + k, count,
+                                                          b + k * BLOCK, zero);
             for (int r = 0; r < HEIGHT; r++)
                 for (int c = 0; c < COLS; c++) sums[r][c] += at(out[r] + c * LANES);
         }
@@ -107,8 +110,7 @@ template <int M, typename T> struct Tiled : Layer {
     }
 
     void run(long images, const void *x, float *y, int thread) override {
-        convolve_images(conv, *batches[thread], weights.data, bias.data, (const T *)x, 0,
-                        images, y);
+        convolve_images(conv, *batches[thread], weights.data, bias.data, (const T *)x, 0, images, y);
     }
 };
 

@@ -79,7 +79,8 @@ static inline vec slope(vec y, long activation) {  // of the activation, from it
 // out[r] += sum of rows[r][offsets[i]] * b[i] over i < count, with b[i] the i-th BLOCK of b.
 // A forward pass starts from the bias instead of `out`. Not unrolled, and without the activation:
 // gcc then keeps every sum in a register.
-template <bool FORWARD, int R>
+// What b holds is fetched AHEAD numbers before its turn.
+template <bool FORWARD, int R, int AHEAD = 0>
 static inline __attribute__((always_inline)) void tile(const float *const *rows, float *const *out,
                                            const int32_t *offsets, long count, const float *b,
                                            const float *bias) {
@@ -96,6 +97,7 @@ static inline __attribute__((always_inline)) void tile(const float *const *rows,
         long offset = offsets[i];
         vec bs[COLS];
         for (int c = 0; c < COLS; c++) bs[c] = at(b + c * LANES);
+        for (int c = 0; AHEAD && c < BLOCK; c += 16) __builtin_prefetch(b + AHEAD + c);
         for (int r = 0; r < R; r++)
             for (int c = 0; c < COLS; c++) sums[r][c] += row[r][offset] * bs[c];
     }
