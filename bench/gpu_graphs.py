@@ -16,21 +16,21 @@ from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.envs import two_groups
 from attn_ppo.compute import backends
 from attn_ppo.compute.backends import Prepare
-from attn_ppo.ppo import ppo_loss, update
-from attn_ppo.rollout import act, collect
+from attn_ppo.config import RunConfig
+from attn_ppo.lifecycle.resume import Games
+from attn_ppo.ppo import ppo_loss
+from attn_ppo.rollout import act
+from attn_ppo.run import learn
 from bench.gpu_agreement import TOLERANCES, decide, products_in
 from bench.gpu_part import LEFT_OUT, MEASURED, Ask, Row, judged
 from bench.ours import settings_of
 
-# What changes from update to update: lambda, clip range, learning rate. Two updates compile, run
-# and record; the others replay.
-SCHEDULE = ((0.0, 0.1, 1e-3), (0.5, 0.2, 5e-4), (0.005, 0.05, 2e-3), (5.0, 0.3, 1e-4))
-WARM_UP = 2
+UPDATES, WARM_UP = 4, 2  # those of the warm-up compile, run and record; the others replay
 ALLOWED_ACTIONS = 1e-3  # the share that may differ: two of nearly the same likelihood
 
 
 class Twice:
-    """A `prepare` whose functions are called plain and fast, with the worst difference noted."""
+    """Has all that an agent prepares called plain and fast, and notes the worst differences."""
 
     def __init__(self, fast: Prepare, agent: Agent) -> None:
         self._fast, self._model = fast, agent.model
@@ -39,6 +39,7 @@ class Twice:
         self.calls: dict[str, int] = {}
         self._step = agent.optimizer.step
         agent.optimizer.step = self._compare_gradients
+        agent.backend = agent.backend._replace(prepare=self.prepare)
 
     def prepare(self, function: Callable[..., Any], /) -> Any:
         """The function that returns what the fast one does."""
@@ -70,13 +71,13 @@ class Twice:
             # metrics are averages of numbers about one in size, or larger
             self._note(name, wrong.max() / expected.abs().max().clamp_min(1))
 
-    def _compare_gradients(self) -> None:
+    def _compare_gradients(self, max_norm: float = math.inf) -> Tensor:
         """Called in place of the optimiser's step, which follows."""
         pairs = zip(self._model.parameters(), self._gradients, strict=True)
         wrong, whole = zip(*((p.grad - g, g) for p, g in pairs if p.grad is not None), strict=True)
         norm = nn.utils.get_total_norm
         self._note("gradient", norm(list(wrong)) / norm(list(whole)))
-        self._step()
+        return self._step(max_norm)
 
     def _note(self, name: str, error: Tensor) -> None:
         worst, found = self.errors.get(name, 0.0), float(error)
@@ -98,57 +99,44 @@ def rows(ask: Ask) -> Iterator[Row]:
 
 
 def check(ask: Ask, fast: Prepare) -> Iterator[Row]:
-    """The rows of four updates by functions that `fast` prepares."""
-    size = (4, 8) if ask.rehearsal else (8, 32)
-    sizes = [f"ppo.num_envs={size[0]}", f"ppo.num_steps={size[1]}", "ppo.max_grad_norm=1e6"]
-    settings = settings_of("env=Breakout", "diversity=0.1", *sizes)
+    """The rows of some updates by functions that `fast` prepares."""
+    device, settings = torch.device(ask.device), changing(*((4, 8) if ask.rehearsal else (8, 32)))
+    ppo, before, again = settings.ppo, 0, ""
     groups = two_groups(
-        "Breakout", num_envs=size[0], seed=0, protocol=settings.protocol, num_threads=2
+        settings.env, num_envs=ppo.num_envs, seed=0, protocol=settings.protocol, num_threads=2
     )
-    device = torch.device(ask.device)
     agent = make_agent(settings, groups[0].num_actions, device)
     decide(agent.model)
-    twice, obs, before = Twice(fast, agent), [envs.reset() for envs in groups], 0
-    again = ""
+    twice, games = Twice(fast, agent), Games(groups, [envs.reset() for envs in groups])
     torch.compiler.reset()
     with products_in("fp32"), counted() as counts:
-        for number, (lambda_, clip_range, learning_rate) in enumerate(SCHEDULE):
-            warm = number >= WARM_UP
-            before = counts.recorded if number == WARM_UP else before
-            agent.optimizer.learning_rate = learning_rate
+        for number in range(1, UPDATES + 1):
+            warm = number > WARM_UP
             with torch.compiler.set_stance("fail_on_recompile" if warm else "default"):
                 try:
-                    rollout, obs, _ = collect(
-                        agent.model,
-                        groups,
-                        obs,
-                        settings.ppo.num_steps,
-                        agent.rng,
-                        prepare=twice.prepare,
-                    )
-                    update(
-                        agent.model,
-                        agent.optimizer,
-                        rollout,
-                        settings.ppo,
-                        settings.regularizer,
-                        lambda_=lambda_,
-                        diversity=settings.diversity,
-                        clip_range=clip_range,
-                        rng=agent.rng,
-                        prepare=twice.prepare,
-                    )
+                    learn(settings, agent, games, number)
                 except RuntimeError as error:
                     if not warm or "recompile" not in str(error):
                         raise
                     again = str(error).strip().splitlines()[0]
                     break
-    for envs in groups:
-        envs.close()
+            before = before if warm else counts.recorded
+    games.close()
     yield _differences(twice)
-    told = again or f"in updates {WARM_UP + 1} to {len(SCHEDULE)}, with other numbers each time"
+    told = again or f"in updates {WARM_UP + 1} to {UPDATES}, with other numbers each time"
     yield judged("nothing is compiled again", not again, told)
     yield _recordings(device, counts, before, twice)
+
+
+def changing(num_envs: int, num_steps: int) -> RunConfig:
+    """Settings by which each update has another lambda, clip range and learning rate."""
+    steps = UPDATES * num_envs * num_steps
+    return settings_of(
+        *("env=Breakout", "ppo=annealed_clip", "ppo.learning_rate=2e-3", "diversity=0.1"),
+        *(f"ppo.num_envs={num_envs}", f"ppo.num_steps={num_steps}", f"total_steps={steps}"),
+        *("lambda=0.5", "lambda_schedule=linear", f"lambda_warmup={steps}"),
+        "compute.backend=torch",  # as `compile`, whose functions are put in its place
+    )
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from attn_ppo.compute import backends
 from attn_ppo.compute.backends import unprepared
 from attn_ppo.ppo import ppo_loss
 from bench import gpu_agreement, gpu_check, gpu_graphs, gpu_part, gpu_resume, gpu_speed
@@ -370,14 +372,37 @@ def test_a_run_that_ends_before_it_can_be_killed_is_told(monkeypatch):
     assert row.state == LEFT_OUT
 
 
+@cache
+def traced(function):
+    """Compiled as far as guards go, with PyTorch's operators: seconds instead of minutes."""
+    return torch.compile(function, backend="eager")
+
+
+@pytest.mark.slow
+def test_what_the_compiler_traces_agrees_and_is_traced_once(monkeypatch):
+    monkeypatch.setattr(backends, "compiled", traced)
+    rows = list(gpu_graphs.rows(ask()))
+    assert [row.state for row in rows] == [OK, OK, MEASURED], rows
+    as_compiled = backends.BACKENDS["compile"]._replace(prepare=traced)
+    monkeypatch.setitem(backends.BACKENDS, "compile", as_compiled)
+    rows = list(gpu_agreement.rows(ask()))
+    names = ["torch, fp32", "torch, tf32", "torch, bf16", "compile, fp32"]
+    assert [row.what for row in rows] == ["the CPU's own fp32", *(f"CPU, {name}" for name in names)]
+    assert {row.state for row in rows} == {OK}, rows
+    monkeypatch.setattr(backends, "compile_missing", lambda _: "no compiler")
+    rows = [*gpu_graphs.rows(ask()), *gpu_agreement.rows(ask(0))]
+    left = [row.told for row in rows if row.state == LEFT_OUT]
+    assert left == ["no compiler", *["no time; give more --minutes"] * 3, "no compiler"]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_whole_check_rehearsed(tmp_path):
-    """From the command line, all parts, compiled functions and Stable-Baselines3 among them."""
+def test_from_the_command_line_on_the_cpu(tmp_path):
     options = ["--device", "cpu", "--cores", "1", "--minutes", "14", "--out", str(tmp_path)]
-    command = [sys.executable, "-m", "bench.gpu_check", *options]
+    command = [sys.executable, "-m", "bench.gpu_check", *options, "--only", "machine", "speed"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((tmp_path / "gpu_check.json").read_text())["rows"]
-    assert list(dict.fromkeys(row["part"] for row in rows)) == list(gpu_check.PARTS)
-    assert {row["state"] for row in rows} == {OK, MEASURED}, done.stdout
+    expected = ["attn_ppo, one run", "Stable-Baselines3, one run", "attn_ppo, 2 at once"]
+    assert [row["what"] for row in rows][:4] == ["machine", *expected], done.stdout
+    assert {row["state"] for row in rows} == {MEASURED}, done.stdout

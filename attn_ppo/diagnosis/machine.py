@@ -148,7 +148,7 @@ def gpu(_: Path) -> Finding:
 
     if why := compile_missing(torch.device("cuda")):
         return Finding(WARN, f"{told}; {why}", f"{_APT} gcc python3-dev", facts)
-    return Finding(OK, told, facts=facts)
+    return Finding(OK, f"{told}; a checkout's `make gpu-check` tries it", facts=facts)
 
 
 def _driver() -> str | None:
