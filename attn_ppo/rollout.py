@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from attn_ppo.atari.step import Episode, Step
 from attn_ppo.compute.backends import BACKENDS, Backend
-from attn_ppo.compute.host import share_of_threads, upload
+from attn_ppo.compute.host import share_of_threads, uploader
 from attn_ppo.model import sample
 
 
@@ -74,18 +74,19 @@ def collect(
     noise = torch.empty(num_steps, ends[-1], groups[0].num_actions, device=rng.device)
     noise.exponential_(generator=rng)
     choose, actor, obs = backend.prepare(act), backend.freeze(model), list(obs)
+    uploads = [uploader(shown, rng.device) for shown in obs]
     with share_of_threads(len(groups)):
         for t in range(num_steps):
             for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
                 if t:
                     obs[g] = store.put(t - 1, part, envs.receive(), actor)
-                upload(obs[g], store.obs[t, part])
+                uploads[g](obs[g], store.obs[t, part])
                 choice = choose(actor, store.obs[t, part], noise[t, part])
                 store.actions[t, part], store.log_probs[t, part], store.values[t, part] = choice
                 envs.send(store.actions[t, part].cpu().numpy())
         for g, (envs, part) in enumerate(zip(groups, parts, strict=True)):
             obs[g] = store.put(num_steps - 1, part, envs.receive(), actor)
-            upload(obs[g], store.obs[-1, part])
+            uploads[g](obs[g], store.obs[-1, part])
         last_values = actor(store.obs[-1]).value
     return store.rollout(last_values), obs, store.episodes
 
