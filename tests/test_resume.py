@@ -6,16 +6,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from identical import difference
 from starting import COMMAND, SMALL, rows, run_command, train, wait_for
 
 from attn_ppo import run
-from attn_ppo.lifecycle import checkpoint
+from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.lifecycle import checkpoint, resume
 from attn_ppo.lifecycle.resume import differences
 from attn_ppo.lifecycle.run_dir import read_status
 
@@ -121,6 +126,32 @@ def test_games_that_come_out_otherwise_stop_an_exact_resume(saved_run):
     change_checkpoint(saved_run, processor="another")
     assert again("checkpoint.resume=anyway").returncode == 0  # with new games
     assert len(rows(saved_run / "metrics.csv")) == 10
+
+
+def test_the_groups_of_games_begin_side_by_side(settings_of, monkeypatch):
+    both = threading.Barrier(2)  # one after the other would break it
+
+    def beside(method: Any) -> Any:
+        return lambda *arguments: both.wait(60) >= 0 and method(*arguments)
+
+    settings = settings_of("ppo.num_envs=2", "ppo.num_steps=128")
+    monkeypatch.setattr(resume.torch, "get_num_threads", lambda: 2)
+    serial = resume.two_groups(
+        "Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=2
+    )
+    expected = [envs.reset() for envs in serial]
+    monkeypatch.setattr(AtariEnvs, "reset", beside(AtariEnvs.reset))
+    origin: Any = resume.Origin({}, [], False)
+    games = resume.begin_games(settings, None, origin, str)
+    assert len(games.groups) == 2
+    assert [obs.tobytes() for obs in games.obs] == [obs.tobytes() for obs in expected]
+    shown = [
+        [envs.step(np.ones(1, np.int64)).obs for _ in range(20)][-1].tobytes()  # FIRE
+        for envs in games.groups
+    ]
+    saved: Any = SimpleNamespace(update=0, games=games.state())
+    games = resume.begin_games(settings, saved, origin, str)
+    assert [obs.tobytes() for obs in games.obs] == shown
 
 
 def test_what_is_gone_is_not_silently_begun_afresh(saved_run):

@@ -5,8 +5,10 @@ change is refused, or, with `checkpoint.resume=anyway`, recorded for good in the
 rows and status.json.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -138,8 +140,7 @@ def begin_games(
     Raises RunError where the replay ends elsewhere. An inexact resume then begins new games.
     """
     if saved is None:
-        groups = _groups(settings, stream=0)
-        return Games(groups, [envs.reset() for envs in groups])
+        return _new_games(settings, stream=0)
     if saved.update >= settings.num_updates:
         return Games([], [])
     steps = sum(state["actions"].numel() for state in saved.games)
@@ -149,15 +150,25 @@ def begin_games(
     )
     groups = _groups(settings, stream=0)
     try:
-        states = zip(groups, saved.games, strict=True)
-        return Games(groups, [envs.restore(state) for envs, state in states])
+        pairs = zip(groups, saved.games, strict=True)
+        return Games(groups, _side_by_side([partial(envs.restore, state) for envs, state in pairs]))
     except (NotRestored, ValueError) as error:
         if not origin.changed_now:
             raise RunError(ExitCode.NO_CHECKPOINT, f"{settings.folder}: {error}") from None
     for envs in groups:
         envs.close()
-    groups = _groups(settings, stream=saved.update)
-    return Games(groups, [envs.reset() for envs in groups])
+    return _new_games(settings, stream=saved.update)
+
+
+def _new_games(settings: RunConfig, *, stream: int) -> Games:
+    groups = _groups(settings, stream=stream)
+    return Games(groups, _side_by_side([envs.reset for envs in groups]))
+
+
+def _side_by_side(begin: Sequence[Callable[[], np.ndarray]]) -> list[np.ndarray]:
+    """What each group shows once it has begun: all at once, each has threads of its own."""
+    with ThreadPoolExecutor() as pool:
+        return [begun.result() for begun in [pool.submit(each) for each in begin]]
 
 
 def _groups(settings: RunConfig, *, stream: int) -> list[AtariEnvs]:
