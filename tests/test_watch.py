@@ -62,3 +62,27 @@ def test_a_sweep_that_goes_on_never_goes_backwards(settings_of, capsys):
     ends = [text.split("\n")[-2].split("  ")[-1] for text in shown]
     assert ends[1:4] == ["1 running", "1 running", "1 evaluating"]
     assert "[1/2] Breakout lambda=0 seed=0: done, score -" in shown[4]
+
+
+def test_a_run_that_became_done_is_not_read_again(settings_of, capsys):
+    settings = [settings_of("total_steps=1024", f"seed={seed}") for seed in (0, 1)]
+    watch = Watch(settings)
+    write(settings[0].folder, DONE, 1024)
+    watch._look()
+    (settings[0].folder / "status.json").unlink()
+    write(settings[1].folder, RESUMED, 512)
+    watch._look()
+    watch._terminal.close()
+    last = capsys.readouterr().err.split("\n")[-2]
+    assert last.startswith("2 runs  1,536 / 2,048 steps")  # 1,024 of the first, 512 of the other
+
+
+def test_a_run_that_was_done_and_is_evaluated_again_ends_again(settings_of, capsys):
+    settings = settings_of("total_steps=1024")
+    write(settings.folder, DONE, 1024)
+    watch = Watch([settings])
+    for said in (DONE, {**RESUMED, "env_steps": 1024}, {**DONE, "heartbeat": "12:20"}):
+        assert "[1/1]" not in capsys.readouterr().err
+        write(settings.folder, said, 1024)
+        watch._look()
+    assert "[1/1] Breakout lambda=0 seed=0: done" in capsys.readouterr().err

@@ -18,12 +18,14 @@ class Watch:
     """A line as each run ends, and the progress of the sweep."""
 
     def __init__(self, configs: Sequence[RunConfig], *, interval: float = 2.0):
-        self._configs, self._interval = configs, interval
-        self._before = {c.folder: read_status(c.folder) for c in configs}
+        self._count, self._interval = len(configs), interval
+        self._left = {c.folder: c for c in configs}  # but for those that were seen to become done
+        self._steps_done = 0  # of these
+        self._before = {folder: read_status(folder) for folder in self._left}
         self._ends = {folder: _ended(said) for folder, said in self._before.items()}
         self._ended = set[Path]()  # one that a scheduler preempted ends again
         total = sum(c.trained_steps for c in configs)
-        saved = sum(standing(c, self._before[c.folder], None)[0] for c in configs)
+        saved = sum(standing(c, self._before[f], None)[0] for f, c in self._left.items())
         self._terminal = Terminal(f"{len(configs)} run{'s' * (len(configs) != 1)}", total, saved)
 
     def follow(self) -> AbstractContextManager[None]:
@@ -32,17 +34,19 @@ class Watch:
 
     def _look(self) -> None:
         steps, doing = 0, Counter[str]()
-        for settings in self._configs:
-            folder = settings.folder
+        for folder, settings in list(self._left.items()):
             said = read_status(folder)
             if (end := _ended(said)) and end != self._ends[folder]:
                 self._ends[folder] = end
                 self._tell_end(settings)
-            done, what = standing(settings, said, self._before[folder])
-            steps += done
+            if said.get("state") == "done" and folder in self._ended:  # it won't begin again
+                self._steps_done += self._left.pop(folder).trained_steps
+                continue
+            saved, what = standing(settings, said, self._before[folder])
+            steps += saved
             doing[what] += 1
         state = ", ".join(f"{doing[w]} {w}" for w in ("running", "evaluating") if doing[w])
-        self._terminal.write({"env_steps": steps}, state)
+        self._terminal.write({"env_steps": self._steps_done + steps}, state)
 
     def _tell_end(self, settings: RunConfig) -> None:
         self._ended.add(settings.folder)
@@ -50,7 +54,7 @@ class Watch:
         score, entropy = status.result(found)
         cause = f": {found.note}" if found.note else ""
         self._terminal.message(
-            f"[{len(self._ended)}/{len(self._configs)}] {settings.label}: {found.state}"
+            f"[{len(self._ended)}/{self._count}] {settings.label}: {found.state}"
             f"{cause}, score {score}, attention entropy {entropy}"
         )
 
