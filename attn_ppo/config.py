@@ -5,6 +5,7 @@ Nothing here imports torch: a wrong setting is reported within a second.
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
 import os
@@ -152,6 +153,11 @@ class RunConfig:
         """The run in a few words."""
         return " ".join([self.env, *self.axes, f"lambda={plain(self.lambda_)} seed={self.seed}"])
 
+    @functools.cached_property
+    def _identity(self) -> dict[str, Any]:
+        """Kept: a table of many runs asks for it several times of each."""
+        return {key: v for key, v in flatten(as_dict(self)).items() if is_identity(key)}
+
     @property
     def _axes_level(self) -> list[str]:
         level = ",".join(self.axes)
@@ -267,7 +273,7 @@ def identity(config: RunConfig) -> dict[str, Any]:
     The others may change from one start of a run to the next: the device and the threads, which
     a resume compares itself, where and how the run is saved and followed, and how it is evaluated.
     """
-    return {key: value for key, value in flatten(as_dict(config)).items() if is_identity(key)}
+    return dict(config._identity)
 
 
 def is_identity(key: str) -> bool:
@@ -290,6 +296,7 @@ def read(path: Path | str) -> RunConfig:
     return from_yaml(text, path)
 
 
+@functools.lru_cache(1_024)  # a sweep that is given again asks four times for each of its runs
 def from_yaml(text: str, path: Path | str) -> RunConfig:
     """The settings in the text of a config.yaml, which came from `path`. Raises ConfigError."""
     try:

@@ -7,6 +7,7 @@ key `lambda`, which Python's grammar keeps for itself.
 import ast
 import dataclasses
 import difflib
+import functools
 import inspect
 import itertools
 import math
@@ -72,9 +73,7 @@ def build(cls: type, values: Any, prefix: str = "") -> Any:
     if not isinstance(values, Mapping):
         keys = ", ".join(known_keys(cls, prefix))
         raise ConfigError(prefix.rstrip("."), values, f"a section with the keys {keys}")
-    hints = {
-        name.rstrip("_"): hint for name, hint in get_type_hints(cls, include_extras=True).items()
-    }
+    hints = _hints(cls)
     for key in values:
         if key not in hints:
             near = nearest(str(key), hints)
@@ -96,6 +95,13 @@ def build(cls: type, values: Any, prefix: str = "") -> Any:
             build(hint, values[name], f"{key}.") if nested else _check(key, values[name], hint)
         )
     return cls(**fields)
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotations of its fields by key; a sweep's settings ask for them thousands of times."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name.rstrip("_"): hint for name, hint in hints.items()}
 
 
 def check(cls: type, key: str, value: Any) -> Any:

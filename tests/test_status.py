@@ -12,7 +12,7 @@ from shutil import copytree
 
 import pytest
 
-from attn_ppo import config, status
+from attn_ppo import config, status, train
 from attn_ppo.launch import command_line
 from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.run_dir import RunDir
@@ -334,3 +334,35 @@ def test_two_hundred_runs_take_no_time_and_no_torch():
     assert modules == "[]"
     assert float(seconds) < 1.5  # 0.5 on two quiet cores, imports included
     assert "200 runs: 200 done" in done.stdout
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_table_reads_the_end_of_a_long_table_and_each_settings_once(capsys, monkeypatch):
+    for seed in range(3):
+        folder = make_run(f"seed={seed}", steps=512, state="done")
+        with open(folder / "metrics.csv", "r+b") as file:  # a hole of 1 TB between two rows
+            file.seek(10**12)
+            file.write(b"\n2,1024,99.5,1.25,50.0\n")
+    read = []
+    load, as_dict = config.yaml.load, config.as_dict
+    monkeypatch.setattr(config.yaml, "load", lambda *a: read.append("yaml") or load(*a))
+    monkeypatch.setattr(config, "as_dict", lambda run: read.append("identity") or as_dict(run))
+    config.from_yaml.cache_clear()
+    _, by_seed, _ = shown(capsys)
+    assert [by_seed[str(seed)][-2:] for seed in range(3)] == [["99.5", "1.25"]] * 3
+    assert sorted(read) == ["identity"] * 3 + ["yaml"] * 3
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_finished_sweep_that_is_given_again_reads_each_settings_once(capsys, monkeypatch):
+    for seed in range(3):
+        make_run(f"seed={seed}", "evaluation.episodes=2", steps=1024, state="done")
+    read, load = [], config.yaml.load
+    monkeypatch.setattr(
+        config.yaml, "load", lambda text, loader: read.append(loader) or load(text, loader)
+    )
+    config.from_yaml.cache_clear()
+    again = ["-m", "seed=0,1,2", "evaluation.episodes=2", "total_steps=1024", "wandb.mode=disabled"]
+    assert train.main(again) == 0
+    assert "3 runs: 3 done" in capsys.readouterr().out
+    assert read.count(config._Loader) == 3  # Hydra has another loader
