@@ -89,7 +89,8 @@ def _memory(panel: Axes, results: Mapping[str, Any]) -> None:
         known = {size: of[key] for size, of in sizes.items() if key in of}
         if known:
             at = list(map(int, known))
-            panel.plot(at, list(known.values()), color=color, marker=marker, label=key)
+            look: dict[str, Any] = {"color": color, "marker": marker, "clip_on": False}
+            panel.plot(at, list(known.values()), **look, label=key)
     _sizes(panel, sizes)
     panel.set(xlabel="environments", ylabel="MB a run", ylim=(0, None))
     panel.legend(frameon=False, labelcolor=INK, loc="lower right", fontsize=9)
@@ -134,7 +135,8 @@ PANELS: dict[str, tuple[str, Fill]] = {
 def _line(panel: Axes, by_size: Mapping[str, Any], color: str, marker: str, label: str) -> None:
     """Medians, and thin lines from the least to the most."""
     at, of = [int(size) for size in by_size], list(by_size.values())
-    panel.plot(at, [o["median"] for o in of], color=color, marker=marker, label=label)
+    look: dict[str, Any] = {"color": color, "marker": marker, "clip_on": False}
+    panel.plot(at, [o["median"] for o in of], **look, label=label)
     panel.vlines(at, [o["low"] for o in of], [o["high"] for o in of], color=color, lw=0.9)
 
 
