@@ -219,3 +219,15 @@ def test_windows_that_see_nothing_give_the_bias(shape):
     expected = bias.clamp_min(0)[:, None].expand(-1, int(beyond.sum()))
     assert torch.equal(y[:, :, beyond], expected.expand(32, -1, -1))
     assert (y[:, :, :seen, :seen].amax(1) > 1e3).all()
+
+
+@pytest.mark.usefixtures("threads")
+def test_small_outputs_beside_large_ones_are_as_exact():
+    """Those of the second layer; a cell is made of them, and divided by its length."""
+    x = numbers(32, 32, 20, 20).abs() * 1e-3
+    x[:, :, :4, :4] = 1e3
+    weight, bias = numbers(64, 32, 4, 4), torch.zeros(64)
+    y = kernels._Convolution.apply(x, weight, bias, 2, kernels.ACTIVATIONS[nn.ELU])
+    expected = F.elu(F.conv2d(x.double(), weight.double(), stride=2))
+    assert error(y[:, :, 2:], expected[:, :, 2:]) < 2e-6
+    assert error(y[:, :, :2, 2:], expected[:, :, :2, 2:]) < 2e-6

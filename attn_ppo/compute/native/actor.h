@@ -115,10 +115,9 @@ template <int M, typename T> struct Tiled : Layer {
 };
 
 static Layer *packed(const Conv &c, const float *weight, const float *bias) {
-    const int side = tile_outputs(c);
+    const int side = tile_outputs(c, true);
     if (side == 0) return new Direct(c, weight, bias);
     if (c.bytes) return new Tiled<3, uint8_t>(c, weight, bias);
-    if (side == 3) return new Tiled<3, float>(c, weight, bias);
     return new Tiled<2, float>(c, weight, bias);
 }
 

@@ -12,10 +12,9 @@ enum { FEWEST = 16 };  // images for which filters are worth transforming
 
 extern "C" void convolve(const Conv *c, const Readout *readout, const void *x, const float *weight,
                          const float *bias, float *y) {
-    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c);
+    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c, true);
     if (side == 0) return convolve_direct(*c, readout, x, weight, bias, y);
     if (c->bytes) return convolve_tiled<3>(*c, (const uint8_t *)x, weight, bias, y);
-    if (side == 3) return convolve_tiled<3>(*c, (const float *)x, weight, bias, y);
     convolve_tiled<2>(*c, (const float *)x, weight, bias, y);
 }
 
@@ -23,7 +22,7 @@ extern "C" void convolve(const Conv *c, const Readout *readout, const void *x, c
 extern "C" void convolve_backward(const Conv *c, const Readout *readout, const void *x,
                                   const float *weight, const float *y, const float *dy, float *dx,
                                   float *dweight, float *dbias) {
-    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c);
+    int side = readout || c->images < FEWEST ? 0 : tile_outputs(*c, false);
     if (side == 0)
         return convolve_direct_backward(*c, readout, x, weight, y, dy, dx, dweight, dbias);
     if (c->bytes)
