@@ -48,7 +48,7 @@ def map_overlap(attention: Tensor) -> Tensor:
     a half. P is summed from products, as 1 - sum_i p_i q_i would round to 0 there.
     """
     shares = _shares(attention)
-    elsewhere = shares @ (1 - torch.eye(shares.shape[-1], device=shares.device))  # q but for cell i
+    elsewhere = shares @ (1 - shares.new_ones(shares.shape[-1]).diag())  # q but for cell i
     apart = (shares @ elsewhere.transpose(1, 2)).clamp_min(LEAST_APART)
     return -apart.log().triu(1).sum((1, 2))
 
