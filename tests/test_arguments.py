@@ -9,7 +9,10 @@ import pytest
 from attn_ppo import evaluate
 
 ROOT = Path(__file__).parent.parent
-OTHERS = {"attn_ppo.train", "bench.contenders"}  # tested elsewhere; what the race starts
+# tested elsewhere; what benches start
+OTHERS = {"attn_ppo.train"} | {
+    f"bench.{name}" for name in ("contenders", "gpu_part", "growth_speed", "growth_start")
+}
 FILES = [path for name in ("attn_ppo", "analysis", "bench") for path in (ROOT / name).rglob("*.py")]
 STARTED = [path for path in FILES if 'if __name__ == "__main__":' in path.read_text("utf-8")]
 NAMES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in STARTED]
