@@ -42,7 +42,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 150.0) -> None:
     """Returns once the condition holds; files that it reads may not be there yet."""
     end = time.monotonic() + seconds
     while True:

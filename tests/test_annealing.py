@@ -79,9 +79,9 @@ def test_a_run_learns_with_what_is_left(in_empty_folder, monkeypatch):
         clip_ranges.append(clip_range.item())
         return loss_of(*args, clip_range=clip_range, **kwargs)
 
-    def noting_step(optimizer):
+    def noting_step(optimizer, *args):
         learning_rates.append(optimizer.learning_rate)
-        step(optimizer)
+        return step(optimizer, *args)
 
     monkeypatch.setattr(ppo, "ppo_loss", noting_loss)
     monkeypatch.setattr(Adam, "step", noting_step)
