@@ -53,7 +53,7 @@ ARROWS = {
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
 # Rooms of interpret in the order of the data: each may import those before it.
-INTERPRET = ("network", "receptive_field", "play", "saliency", "tree", "show")
+INTERPRET = ("network", "receptive_field", "play", "saliency", "believe", "tree", "show")
 ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "lifecycle", "variants"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),

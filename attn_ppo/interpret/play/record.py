@@ -20,6 +20,7 @@ from attn_ppo.regularizers import map_entropies
 from attn_ppo.schema import Range, check_choice, check_whole
 
 POLICIES = ("stochastic", "greedy")
+STREAM = 2**32 - 1  # of the games' seeds: training and evaluation count theirs up from 0
 STEPS, SEEDS = Range(1, 100_000), Range(0, 2**32 - 1)
 
 
@@ -41,14 +42,13 @@ def record(
     """
     _check(steps, games, policy, seed)
     settings = agent.settings
-    stream = 2**32 - 1  # training and evaluation count theirs up from 0
     envs = AtariEnvs(
         settings.env,
         num_envs=1,
         seed=seed,
         protocol=settings.protocol,
         num_threads=1,
-        stream=stream,
+        stream=STREAM,
         anchor_steps=1,
     )
     screens = Screens(settings.env, settings.protocol)

@@ -4,12 +4,20 @@ The vector environment shows 84x84 grey pixels only. With the same seed and the 
 emulator plays the same game; `Screens.check_same_game` compares the two pictures at each step.
 """
 
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
 import ale_py
 import numpy as np
 
 from attn_ppo.atari.games import rom_path
 from attn_ppo.config import FRAMES_PER_STEP, ProtocolSettings
 from attn_ppo.errors import ExitCode, RunError
+
+PRESSES = 20  # all of them fail once in 10^12 at a stickiness of 1/4
+# What to write where into the 128 bytes of RAM, asked for before each emulator frame.
+Poke = Callable[[np.ndarray], Mapping[int, int]]
 
 
 class NotTheSameGame(RunError):
@@ -29,8 +37,11 @@ class Screens:
         self._rom = str(rom_path(game))
         self._ale = ale_py.ALEInterface()
         self._ale.setFloat("repeat_action_probability", float(protocol.sticky_actions))
+        self._sticky = protocol.sticky_actions > 0
         self._press_fire = protocol.press_fire
         self._actions: list[ale_py.Action] = []
+        self._pressed = ale_py.Action.NOOP
+        self.reward = 0.0  # raw, of the last step
 
     def begin(self, seed: int, frames: int) -> None:
         """Starts a game from a seed and plays `frames` emulator frames: FIRE, then no-ops."""
@@ -41,15 +52,23 @@ class Screens:
         self._actions = ale.getMinimalActionSet()
         fire = self._press_fire and self._actions[1:2] == [ale_py.Action.FIRE]
         for frame in range(frames - ale.getEpisodeFrameNumber()):  # some games begin by themselves
-            ale.act(ale_py.Action.FIRE if fire and frame == 0 else ale_py.Action.NOOP)
+            self._pressed = ale_py.Action.FIRE if fire and frame == 0 else ale_py.Action.NOOP
+            ale.act(self._pressed)
         self._grey = ale.getScreenGrayscale()
         self._screen = self._numbers()
+        self.reward = 0.0
 
-    def step(self, action: int) -> None:
-        """Plays four frames of an action, an index into the minimal action set."""
+    def step(self, action: int, poke: Poke | None = None) -> None:
+        """Plays four frames of an action, an index into the minimal action set.
+
+        Before each of them `poke` may change the game's memory.
+        """
         ale, shown = self._ale, []
+        self.reward, self._pressed = 0.0, self._actions[action]
         for frame in range(FRAMES_PER_STEP):
-            ale.act(self._actions[action])
+            if poke:
+                self.write(poke(ale.getRAM()))
+            self.reward += ale.act(self._pressed)
             if frame >= FRAMES_PER_STEP - 2:
                 shown.append((self._numbers(), ale.getScreenGrayscale()))
         (earlier, dim), (later, bright) = shown
@@ -66,12 +85,50 @@ class Screens:
     def lives(self) -> int:
         return self._ale.lives()
 
+    @property
+    def over(self) -> bool:
+        """Whether the game has ended."""
+        return self._ale.game_over()
+
+    @property
+    def ram(self) -> np.ndarray:
+        """(128,) uint8, the game's memory."""
+        return self._ale.getRAM()
+
+    def write(self, values: Mapping[int, int]) -> None:
+        """Changes the game's memory: address from 0 to 127 -> byte. The next frame shows it."""
+        for address, value in values.items():
+            self._ale.setRAM(address, value % 256)
+
+    def state(self) -> Any:
+        """The game as it is, sticky actions' dice included: for `restore`, in this process."""
+        return self._ale.cloneState(include_rng=True), self._pressed, self._grey, self._screen
+
+    def restore(self, state: Any) -> None:
+        """Goes back to a `state` of this object's present game.
+
+        The emulator's state lacks the action that sticks. It is pressed until it has arrived, but
+        is another if the last step's four presses all failed: one in 256 at a stickiness of 1/4.
+        """
+        game, self._pressed, self._grey, self._screen = state
+        for _ in range(PRESSES if self._sticky else 0):
+            self._ale.act(self._pressed)
+        self._ale.restoreState(game)
+        self.reward = 0.0
+
+    @property
+    def frame(self) -> np.ndarray:
+        """(84, 84) uint8, this screen as the network sees it, at most 1 off by rounding."""
+        return np.rint(self._shrunk()).astype(np.uint8)
+
     def check_same_game(self, frame: np.ndarray) -> None:
         """Raises NotTheSameGame unless (84, 84) `frame` is this screen in grey, scaled down."""
-        rows, columns = (_shrink(size) for size in self._grey.shape)
-        apart = np.abs(rows @ self._grey @ columns.T - frame)
-        if apart.max() > 1:  # by rounding
+        if np.abs(self._shrunk() - frame).max() > 1:  # by rounding
             raise NotTheSameGame
+
+    def _shrunk(self) -> np.ndarray:
+        rows, columns = (_shrink(size) for size in self._grey.shape)
+        return rows @ self._grey @ columns.T
 
     def _numbers(self) -> np.ndarray:
         numbers = self._ale.getScreen()
@@ -79,6 +136,7 @@ class Screens:
         return numbers
 
 
+@lru_cache
 def _shrink(size: int) -> np.ndarray:
     """(84, size) weights that average areas, as OpenCV's INTER_AREA does."""
     edges = np.arange(85) * size / 84
