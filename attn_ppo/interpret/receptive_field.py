@@ -19,6 +19,11 @@ def boxes(weights: np.ndarray) -> np.ndarray:
     return _BOXES.T @ weights @ _BOXES
 
 
+def box_sums(pixels: np.ndarray) -> np.ndarray:
+    """(..., 84, 84) pixels -> (..., 7, 7): of each cell the sum over its box."""
+    return _BOXES @ pixels @ _BOXES.T
+
+
 def box_max(weights: np.ndarray) -> np.ndarray:
     """The greatest weight of the boxes that contain a pixel: each strong cell's box, evenly."""
     rows = (weights[..., None, :] * _BOXES[..., None]).max(-3)  # (..., 84, 7)

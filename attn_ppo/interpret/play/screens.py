@@ -98,7 +98,7 @@ class Screens:
     def write(self, values: Mapping[int, int]) -> None:
         """Changes the game's memory: address from 0 to 127 -> byte. The next frame shows it."""
         for address, value in values.items():
-            self._ale.setRAM(address, value % 256)
+            self._ale.setRAM(address, int(value) % 256)
 
     def state(self) -> Any:
         """The game as it is, sticky actions' dice included: for `restore`, in this process."""
@@ -127,7 +127,7 @@ class Screens:
             raise NotTheSameGame
 
     def _shrunk(self) -> np.ndarray:
-        rows, columns = (_shrink(size) for size in self._grey.shape)
+        rows, columns = (shrinking(size) for size in self._grey.shape)
         return rows @ self._grey @ columns.T
 
     def _numbers(self) -> np.ndarray:
@@ -137,7 +137,7 @@ class Screens:
 
 
 @lru_cache
-def _shrink(size: int) -> np.ndarray:
+def shrinking(size: int) -> np.ndarray:
     """(84, size) weights that average areas, as OpenCV's INTER_AREA does."""
     edges = np.arange(85) * size / 84
     pixels = np.arange(size)
