@@ -15,7 +15,7 @@ from attn_ppo.interpret.network import opened
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency import gradients, perturbation
 from attn_ppo.interpret.saliency import maps as together
-from attn_ppo.interpret.saliency.maps import maps_of_steps, on_pixels, saliency_maps
+from attn_ppo.interpret.saliency.maps import maps_of_steps, maps_on_pixels, on_pixels, saliency_maps
 from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.targets import TARGETS
 from attn_ppo.model import ActorCritic
@@ -105,6 +105,24 @@ def test_steps_come_in_order_whatever_else_is_explained():
         assert some["smoothgrad"].equal(all_["smoothgrad"])
     (other, *_) = maps_of_steps(model, recording, target, ["smoothgrad"], seed=4)
     assert not other["smoothgrad"].equal(found[0]["smoothgrad"])
+
+
+def test_chosen_steps_are_explained_like_all():
+    model, target, recording = agent(), TARGETS["log_prob"], recorded(6)
+    methods = ["smoothgrad", "grad_cam", "sarfa"]
+    every = list(maps_of_steps(model, recording, target, methods, seed=3))
+    some = list(maps_of_steps(model, recording, target, methods, seed=3, steps=[4, 2]))
+    batch = maps_on_pixels(model, recording, target, methods, seed=3, steps=[4, 2])
+    assert list(batch) == methods
+    assert {name: maps.shape[1:] for name, maps in batch.items()} == {
+        "smoothgrad": (4, 84, 84),
+        "grad_cam": (1, 84, 84),
+        "sarfa": (1, 84, 84),
+    }
+    for row, step in enumerate([4, 2]):
+        for name in methods:
+            assert some[row][name].equal(every[step][name])
+            assert (batch[name][row] == on_pixels(name, every[step][name])[0].numpy()).all()
 
 
 @pytest.fixture

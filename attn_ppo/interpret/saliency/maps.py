@@ -1,11 +1,12 @@
 """Saliency maps by several methods of the same steps; what they share is computed once.
 
-maps_of_steps, of a recording · saliency_maps, of a batch · on_pixels.
+maps_of_steps, of a recording; maps_on_pixels, stacked · saliency_maps, of a batch · on_pixels.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -27,30 +28,65 @@ BLURRED = {"perturbation_actor": "actor", "perturbation_critic": "critic", "sarf
 NOISY = ("smoothgrad", "vargrad")
 MOST_WORKERS = 16  # more would wait for the interpreter
 
+Result = TypeVar("Result")
+
 
 def maps_of_steps(
-    model: ActorCritic, recording: Recording, target: Target, methods: Sequence[str], *, seed: int
+    model: ActorCritic,
+    recording: Recording,
+    target: Target,
+    methods: Sequence[str],
+    *,
+    seed: int,
+    steps: Sequence[int] | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """`saliency_maps` of each step of a recording, in order, a step a processor at a time.
+    """`saliency_maps` of `steps` of a recording, by default all, a step a processor at a time.
 
-    Each step has one thread: two that share a step's small layers spin at barriers, on a busy
-    machine ten times as long as they compute. Its noise is drawn by `seed` and its number, so that
-    its maps don't depend on what else is explained. A few steps are computed ahead.
+    A step's noise is drawn by `seed` and its number, so that its maps don't depend on what else is
+    explained. A few steps are computed ahead.
     """
 
     def of_step(step: int) -> dict[str, Tensor]:
-        drawn = np.random.SeedSequence([seed, step]).generate_state(1)[0]
-        rng = Generator().manual_seed(int(drawn))
         obs = torch.from_numpy(recording.observations(np.array([step])))
         actions = torch.from_numpy(recording.actions[step : step + 1].astype(np.int64))
-        return saliency_maps(model, obs, actions, target, methods, rng)
+        return saliency_maps(model, obs, actions, target, methods, noise_of(seed, step))
 
+    return in_threads(of_step, range(len(recording)) if steps is None else steps)
+
+
+def maps_on_pixels(
+    model: ActorCritic,
+    recording: Recording,
+    target: Target,
+    methods: Sequence[str],
+    *,
+    seed: int,
+    steps: Sequence[int],
+) -> dict[str, np.ndarray]:
+    """Each method's maps of S steps of a recording on the input's pixels: (S, F, 84, 84)."""
+    found = maps_of_steps(model, recording, target, methods, seed=seed, steps=steps)
+    rows = [{name: on_pixels(name, maps) for name, maps in row.items()} for row in found]
+    return {name: torch.cat([row[name] for row in rows]).numpy() for name in methods}
+
+
+def noise_of(seed: int, number: int) -> Generator:
+    """The generator of a step's noise."""
+    drawn = np.random.SeedSequence([seed, number]).generate_state(1)[0]
+    return Generator().manual_seed(int(drawn))
+
+
+def in_threads(function: Callable[[int], Result], steps: Sequence[int]) -> Iterator[Result]:
+    """What a function gives for each step, in order, as many at a time as there are processors.
+
+    Each has one thread: two that share a step's small layers spin at barriers, on a busy machine
+    ten times as long as they compute.
+    """
     workers = min(available_cpus(), MOST_WORKERS)
-    ahead: deque[Future[dict[str, Tensor]]] = deque()
+    ahead: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, "explain", torch.set_num_threads, (1,)) as pool:
         try:
-            for step in range(len(recording)):
-                ahead.append(pool.submit(of_step, step))
+            for step in steps:
+                ahead.append(pool.submit(function, step))
                 if len(ahead) > workers:
                     yield ahead.popleft().result()
             while ahead:
