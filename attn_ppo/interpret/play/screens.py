@@ -18,6 +18,8 @@ from attn_ppo.errors import ExitCode, RunError
 PRESSES = 20  # all of them fail once in 10^12 at a stickiness of 1/4
 # What to write where into the 128 bytes of RAM, asked for before each emulator frame.
 Poke = Callable[[np.ndarray], Mapping[int, int]]
+# (H, W) palette numbers and grey values of a frame -> the grey values in their place, uint8.
+Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class NotTheSameGame(RunError):
@@ -31,7 +33,9 @@ class NotTheSameGame(RunError):
 class Screens:
     """An emulator that replays a game from its seed and its executed actions."""
 
-    def __init__(self, game: str, protocol: ProtocolSettings):
+    def __init__(self, game: str, protocol: ProtocolSettings, paint: Paint | None = None):
+        """`paint` may change the picture that the network gets; `screen` stays as it is."""
+        self._paint = paint
         self.palette = np.zeros((256, 3), np.uint8)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._rom = str(rom_path(game))
@@ -54,8 +58,7 @@ class Screens:
         for frame in range(frames - ale.getEpisodeFrameNumber()):  # some games begin by themselves
             self._pressed = ale_py.Action.FIRE if fire and frame == 0 else ale_py.Action.NOOP
             ale.act(self._pressed)
-        self._grey = ale.getScreenGrayscale()
-        self._screen = self._numbers()
+        self._screen, self._grey = self._look()
         self.reward = 0.0
 
     def step(self, action: int, poke: Poke | None = None) -> None:
@@ -70,7 +73,7 @@ class Screens:
                 self.write(poke(ale.getRAM()))
             self.reward += ale.act(self._pressed)
             if frame >= FRAMES_PER_STEP - 2:
-                shown.append((self._numbers(), ale.getScreenGrayscale()))
+                shown.append(self._look())
         (earlier, dim), (later, bright) = shown
         brighter = dim > bright
         self._screen, self._grey = np.where(brighter, earlier, later), np.maximum(dim, bright)
@@ -130,10 +133,11 @@ class Screens:
         rows, columns = (shrinking(size) for size in self._grey.shape)
         return rows @ self._grey @ columns.T
 
-    def _numbers(self) -> np.ndarray:
-        numbers = self._ale.getScreen()
+    def _look(self) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W) palette numbers and grey values of the present frame."""
+        numbers, grey = self._ale.getScreen(), self._ale.getScreenGrayscale()
         self.palette[numbers] = self._ale.getScreenRGB()
-        return numbers
+        return numbers, self._paint(numbers, grey) if self._paint else grey
 
 
 @lru_cache
