@@ -14,6 +14,7 @@ from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import BACKENDS, Backend, kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.lifecycle import milestones
 from attn_ppo.lifecycle import saved as saved_runs
 from attn_ppo.lifecycle.saved import AgentState, Saved
 from attn_ppo.model import ActorCritic
@@ -87,14 +88,18 @@ def device_for(settings: RunConfig) -> torch.device:
     return torch.device(settings.device)
 
 
-def load_agent(folder: Path) -> tuple[RunConfig, ActorCritic, int]:
+def load_agent(folder: Path, milestone: int | None = None) -> tuple[RunConfig, ActorCritic, int]:
     """A run's settings, its network as last saved, on the CPU, and its agent steps so far.
 
-    From here on torch computes with no more threads than this process has processors.
+    With `milestone`, counted from 1, the network and the steps are that milestone's. From here on
+    torch computes with no more threads than this process has processors.
     Raises ConfigError or RunError where the folder has no readable config.yaml or checkpoint.
     """
     devices.limit_threads()
     settings = config.read(folder / "config.yaml")
+    if milestone is not None:
+        kept = milestones.load(folder, milestone)
+        return settings, restored(settings, kept.model, folder, kept.backend), kept.env_steps
     saved = saved_runs.load(folder)
     if saved is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")

@@ -55,7 +55,7 @@ EARLIER = {
     "init_from": None,
     "init_sha256": None,
     "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
-    "checkpoint": {"anchor_steps": 10_000, "resume": "exact"},
+    "checkpoint": {"anchor_steps": 10_000, "resume": "exact", "milestones": 0},
     "videos": {"every_updates": 0},
     "search": {"entropy_weight": 0.0, "zero_below": 0.0},
 }
@@ -128,9 +128,13 @@ class RunConfig:
         return self.lambda_ * min(max(steps / self.lambda_warmup, 0), 1)
 
     def checkpoint_due(self, number: int) -> bool:
-        """Whether one is made after the `number`-th update; one precedes each video."""
-        due = number % self.checkpoint.every_updates == 0
+        """Whether one is made after the `number`-th update; one goes with videos and milestones."""
+        due = number % self.checkpoint.every_updates == 0 or self.milestone_due(number)
         return due or self.videos.due(number) or number == self.num_updates
+
+    def milestone_due(self, number: int) -> bool:
+        """Whether the weights after the `number`-th update are kept for good."""
+        return self.checkpoint.milestone_due(number, self.num_updates)
 
     @property
     def folder(self) -> Path:
@@ -278,8 +282,8 @@ def identity(config: RunConfig) -> dict[str, Any]:
 
 def is_identity(key: str) -> bool:
     """Whether a key is one of `identity`."""
-    elsewhere = ("device", "compute.threads", "checkpoint.every_updates", "checkpoint.resume")
-    elsewhere += ("root", "axes", "init_from")
+    elsewhere = ("device", "compute.threads", "root", "axes", "init_from")
+    elsewhere += ("checkpoint.every_updates", "checkpoint.milestones", "checkpoint.resume")
     sections = ("wandb.", "videos.", "evaluation.", "search.")
     return key not in elsewhere and not key.startswith(sections)
 

@@ -17,11 +17,11 @@ from attn_ppo.atari import games
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.network import digest_of
-from attn_ppo.lifecycle import checkpoint
+from attn_ppo.lifecycle import checkpoint, milestones
 from attn_ppo.lifecycle import saved as saved_runs
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 from attn_ppo.lifecycle.generations import digests
-from attn_ppo.lifecycle.saved import Saved
+from attn_ppo.lifecycle.milestones import Weights
 from attn_ppo.version import __version__
 
 FORMAT = "attn_ppo weights 1"
@@ -32,7 +32,7 @@ HEADER = {  # the file's metadata, all of it text
     "action_names": "by action number, a JSON list",
     "env_steps": "agent steps that the agent had been trained for",
     "settings": "of its run: the text of a config.yaml",
-    "checkpoint_sha256": "of the checkpoint that the weights are from, as in init_sha256",
+    "checkpoint_sha256": "of the checkpoint, as in init_sha256, or milestone that they are from",
     "weights_sha256": "of the weights, as in recordings",
     "rom_md5": "of the ROM that this machine has for the game",
 }
@@ -48,26 +48,28 @@ class Exported(NamedTuple):
     weights: dict[str, Tensor]  # by the names of the model's state_dict, on the CPU
 
 
-def export(folder: str | PathLike[str], file: str | PathLike[str]) -> Path:
-    """Writes a run's weights, as last saved, to `file`; returns its path.
+def export(
+    folder: str | PathLike[str], file: str | PathLike[str], *, milestone: int | None = None
+) -> Path:
+    """Writes a run's weights to `file`, as last saved or of a milestone; returns its path.
 
-    safetensors, a few MB: the weights and a header of text (HEADER), no code. The file is whole or
-    not there; one that is there is replaced. Raises ConfigError or RunError where the folder has
-    no readable config.yaml or checkpoint, where the game has no ROM, or where the file can't be
-    written.
+    `milestone` is counted from 1. The file is safetensors, a few MB: the weights and a header of
+    text (HEADER), no code. It is whole or not there; one that is there is replaced. Raises
+    ConfigError or RunError where the folder has no readable config.yaml or checkpoint, or no such
+    milestone, where the game has no ROM, or where the file can't be written.
     """
     run, path = Path(folder).expanduser(), Path(file).expanduser()
     settings = config.read(run / "config.yaml")
-    sha256, saved = _newest(run)
-    weights = {name: weight.contiguous() for name, weight in saved.agent["model"].items()}
+    kept = _newest(run, settings) if milestone is None else milestones.load(run, milestone)
+    weights = {name: weight.contiguous() for name, weight in kept.model.items()}
     header = {
         "format": FORMAT,
         "version": __version__,
         "game": settings.env,
         "action_names": json.dumps(games.action_names(settings.env)),
-        "env_steps": str(saved.update * settings.ppo.batch_size),
+        "env_steps": str(kept.env_steps),
         "settings": config.to_yaml(settings),
-        "checkpoint_sha256": sha256,
+        "checkpoint_sha256": kept.sha256,
         "weights_sha256": digest_of(weights),
         "rom_md5": games.rom_md5(settings.env),
     }
@@ -79,12 +81,14 @@ def export(folder: str | PathLike[str], file: str | PathLike[str]) -> Path:
     return path
 
 
-def _newest(run: Path) -> tuple[str, Saved]:
-    """The newest whole checkpoint, and its SHA-256. Raises RunError where there is none."""
+def _newest(run: Path, settings: RunConfig) -> Weights:
+    """Those of the newest whole checkpoint. Raises RunError where there is none."""
     for sha256 in digests(run):
         state = checkpoint.load_digest(run, sha256)
         if state is not None:  # a run in progress may have replaced it
-            return sha256, saved_runs.of_state(state, run)
+            saved = saved_runs.of_state(state, run)
+            steps = saved.update * settings.ppo.batch_size
+            return Weights(steps, saved.agent["model"], saved.agent["backend"], sha256)
     saved_runs.load(run)  # raises where there are damaged ones
     raise RunError(ExitCode.NO_CHECKPOINT, f"{run} has no checkpoint yet")
 

@@ -32,7 +32,7 @@ def run(settings: RunConfig, run_dir: RunDir, device: torch.device, stop: StopRe
     run_dir.cut_back(checkpoint.rows["sizes"] if checkpoint else {})
     with (
         observe(settings, run_dir, origin, checkpoint) as observers,
-        Keeper(run_dir, stop, settings.ppo.batch_size, checkpoint) as keeper,
+        Keeper(run_dir, stop, settings, checkpoint) as keeper,
     ):
         games = resume.begin_games(settings, checkpoint, origin, observers.terminal.message)
         earlier, resumes = checkpoint and checkpoint.rows, len(origin.inexact_resumes)

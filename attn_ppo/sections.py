@@ -137,10 +137,20 @@ class CheckpointSettings:
 
     every_updates: Annotated[int, Range(1, 1_000_000)]
     """Updates between checkpoints."""
+    milestones: Annotated[int, Range(0, 1_000)]
+    """Weights kept for good, 7 MB each, evenly over the run, its end included; 0: none."""
     anchor_steps: Annotated[int, Range(1, 1_000_000)]
     """After so many steps a new game gets its own seed: a resume replays from there."""
     resume: Literal["exact", "anyway"]
     """`exact`: refused where versions, ROM, device or chip differ; `anyway`: noted in the run."""
+
+    def milestone_due(self, number: int, num_updates: int) -> bool:
+        """Whether one is made after the `number`-th update of so many, counted from 1.
+
+        The k-th of n is made after the first update by which k / n of the run is done.
+        """
+        made, before = (self.milestones * each // num_updates for each in (number, number - 1))
+        return made > before
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,19 @@ SIZE, FRAMES = 84, 4  # an observation: 4 frames of 84x84 grey pixels
 _SHAPES = "(4, 84, 84), (N, 4, 84, 84), or channels last (84, 84, 4), (N, 84, 84, 4)"
 
 
-def load(path: str | PathLike[str], *, device: str = "cpu", seed: int = 0) -> "TrainedAgent":
+def load(
+    path: str | PathLike[str],
+    *,
+    milestone: int | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+) -> "TrainedAgent":
     """The agent of a run folder, as last saved, or of a file that `attn_ppo.export` wrote.
 
-    `device` is auto, cpu, cuda or cuda:N. `seed` is that of the actions that `act` draws. Nothing
-    but tensors and plain values is read. From here on torch computes with no more threads than
-    this process has processors.
+    `milestone`, counted from 1, takes that one of the run's milestones in place of what was saved
+    last. `device` is auto, cpu, cuda or cuda:N. `seed` is that of the actions that `act` draws.
+    Nothing but tensors and plain values is read. From here on torch computes with no more threads
+    than this process has processors.
 
     Raises ConfigError or RunError, of at most three lines, where there is no agent, where its
     config.yaml or its checkpoint can't be used, or where this machine lacks the device.
@@ -44,11 +51,14 @@ def load(path: str | PathLike[str], *, device: str = "cpu", seed: int = 0) -> "T
     source = Path(path).expanduser()
     check_whole("seed", seed, SEEDS)
     if source.is_file():
+        if milestone is not None:
+            allowed = "None with an exported file; a run's folder has milestones"
+            raise ConfigError("milestone", milestone, allowed)
         settings, names, steps, weights = read(source)
         model = opened(restored(settings, weights, source))
         agent = OpenAgent(settings, model, steps, digest_of(weights))
     else:
-        agent = open_agent(source)
+        agent = open_agent(source, milestone)
         names = action_names(agent.settings.env)
     computed_on = dataclasses.replace(agent.settings, device=check(RunConfig, "device", device))
     return TrainedAgent(agent, names, source, device_for(computed_on), seed)

@@ -24,6 +24,8 @@ def difference(ours: Path, theirs: Path) -> str | None:
             found = found or f"{name} is there in only one"
         elif there[0] and (ours / name).read_bytes() != (theirs / name).read_bytes():
             found = found or name
+    kept = ({p.name: p.read_bytes() for p in run.glob("milestones/*")} for run in (ours, theirs))
+    found = found or _differs("milestones", *kept)
     states = (checkpoint.load(run) for run in (ours, theirs))
     return found or _differs("checkpoint", *states)
 

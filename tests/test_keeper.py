@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle import saved
+from attn_ppo.lifecycle import milestones, saved
 from attn_ppo.lifecycle.keeper import Keeper
 from attn_ppo.lifecycle.run_dir import RunDir, read_status
 from attn_ppo.lifecycle.saved import Saved
@@ -33,8 +34,15 @@ def stop() -> StopRequest:
 
 
 @pytest.fixture
-def run_dir(settings_of):
-    with RunDir(settings_of()) as folder:
+def settings(settings_of) -> RunConfig:
+    """Of updates of 2 x 16 = 32 agent steps, 20 of them; every fourth is a milestone."""
+    sizes = ("ppo.num_envs=2", "ppo.num_steps=16", "total_steps=640")
+    return settings_of(*sizes, "checkpoint.milestones=5")
+
+
+@pytest.fixture
+def run_dir(settings):
+    with RunDir(settings) as folder:
         yield folder
 
 
@@ -49,9 +57,9 @@ def end(keeper: Keeper, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("updates", [1, 2, 3, 4])
-def test_what_the_last_whole_update_left_is_saved(updates, stop, run_dir):
+def test_what_the_last_whole_update_left_is_saved(updates, stop, run_dir, settings):
     weight = torch.zeros(2)
-    keeper = Keeper(run_dir, stop, 32, None)
+    keeper = Keeper(run_dir, stop, settings, None)
     for number in range(1, updates + 1):
         weight.fill_(number)
         keeper.keep(state(number, weight))
@@ -67,14 +75,16 @@ def test_what_the_last_whole_update_left_is_saved(updates, stop, run_dir):
     assert found.agent["model"]["weight"].tolist() == [updates, updates]
     assert found.agent["optimizer"]["state"][0]["exp_avg"].tolist() == [updates, updates]
     assert read_status(run_dir.folder)["env_steps"] == 32 * updates
+    steps = [each.env_steps for each in milestones.found(run_dir.folder)]
+    assert steps == ([128] if updates == 4 else [])  # 4 updates of 32 agent steps
 
 
-def test_a_copy_that_is_broken_off_spares_the_one_before(stop, run_dir):
+def test_a_copy_that_is_broken_off_spares_the_one_before(stop, run_dir, settings):
     class Interrupted(dict):
         def items(self):
             raise gave_up(stop)
 
-    keeper, weight = Keeper(run_dir, stop, 32, None), torch.zeros(2)
+    keeper, weight = Keeper(run_dir, stop, settings, None), torch.zeros(2)
     for number in (1, 2, 3):
         keeper.keep(state(number, weight.fill_(number)))
     broken: dict = state(4, weight.fill_(4)).agent | {"optimizer": Interrupted()}
@@ -87,21 +97,21 @@ def test_a_copy_that_is_broken_off_spares_the_one_before(stop, run_dir):
     assert found.agent["model"]["weight"].tolist() == [3, 3]
 
 
-def test_before_the_first_update_nothing_counts(stop, run_dir):
+def test_before_the_first_update_nothing_counts(stop, run_dir, settings):
     with pytest.raises(RunError, match="SIGTERM: no checkpoint yet: starts again") as told:
-        end(Keeper(run_dir, stop, 32, None), gave_up(stop))
+        end(Keeper(run_dir, stop, settings, None), gave_up(stop))
     assert told.value.code == ExitCode.PREEMPTED
     assert saved.load(run_dir.folder) is None
 
 
-def test_a_resumed_run_has_its_checkpoint(stop, run_dir):
+def test_a_resumed_run_has_its_checkpoint(stop, run_dir, settings):
     begun = state(5, torch.zeros(2))
     with pytest.raises(RunError, match="SIGTERM: saved at 160 steps, without the update in"):
-        end(Keeper(run_dir, stop, 32, begun), gave_up(stop))
+        end(Keeper(run_dir, stop, settings, begun), gave_up(stop))
 
 
-def test_a_stop_that_comes_out_as_another_error_is_a_stop(stop, run_dir):
-    keeper = Keeper(run_dir, stop, 32, None)
+def test_a_stop_that_comes_out_as_another_error_is_a_stop(stop, run_dir, settings):
+    keeper = Keeper(run_dir, stop, settings, None)
     keeper.keep(state(1, torch.zeros(2)))
     gave_up(stop)
     with pytest.raises(RunError, match="SIGTERM: saved at 32 steps") as told:
@@ -112,8 +122,8 @@ def test_a_stop_that_comes_out_as_another_error_is_a_stop(stop, run_dir):
 @pytest.mark.parametrize(
     "error", [RunError(ExitCode.NOT_FINITE, "nan"), OSError(28, "No space left"), ValueError("x")]
 )
-def test_other_errors_stay_what_they_are_and_save_nothing(error, stop, run_dir):
-    keeper = Keeper(run_dir, stop, 32, None)
+def test_other_errors_stay_what_they_are_and_save_nothing(error, stop, run_dir, settings):
+    keeper = Keeper(run_dir, stop, settings, None)
     keeper.keep(state(1, torch.zeros(2)))
     with pytest.raises(type(error)) as told:
         end(keeper, error)

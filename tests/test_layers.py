@@ -25,7 +25,7 @@ ARROWS = {
     "regularizers": {"config"},
     "lifecycle": SETTINGS | {"atari", "compute"},
     "model": {"config", "compute", "attention"},
-    "agent": SETTINGS | {"compute", "model", "lifecycle.saved"},
+    "agent": SETTINGS | {"compute", "model", "lifecycle.milestones", "lifecycle.saved"},
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
     "evaluate": SETTINGS | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle"},

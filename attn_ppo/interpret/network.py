@@ -44,9 +44,12 @@ class OpenAgent(NamedTuple):
     weights: str  # SHA-256 of the weights, which identifies the agent of a recording
 
 
-def open_agent(folder: Path) -> OpenAgent:
-    """The agent of a run folder. Raises ConfigError or RunError where there is none."""
-    settings, model, env_steps = load_agent(folder)
+def open_agent(folder: Path, milestone: int | None = None) -> OpenAgent:
+    """The agent of a run folder, as last saved or as of a milestone, counted from 1.
+
+    Raises ConfigError or RunError where there is none.
+    """
+    settings, model, env_steps = load_agent(folder, milestone)
     return OpenAgent(settings, opened(model), env_steps, weights_digest(model))
 
 

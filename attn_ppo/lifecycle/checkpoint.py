@@ -15,7 +15,7 @@ import torch
 
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.lifecycle.disk import disk_error, sync_folder, write_atomically
-from attn_ppo.lifecycle.generations import DIGEST_BYTES, FRESH, NEWEST, PREVIOUS, paths, whole
+from attn_ppo.lifecycle.generations import FRESH, NEWEST, PREVIOUS, paths, whole
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
@@ -24,17 +24,28 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     At every moment at least one complete generation is on the disk. Raises RunError where the
     disk doesn't take it.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    data = buffer.getvalue()
+    data = packed(state)
     try:
-        write_atomically(folder / FRESH, data + hashlib.sha256(data).digest())
+        write_atomically(folder / FRESH, data)
         if (folder / NEWEST).exists():
             os.replace(folder / NEWEST, folder / PREVIOUS)
         os.replace(folder / FRESH, folder / NEWEST)
         sync_folder(folder)
     except OSError as error:
-        raise disk_error(folder / NEWEST, error, len(data) + DIGEST_BYTES) from None
+        raise disk_error(folder / NEWEST, error, len(data)) from None
+
+
+def packed(state: dict[str, Any]) -> bytes:
+    """The content of a file: what torch.save makes of `state`, then its SHA-256."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    return data + hashlib.sha256(data).digest()
+
+
+def opened(data: bytes) -> dict[str, Any]:
+    """What torch.save made of a state -> the state, on the CPU."""
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def load(folder: Path) -> dict[str, Any] | None:
@@ -50,7 +61,7 @@ def load(folder: Path) -> dict[str, Any] | None:
                 print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
                 with contextlib.suppress(OSError):  # or the next save would make it the previous
                     os.replace(damaged[0], folder / "checkpoint.damaged.pt")
-            return _opened(found[0])
+            return opened(found[0])
         if path.exists():
             damaged.append(path)
     if damaged:
@@ -62,8 +73,4 @@ def load(folder: Path) -> dict[str, Any] | None:
 def load_digest(folder: Path, sha256: str) -> dict[str, Any] | None:
     """The generation with this SHA-256, on the CPU; None where there is none."""
     everything = (whole(path) for path in paths(folder))
-    return next((_opened(found[0]) for found in everything if found and found[1] == sha256), None)
-
-
-def _opened(data: bytes) -> dict[str, Any]:
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return next((opened(found[0]) for found in everything if found and found[1] == sha256), None)

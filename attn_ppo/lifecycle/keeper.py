@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError, describe
-from attn_ppo.lifecycle import saved
+from attn_ppo.lifecycle import milestones, saved
 from attn_ppo.lifecycle.run_dir import RunDir
 from attn_ppo.lifecycle.saved import Saved
 from attn_ppo.lifecycle.signals import StopRequest
@@ -19,9 +20,11 @@ class Keeper:
     the RunError.
     """
 
-    def __init__(self, run_dir: RunDir, stop: StopRequest, batch_size: int, begun: Saved | None):
+    def __init__(
+        self, run_dir: RunDir, stop: StopRequest, settings: RunConfig, begun: Saved | None
+    ):
         """`begun` is the checkpoint that the run goes on from, None for a new run."""
-        self._run_dir, self._stop, self._batch_size = run_dir, stop, batch_size
+        self._run_dir, self._stop, self._settings = run_dir, stop, settings
         self._kept: Saved | None = None
         self._before: Saved | None = None  # whose memory the next one takes
         self._on_disk = begun.update if begun else 0
@@ -36,13 +39,20 @@ class Keeper:
         self._before, self._kept = self._kept, state._replace(agent=copied)
 
     def save(self) -> None:
-        """Makes what was kept last the newest checkpoint. Raises RunError where the disk fails."""
+        """Makes what was kept last the newest checkpoint, and before that the milestone it may be.
+
+        A kill between the two costs nothing: the run comes by there again. Raises RunError where
+        the disk fails.
+        """
         assert self._kept
         self._stop.cancel_deadline()  # saving takes as long as it takes
         self._run_dir.sync()
+        number, agent = self._kept.update, self._kept.agent
+        if number and self._settings.milestone_due(number):
+            milestones.save(self._run_dir.folder, self._env_steps(number), agent)
         saved.save(self._run_dir.folder, self._kept)
-        self._on_disk = self._kept.update
-        self._run_dir.write_status("running", env_steps=self._on_disk * self._batch_size)
+        self._on_disk = number
+        self._run_dir.write_status("running", env_steps=self._env_steps(number))
 
     def __enter__(self) -> "Keeper":
         return self
@@ -54,12 +64,15 @@ class Keeper:
             return
         if self._kept and self._kept.update > self._on_disk:
             self.save()
-        steps = self._on_disk * self._batch_size
+        steps = self._env_steps(self._on_disk)
         if not steps:
             raise self._stop.error("no checkpoint yet: starts again") from None
         if self._stop.gave_up:
             told = f"saved at {steps:,} steps, without the update in progress"
             raise self._stop.error(told) from None
+
+    def _env_steps(self, update: int) -> int:
+        return update * self._settings.ppo.batch_size
 
     def _stopped_by(self, error: Exception) -> bool:
         """Whether it is the request to stop; what it interrupted may have made another of it."""
