@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student
 
 BLOCK = 50  # steps of a block
 DRAWS = 1000
 LEVEL = 0.95
-GRID = 20_001  # of the integral of Student's t
 
 Games = Sequence[Sequence[float] | np.ndarray]  # of one seed: for each game its values in order
 
@@ -172,50 +172,21 @@ def mean(values: np.ndarray) -> float:
     return float(there.mean()) if len(there) else math.nan
 
 
-def student_quantile(share: float, freedom: float) -> float:
-    """The number that Student's t of `freedom` degrees, at least 1, is below in a `share`."""
-    places, below = _student_table(freedom)
-    return float(np.tan(np.interp(share, below, places)) * math.sqrt(_finite(freedom)))
-
-
-def student_p(t: float, freedom: float) -> float:
-    """How often Student's t is as far from 0 as `t`, on either side."""
-    if math.isnan(t):
-        return math.nan
-    places, below = _student_table(freedom)
-    return float(2 * np.interp(math.atan(-abs(t) / math.sqrt(_finite(freedom))), places, below))
-
-
-def _student_table(freedom: float) -> tuple[np.ndarray, np.ndarray]:
-    """(G,) angles and the share below each: with t = sqrt(freedom) tan(angle) the density of the
-    angle is cos(angle) ** (freedom - 1) but for a factor."""
-    places = np.linspace(-math.pi / 2, math.pi / 2, GRID)
-    if freedom > 1e4:  # it lies close to 0
-        places = np.arctan(np.linspace(-12, 12, GRID) / math.sqrt(_finite(freedom)))
-    density = np.maximum(np.cos(places), 0) ** (_finite(freedom) - 1)
-    parts = (density[1:] + density[:-1]) / 2 * np.diff(places)
-    below = np.concatenate([[0.0], np.cumsum(parts)])
-    return places, below / below[-1]
-
-
-def _finite(freedom: float) -> float:
-    return min(freedom, 1e8)  # the normal distribution, to seven digits
-
-
 def _student(
     value: float, error: float, freedom: float, *, seeds: int, games: int, level: float
 ) -> Interval:
     if math.isnan(error) or math.isnan(value):
         return Interval(value, math.nan, math.nan, math.nan, seeds, games)
-    half = error * student_quantile((1 + level) / 2, freedom)
+    half = error * float(student.ppf((1 + level) / 2, freedom))
     t = value / error if error else math.copysign(math.inf, value) if value else 0.0
-    return Interval(value, value - half, value + half, student_p(t, freedom), seeds, games)
+    p = 2 * float(student.sf(abs(t), freedom))
+    return Interval(value, value - half, value + half, p, seeds, games)
 
 
 def _error(of: Interval) -> float:
     """The standard error that a 95 % interval's width stands for."""
     freedom = of.seeds - 1 if of.seeds > 1 else math.inf
-    return (of.high - of.low) / 2 / student_quantile((1 + LEVEL) / 2, freedom)
+    return (of.high - of.low) / 2 / float(student.ppf((1 + LEVEL) / 2, freedom))
 
 
 def _defined(games: Games) -> list[np.ndarray]:
