@@ -76,7 +76,8 @@ def test_information_as_counted_like_scipy():
     rng = np.random.default_rng(0)
     where = rng.integers(0, 6, 200)
     peaks = (where + rng.integers(0, 3, 200)) % 5
-    joint = crosstab(peaks, where).count / 200
+    _, counts = crosstab(peaks, where)
+    joint = counts / 200
     apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     assert pointwise(peaks, where).mean() == pytest.approx(entropy(joint.ravel(), apart.ravel()))
 
@@ -99,10 +100,10 @@ def test_information_of_shifts_is_that_of_rolled_peaks():
     theirs = []
     for first, second in shifts:
         rolled = np.concatenate([np.roll(peaks[:60], first), np.roll(peaks[60:], second)])
-        joint = crosstab(rolled[where >= 0], where[where >= 0]).count
+        _, joint = crosstab(rolled[where >= 0], where[where >= 0])
         theirs.append(entropy(joint.sum(0)) + entropy(joint.sum(1)) - entropy(joint.ravel()))
     found = information(peaks, where, games, shifts)[1]
-    assert found == pytest.approx(theirs - np.mean(theirs))
+    assert found == pytest.approx(np.array(theirs) - np.mean(theirs))
 
 
 @pytest.mark.parametrize("steps", [7, 100, 1009])

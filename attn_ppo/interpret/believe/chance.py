@@ -127,7 +127,7 @@ def at_shifts(
     weights: np.ndarray, worth: np.ndarray, games: np.ndarray, shifts: np.ndarray
 ) -> np.ndarray:
     """(D,) the mean score of a map whose games are shifted, (D, G), the object's steps staying."""
-    defined = ~np.isnan(worth).any(1)
+    defined = np.asarray(~np.isnan(worth).any(1))
     known = np.where(defined[:, None], worth, 0)
     totals = np.zeros(len(shifts))
     for number, steps in enumerate(blocks(games)):
