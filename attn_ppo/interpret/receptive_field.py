@@ -48,6 +48,14 @@ def density(weights: np.ndarray) -> np.ndarray:
     return boxes(weights / _BOX_MASS) / _OVERLAP
 
 
+def density_seen(pixels: np.ndarray) -> np.ndarray:
+    """(..., 84, 84) -> (..., 7, 7): what a cell with weight 1 has of the pixels, by `density`.
+
+    So sum(density(weights) * pixels) is sum(weights * density_seen(pixels)).
+    """
+    return box_sums(pixels / _OVERLAP) / _BOX_MASS
+
+
 def strongest(weights: np.ndarray) -> np.ndarray:
     """The box of the strongest cell alone, at its weight (Yang et al. 2018)."""
     flat = weights.reshape(*weights.shape[:-2], -1)
