@@ -1,5 +1,7 @@
 """How maps move: by hand and against scipy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
@@ -14,6 +16,12 @@ from attn_ppo.interpret.believe.moving import ABSENT, information, places_of, po
 def cells(*weights):
     """Some cells' weights -> (49,)."""
     return np.array([*weights, *[0.0] * (49 - len(weights))])
+
+
+def contingency(*series):
+    """How often each pair occurs, by scipy; its result isn't typed."""
+    found: Any = crosstab(*series)
+    return np.asarray(found.count)
 
 
 def test_steadiness_by_hand():
@@ -76,8 +84,7 @@ def test_information_as_counted_like_scipy():
     rng = np.random.default_rng(0)
     where = rng.integers(0, 6, 200)
     peaks = (where + rng.integers(0, 3, 200)) % 5
-    _, counts = crosstab(peaks, where)
-    joint = counts / 200
+    joint = contingency(peaks, where) / 200
     apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
     assert pointwise(peaks, where).mean() == pytest.approx(entropy(joint.ravel(), apart.ravel()))
 
@@ -100,7 +107,7 @@ def test_information_of_shifts_is_that_of_rolled_peaks():
     theirs = []
     for first, second in shifts:
         rolled = np.concatenate([np.roll(peaks[:60], first), np.roll(peaks[60:], second)])
-        _, joint = crosstab(rolled[where >= 0], where[where >= 0])
+        joint = contingency(rolled[where >= 0], where[where >= 0])
         theirs.append(entropy(joint.sum(0)) + entropy(joint.sum(1)) - entropy(joint.ravel()))
     found = information(peaks, where, games, shifts)[1]
     assert found == pytest.approx(np.array(theirs) - np.mean(theirs))
