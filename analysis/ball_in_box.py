@@ -23,6 +23,8 @@ from analysis.playing import exit_code
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.formats import fixed
+from attn_ppo.interpret.believe import moving
+from attn_ppo.interpret.believe.chance import at_shifts, held_against
 from attn_ppo.interpret.network import open_agent
 from attn_ppo.interpret.play.record import SEEDS, recorded
 from attn_ppo.interpret.receptive_field import CELLS, INPUT, box
@@ -83,24 +85,28 @@ def on_ball(cells: np.ndarray, seen: np.ndarray, inside: np.ndarray) -> OnBall:
     """
     if not seen.any():
         raise ConfigError("--steps", len(seen), "enough steps to see the ball")
-    steps = np.flatnonzero(seen)
-    shares = [inside[steps, np.roll(cells, by)[steps]].mean() for by in range(len(cells))]
-    of_fixed = inside[steps].mean(0)
+    weights, worth = np.eye(CELLS**2)[cells], np.where(seen[:, None], inside, np.nan)
+    together = np.zeros(len(cells), int)  # the recording is shifted as one game
+    by = np.arange(1, len(cells))[:, None]
+    others = at_shifts(weights, worth, together, by)
+    share = float(inside[seen, cells[seen]].mean())
+    shifted, _, _, as_high = held_against(share, others)
+    of_fixed = inside[seen].mean(0)
     best = int(of_fixed.argmax())
     return OnBall(
-        share=float(shares[0]),
-        shifted=float(np.mean(shares[1:])),
-        shifted_sd=float(np.std(shares[1:])),
-        as_high=float(np.mean(np.array(shares[1:]) >= shares[0])),
+        share=share,
+        shifted=shifted,
+        shifted_sd=float(others.std()),
+        as_high=as_high,
         best_cell=divmod(best, CELLS),
         best=float(of_fixed[best]),
-        cells=len(np.unique(cells)),
+        cells=moving.cells(cells),
     )
 
 
 def strongest_cells(attention: np.ndarray) -> np.ndarray:
     """(T, 7, 7) one map's weights -> (T,) the strongest cell, 7 * row + column."""
-    return attention.reshape(len(attention), -1).argmax(-1)
+    return moving.strongest(attention.reshape(len(attention), -1))
 
 
 def ball_in_boxes(screens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
