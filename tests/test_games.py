@@ -88,18 +88,30 @@ def once(values: dict[int, int]):
     return lambda _: left.pop() if left else {}
 
 
-def test_a_change_acts_on_what_it_says():
-    """No-ops after those of the reset, the protocol, memory, the picture."""
-    frames = [
-        PlainGames("Breakout", num_envs=1, seed=SEED, protocol=BASELINES, change=change)
-        for change in (Change("none", ""), Change("later", "", waits=40))
-    ]
-    apart_by = frames[0].reset(), frames[1].reset()
-    assert (apart_by[0] != apart_by[1]).any()
+def test_a_picture_can_be_painted():
     black = Change("black", "", paint=lambda _, grey: 0 * grey)
     plain = PlainGames("Breakout", num_envs=1, seed=SEED, protocol=BASELINES, change=black)
     assert not plain.reset().any()
     assert not plain.step(np.array([0])).obs.any()
+
+
+def test_moves_come_first_and_have_the_games_seed():
+    """Six frames: a move is held for four, the last for two; no two games have the same ones."""
+    change = Change("later", "", moves=6)
+    plain = PlainGames("Breakout", num_envs=3, seed=SEED, protocol=BASELINES, change=change)
+    begun = []
+    for screens in plain._screens:
+        screens.begin = lambda *given: begun.append(given)
+        screens._grey = np.zeros((210, 160))
+    plain.reset()
+    plain.reset()
+    for seed, frames, moves in begun:
+        assert (seed, frames) in plain.seeds
+        assert [len(set(part)) for part in (moves[:4], moves[4:])] == [1, 1]
+        assert set(moves) <= {0, 2, 3}  # NOOP, RIGHT, LEFT; never FIRE
+        assert len(moves) == 6
+    assert begun[:3] == begun[3:]
+    assert len({tuple(moves) for *_, moves in begun}) > 1
 
 
 class Scripted:
@@ -124,6 +136,19 @@ def test_each_environment_s_first_game_counts():
     assert ended == [2, 4]
 
 
+def test_only_games_in_play_are_asked_for():
+    asked = []
+
+    def noted(obs, rows):
+        asked.append(rows.tolist())
+        return even(obs, rows)
+
+    games = Scripted([], [Episode(0, 5, 2)], [], [Episode(1, 7, 4)])
+    play(games, noted, seed=0)
+    assert asked == [[0, 1], [0, 1], [1], [1]]
+    assert [actions[0] for actions in games.played[2:]] == [0, 0]
+
+
 def test_equal_seeds_draw_equal_actions():
     played = []
     for seed in (0, 0, 1):
@@ -133,5 +158,5 @@ def test_equal_seeds_draw_equal_actions():
     assert played[0] == played[1] != played[2]
 
 
-def even(obs: torch.Tensor) -> torch.Tensor:
+def even(obs: torch.Tensor, _: np.ndarray) -> torch.Tensor:
     return torch.full((len(obs), 4), -1.38629)  # ln 1/4

@@ -165,8 +165,14 @@ def test_in_whole_games_the_map_is_replaced(monkeypatch):
         return maps.now
 
     monkeypatch.setattr(module, "INTERVENTIONS", {"noted": noted})
-    monkeypatch.setattr(module, "play", lambda _, policy, **__: [policy(both) for _ in range(3)])
-    both = torch.cat([BRIGHT, BRIGHT])
+    monkeypatch.setattr(
+        module,
+        "play",
+        lambda _, policy, **__: [
+            policy(torch.cat([BRIGHT] * len(rows)), np.array(rows))
+            for rows in ([0, 1], [0, 1], [1])
+        ],
+    )
     scores(agent, seen(agent, BRIGHT, BRIGHT, BRIGHT, ASIDE), games=2, seed=3)
     # cell (2, 4) is 7 * 2 + 4 = 18, (5, 0) is 35; default_rng(3).integers(4, size=2) are 3 and 0
-    assert given == [([35, 18], 18), ([18, 18], 18), ([18, 18], 18)]
+    assert given == [([35, 18], 18), ([18, 18], 18), ([18], 18)]

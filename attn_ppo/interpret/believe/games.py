@@ -22,8 +22,10 @@ from attn_ppo.model import sample
 
 STREAM = 2**32 - 3  # of the games' seeds; random play has 2**32 - 2, recordings 2**32 - 1
 MAX_FRAMES = 108_000  # of a game, the default of AtariEnvs
-# (N, 4, 84, 84) uint8 observations -> (N, A) log-probabilities
-Policy = Callable[[Tensor], Tensor]
+MOVES = ("NOOP", "UP", "RIGHT", "LEFT", "DOWN")
+HELD = 4  # frames of a move
+# (B, 4, 84, 84) uint8 observations of the environments (B,) -> (B, A) log-probabilities
+Policy = Callable[[Tensor, np.ndarray], Tensor]
 
 
 class Games(Protocol):
@@ -44,7 +46,7 @@ class Change(NamedTuple):
     poke: Callable[[], Poke] | None = None  # a new one for each game, as some remember
     paint: Paint | None = None  # of the picture that the network gets
     protocol: Mapping[str, float] = {}  # settings of the protocol
-    waits: int = 0  # emulator frames of no-ops after those of the reset
+    moves: int = 0  # emulator frames of random MOVES before FIRE and the no-ops of the reset
 
 
 UNCHANGED = Change("unchanged", "the game as the agent knows it")
@@ -63,9 +65,12 @@ def play(
     scores = np.full(games.num_envs, np.nan)
     obs = games.reset()
     while np.isnan(scores).any():
-        log_probs = policy(torch.from_numpy(obs))
-        noise = torch.empty_like(log_probs).exponential_(generator=rng)
-        step = games.step(sample(log_probs, noise).numpy())
+        rows = np.flatnonzero(np.isnan(scores))
+        log_probs = policy(torch.from_numpy(obs[rows]), rows)
+        noise = torch.empty(len(scores), log_probs.shape[1]).exponential_(generator=rng)
+        actions = np.zeros(len(scores), np.int64)
+        actions[rows] = sample(log_probs, noise[rows]).numpy()
+        step = games.step(actions)
         obs = step.obs
         for game in step.episodes:
             if np.isnan(scores[game.env_index]):
@@ -104,11 +109,17 @@ class PlainGames:
         self._pokes = [change.poke() if change.poke else None for _ in range(count)]
         self._obs = np.zeros((count, 4, 84, 84), np.uint8)
         for screens, (seed, frames), obs in zip(self._screens, self.seeds, self._obs, strict=True):
-            screens.begin(seed, frames + change.waits)
+            screens.begin(seed, frames, self._moves(seed))
             obs[-1] = screens.frame
         self._playing, self._fire_next = np.ones(count, np.bool_), np.zeros(count, np.bool_)
         self._returns, self._lengths = np.zeros(count), np.zeros(count, np.int64)
         return self._obs
+
+    def _moves(self, seed: int) -> list[int]:
+        names = action_names(self._game)
+        allowed = [names.index(name) for name in MOVES if name in names]
+        drawn = np.random.default_rng(seed).choice(allowed, -(-self._change.moves // HELD))
+        return np.repeat(drawn, HELD)[: self._change.moves].tolist()
 
     def step(self, actions: np.ndarray) -> Step:
         """One step of every game that isn't over; FIRE after a lost life, as `AtariEnvs` does."""

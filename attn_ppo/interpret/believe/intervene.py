@@ -147,7 +147,7 @@ def _change(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]) -> np.n
 
 
 def _policy(model: ActorCritic) -> Policy:
-    return lambda obs: model(obs).policy
+    return lambda obs, _: model(obs).policy
 
 
 def _replacing_policy(
@@ -156,15 +156,18 @@ def _replacing_policy(
     replaced: Callable[[Maps], Tensor],
     begin: np.ndarray,
 ) -> Policy:
-    """The policy under replaced attention; game i's step t has step `begin[i]` + t's other map."""
+    """The policy under replaced attention; game i's step t has step `begin[i]` + t's other map.
+
+    It counts its own steps.
+    """
     track = torch.from_numpy(recording.attention)
     mean = track.double().mean(0).float()
     moments = begin.copy()
 
-    def policy(obs: Tensor) -> Tensor:
+    def policy(obs: Tensor, rows: np.ndarray) -> Tensor:
         features = model.normalize(model.encode(obs))
         _, now, _ = model.attend(features)
-        maps = Maps(now, mean, track[moments % len(track)])
+        maps = Maps(now, mean, track[moments[rows] % len(track)])
         moments[:] += 1
         return _decide(model, features, replaced(maps))[0].log_softmax(-1)
 

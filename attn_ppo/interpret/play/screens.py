@@ -4,7 +4,7 @@ The vector environment shows 84x84 grey pixels only. With the same seed and the 
 emulator plays the same game; `Screens.check_same_game` compares the two pictures at each step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -37,6 +37,7 @@ class Screens:
         """`paint` may change the picture that the network gets; `screen` stays as it is."""
         self._paint = paint
         self.palette = np.zeros((256, 3), np.uint8)
+        self._known = np.zeros(256, np.bool_)  # numbers that the palette has
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self._rom = str(rom_path(game))
         self._ale = ale_py.ALEInterface()
@@ -47,15 +48,21 @@ class Screens:
         self._pressed = ale_py.Action.NOOP
         self.reward = 0.0  # raw, of the last step
 
-    def begin(self, seed: int, frames: int) -> None:
-        """Starts a game from a seed and plays `frames` emulator frames: FIRE, then no-ops."""
+    def begin(self, seed: int, frames: int, moves: Sequence[int] = ()) -> None:
+        """Starts a game from a seed and plays `frames` emulator frames: FIRE, then no-ops.
+
+        Before them `moves`, actions by number, are pressed for a frame each.
+        """
         ale = self._ale
         ale.setInt("random_seed", seed)
         ale.loadROM(self._rom)
         ale.reset_game()
         self._actions = ale.getMinimalActionSet()
         fire = self._press_fire and self._actions[1:2] == [ale_py.Action.FIRE]
-        for frame in range(frames - ale.getEpisodeFrameNumber()):  # some games begin by themselves
+        frames -= ale.getEpisodeFrameNumber()  # some games begin by themselves
+        for action in moves:
+            ale.act(self._actions[action])
+        for frame in range(frames):
             self._pressed = ale_py.Action.FIRE if fire and frame == 0 else ale_py.Action.NOOP
             ale.act(self._pressed)
         self._screen, self._grey = self._look()
@@ -136,7 +143,9 @@ class Screens:
     def _look(self) -> tuple[np.ndarray, np.ndarray]:
         """(H, W) palette numbers and grey values of the present frame."""
         numbers, grey = self._ale.getScreen(), self._ale.getScreenGrayscale()
-        self.palette[numbers] = self._ale.getScreenRGB()
+        if not self._known[numbers].all():  # to look colours up costs more than a frame
+            self.palette[numbers] = self._ale.getScreenRGB()
+            self._known[numbers] = True
         return numbers, self._paint(numbers, grey) if self._paint else grey
 
 
