@@ -6,13 +6,14 @@ RUNS ?=
 VIDEOS ?=
 RUN ?=
 PAGE ?=
+STRESS ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures videos page page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures videos page stress page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +43,9 @@ videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the ne
 
 page: $(READY)  ## an offline page to explore RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
 	$(BIN)/python -m analysis.page $(or $(RUN),$(RUNS)) $(PAGE)
+
+stress: $(READY)  ## let the agents of RUNS=runs/<name>, by default the newest, play changed games; STRESS=<options>
+	$(BIN)/python -m analysis.stress $(or $(RUNS),$(RUN)) $(STRESS)
 
 page-build: $(WEB)/node_modules  ## rebuild the page's front end from its TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build

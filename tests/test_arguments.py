@@ -69,6 +69,7 @@ def test_an_unknown_argument_is_told_in_three_lines(command, capsys):
         ("attn_ppo.status", [__file__], f"no runs in {__file__}: it is a file"),
         ("analysis.page", ["--steps"], "argument --steps: expected one argument"),
         ("analysis.page", list("abcdefg"), "7 folders are too many"),
+        ("analysis.stress", ["nope", "--games", "1"], "--games=1 is not allowed"),
         ("bench.saliency", ["--repeats=0"], "--repeats=0 is not allowed"),
         ("bench.acting", ["--repeats=0"], "--repeats=0 is not allowed"),
         ("bench", ["--minutes", "x"], "argument --minutes: invalid float value: 'x'"),
