@@ -35,7 +35,7 @@ def test_ranks_like_scipy_ties_and_all(levels, size):
     other = one + rng.integers(0, levels, size)
     one[0], one[1] = 0, 1  # never constant
     other[0], other[1] = 0, 5000
-    expected = spearmanr(one, other).statistic
+    expected = spearmanr(one, other).statistic  # pyright: ignore[reportAttributeAccessIssue]
     assert rank_correlation(one, other) == pytest.approx(expected, abs=1e-12)
     missing = np.append(one, [NAN, 3]), np.append(other, [2, NAN])
     assert rank_correlation(*missing) == pytest.approx(expected, abs=1e-12)
@@ -128,6 +128,16 @@ def test_a_map_of_one_step_has_no_timeless_agreement():
     found = agreement(np.array([[1.0, 2, 3]]), np.array([[1.0, 2, 3]]))
     assert found.pooled == pytest.approx(1)
     assert np.isnan(found.timeless)
+
+
+def test_rounding_is_no_importance():
+    # 1, 0, 0 and 2, 0, 0 against 1, 2, 3 and 4, 5, 6: ranks 5 2.5 2.5 6 2.5 2.5 and 1 ... 6, less
+    # 3.5: 1.5 (-2.5) - 1 (-1.5) - 1 (-.5) + 2.5 (.5) - 1 (1.5) - 1 (2.5) = -4.5; of squares 12.5
+    # and 17.5.
+    importance = np.array([[1, 5e-7, -1e-9], [2, 3e-8, 9e-7]])
+    found = agreement(np.array([[1.0, 2, 3], [4, 5, 6]]), importance)
+    assert found.pooled == pytest.approx(-4.5 / (12.5 * 17.5) ** 0.5)
+    assert np.isnan(found.over_time[1:]).all()
 
 
 # Polarity

@@ -12,6 +12,7 @@ import numpy as np
 from attn_ppo.interpret.receptive_field import to_input
 
 LEAST = 3  # pairs of which a correlation says anything: of two it is 1 or -1
+NOTHING = 1e-6  # nats: less importance is float32's rounding, which must not be ranked
 PATCH = 6  # pixels a side, of what is compared between methods and deleted
 # These maps say what a brighter pixel would add to the target; other signed ones, what it adds.
 PER_GREY_LEVEL = ("gradient", "smoothgrad", "guided_backprop")
@@ -35,9 +36,10 @@ def agreement(mass: np.ndarray, importance: np.ndarray) -> Agreement:
     """How a map's `mass` on objects (S, O) ranks like their `importance` (S, O).
 
     A pair counts where both are known, not nan. Fewer than three pairs, or a side that is constant,
-    give nan. For the polarity of a signed map take `pooled` of its `signed_masses` and of what the
-    target loses, with its sign, when the object is removed.
+    give nan. Importance below NOTHING is none. For the polarity of a signed map take `pooled` of
+    its `signed_masses` and of what the target loses, with its sign, when the object is removed.
     """
+    importance = np.where(importance < NOTHING, 0, importance)
     shifted = [pooled(mass, np.roll(importance, by, 0)) for by in range(1, len(importance))]
     return Agreement(
         np.array([rank_correlation(*row) for row in zip(mass, importance, strict=True)]),
