@@ -1,0 +1,172 @@
+"""What an agent acts on, in the real game: objects edited, the change in policy, value, attention.
+
+Causes, REASONS · causes, by_object, dropped_shares · branches, judge.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from attn_ppo.interpret.believe.edit_kinds import Box, Edit, following
+from attn_ppo.interpret.believe.replay import Branch, Replay
+from attn_ppo.interpret.network import OpenAgent, Seen, see_all
+from attn_ppo.interpret.play.recording import Recording
+
+KEPT, ABSENT, OTHER_GAME, MISPLACED, ELSEWHERE, UNSEEN, NOT_RECORDED = range(7)
+REASONS = (
+    "kept",
+    "the object is not on the screen",
+    "score, lives or the end of the game differ",
+    "the object is not where the edit puts it",
+    "something else changed",
+    "nothing to be seen",
+    "the replay left the recorded game",
+)
+SPECKS = 4  # pixels of a screen that don't count: half a ball of Breakout
+MARGIN = 5  # pixels around an object: it moves between the two frames of which a screen is made
+NEAR = 4  # what the game may have moved an object in a frame
+NO_IMPORTANCE = ("placebo", "recolour")
+
+
+class Causes(NamedTuple):
+    """How much an edit changes an agent, at each step. Where it was dropped all are nan."""
+
+    steps: np.ndarray  # (S,)
+    edits: tuple[Edit, ...]
+    kl_forward: np.ndarray  # (S, E) KL(pi || pi_edited), nats
+    kl_backward: np.ndarray  # (S, E) KL(pi_edited || pi), nats
+    value: np.ndarray  # (S, E) absolute change
+    attention: np.ndarray  # (S, E) total variation, from 0 to 1, mean over maps; nan without maps
+    dropped: np.ndarray  # (S, E) uint8, why: an index into REASONS, 0 where it is kept
+
+
+def causes(
+    agent: OpenAgent,
+    recording: Recording,
+    replay: Replay,
+    steps: Sequence[int] | np.ndarray,
+    edits: Sequence[Edit],
+) -> Causes:
+    """Each edit at each of the replay's steps.
+
+    An edit is held against the unedited branch. Its four steps have the recorded presses.
+    """
+    shown = recording.observations(np.asarray(steps, int))
+    rows = [
+        _at(agent, replay, int(step), seen, edits) for step, seen in zip(steps, shown, strict=True)
+    ]
+    measures = np.array([row for row, _ in rows]).reshape(len(rows), len(edits), 4)
+    dropped = np.array([row for _, row in rows], np.uint8).reshape(len(rows), len(edits))
+    measures[dropped > 0] = np.nan
+    return Causes(np.asarray(steps, int), tuple(edits), *np.moveaxis(measures, -1, 0), dropped)
+
+
+def by_object(measured: Causes) -> tuple[tuple[str, ...], np.ndarray]:
+    """The objects' names and their importance (S, O): the mean KL(pi || pi_edited) of their edits.
+
+    Without placebos and other colours; nan where no edit of the object was kept.
+    """
+    counted = [edit.kind not in NO_IMPORTANCE for edit in measured.edits]
+    names = tuple(
+        dict.fromkeys(edit.object for edit, yes in zip(measured.edits, counted, strict=True) if yes)
+    )
+    columns = []
+    for name in names:
+        own = [
+            yes and edit.object == name for edit, yes in zip(measured.edits, counted, strict=True)
+        ]
+        effects, kept = measured.kl_forward[:, own], measured.dropped[:, own] == KEPT
+        sums = np.where(kept, effects, 0).sum(1)
+        columns.append(np.where(kept.any(1), sums / np.maximum(kept.sum(1), 1), np.nan))
+    return names, np.stack(columns, 1) if columns else np.zeros((len(measured.steps), 0))
+
+
+def dropped_shares(measured: Causes) -> dict[str, dict[str, float]]:
+    """For each object the share of its edits, over steps, with each of REASONS; placebos as ''."""
+    found: dict[str, dict[str, float]] = {}
+    for name in dict.fromkeys(edit.object for edit in measured.edits):
+        codes = measured.dropped[:, [edit.object == name for edit in measured.edits]]
+        found[name] = {reason: float((codes == at).mean()) for at, reason in enumerate(REASONS)}
+    return found
+
+
+def branches(replay: Replay, step: int, edits: Sequence[Edit]) -> tuple[Branch, list[Branch]]:
+    """The unedited branch to a step, and that of each edit."""
+    before: list[np.ndarray] = []
+
+    def remember(ram: np.ndarray) -> dict[int, int]:
+        before.append(ram.copy())
+        return {}
+
+    plain = replay.branch(step, remember)
+    return plain, [replay.branch(step, following(edit, before)) for edit in edits]
+
+
+def judge(edit: Edit, plain: Branch, edited: Branch) -> int:
+    """Why an edited branch says nothing of its object, as an index into REASONS."""
+    if edit.kind == "placebo":
+        return KEPT
+    if not edit.place(plain.ram[-1]):
+        return ABSENT
+    if any((getattr(plain, name) != getattr(edited, name)).any() for name in ("rewards", "lives")):
+        return OTHER_GAME
+    if plain.over != edited.over:
+        return OTHER_GAME
+    if (plain.obs == edited.obs).all():
+        return UNSEEN
+    if _is_misplaced(edit, plain.ram[-1], edited.ram[-1]):
+        return MISPLACED
+    return ELSEWHERE if _elsewhere(edit, plain, edited) else KEPT
+
+
+def _is_misplaced(edit: Edit, plain: np.ndarray, edited: np.ndarray) -> bool:
+    wanted = edit.goal(plain)
+    apart = ((int(edited[at]) - value + 128) % 256 - 128 for at, value in wanted.items())
+    return any(abs(distance) > NEAR for distance in apart)
+
+
+def _elsewhere(edit: Edit, plain: Branch, edited: Branch) -> bool:
+    """Whether pixels differ, in any of the four screens, where the object neither was nor is."""
+    for number, (here, there) in enumerate(zip(plain.screens, edited.screens, strict=True)):
+        boxes = [*edit.place(plain.ram[number]), *edit.place(edited.ram[number])]
+        if ((here != there) & ~covered(boxes, here.shape)).sum() > SPECKS:
+            return True
+    return False
+
+
+def covered(boxes: Sequence[Box], shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) whether a pixel lies in one of the boxes or at most MARGIN beside it."""
+    inside = np.zeros(shape, bool)
+    for box in boxes:
+        top, left = max(0, box.top - MARGIN), max(0, box.left - MARGIN)
+        inside[top : box.top + box.height + MARGIN, left : box.left + box.width + MARGIN] = True
+    return inside
+
+
+def _at(
+    agent: OpenAgent, replay: Replay, step: int, shown: np.ndarray, edits: Sequence[Edit]
+) -> tuple[np.ndarray, list[int]]:
+    """The four measures (E, 4) at a step, and why edits are dropped (E,)."""
+    plain, edited = branches(replay, step, edits)
+    dropped = [judge(edit, plain, each) for edit, each in zip(edits, edited, strict=True)]
+    if np.abs(plain.obs.astype(int) - shown).max() > 1:  # by rounding
+        dropped = [NOT_RECORDED] * len(edits)
+    obs = np.stack([plain.obs, *(each.obs for each in edited)])
+    return _effects(see_all(agent.model, torch.from_numpy(obs))), dropped
+
+
+def _effects(seen: Seen) -> np.ndarray:
+    """(B, ...) the unedited first -> (B - 1, 4): both KLs, value, attention."""
+    log_probs, value = seen.log_probs.double(), seen.value.double()
+    apart = log_probs[:1] - log_probs[1:]
+    forward, backward = (
+        (policy.exp() * change).sum(-1)
+        for policy, change in ((log_probs[:1], apart), (log_probs[1:], -apart))
+    )
+    maps = seen.attention.double().flatten(2)
+    maps = maps / maps.sum(-1, keepdim=True).clamp_min(1e-12)  # a sigmoid's don't sum to one
+    variation = (maps[:1] - maps[1:]).abs().sum(-1).mean(-1) / 2
+    columns = (forward, backward, (value[1:] - value[0]).abs(), variation)
+    return torch.stack(columns, -1).numpy()
