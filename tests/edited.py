@@ -124,4 +124,5 @@ def branch_off(moment: Moment, poke: Any) -> Branch:
     for press in moment.presses:
         screens.step(int(press), poke)
         rows.append((screens.frame, screens.screen, screens.ram, screens.reward, screens.lives))
-    return Branch(*(np.stack(column) for column in zip(*rows, strict=True)), screens.over)
+    obs, seen, ram, rewards, lives = (np.stack(column) for column in zip(*rows, strict=True))
+    return Branch(obs, seen, ram, rewards, lives, screens.over)

@@ -22,7 +22,7 @@ def play():
     agent = believe_agent("constant")
     recording = record(agent, steps=STEPS, seed=3)
     steps = sample_steps(recording, 8, seed=0)
-    return recording, Replay(recording, agent.settings.protocol, steps), steps
+    return recording, Replay(recording, agent.settings.protocol, steps.tolist()), steps
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,14 @@ def test_both_directions_and_the_other_measures_by_hand():
     assert backward == pytest.approx(0.130812, abs=1e-6)
     assert value == 1.5
     assert variation == pytest.approx(0.4)  # (.4 + .4) / 2
+
+
+def test_no_divergence_is_below_zero_by_rounding():
+    none = torch.zeros(1_000, 1, 1, 2)
+    logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(0)).expand(1_000, 6)
+    noise = torch.randn(1_000, 6, generator=torch.Generator().manual_seed(1)) * 1e-7
+    effects = cause._effects(Seen(none, none, none, none, logits + noise, none[:, 0, 0, 0]))
+    assert (effects[:, :2] >= 0).all()
 
 
 def test_importance_is_the_mean_of_an_object_s_kept_edits():

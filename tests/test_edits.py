@@ -9,13 +9,14 @@ from attn_ppo.interpret.believe.cause import covered
 from attn_ppo.interpret.believe.edit_tables.breakout import brick
 from attn_ppo.interpret.believe.edits import EDITS, PLACEBOS, Edit, edits_of, following
 
-ALL = [
-    pytest.param(game, edit, id=f"{game}-{edit.about}") for game in EDITS for edit in EDITS[game]
-]
-
 
 def those(*kinds: str) -> list:
-    return [each for each in ALL if each.values[1].kind in kinds]
+    pairs = ((game, edit) for game, edits in EDITS.items() for edit in edits)
+    return [
+        pytest.param(game, edit, id=f"{game}-{edit.about}")
+        for game, edit in pairs
+        if edit.kind in kinds
+    ]
 
 
 # Which of the palette's numbers an object has.

@@ -60,7 +60,9 @@ def causes(
     measures = np.array([row for row, _ in rows]).reshape(len(rows), len(edits), 4)
     dropped = np.array([row for _, row in rows], np.uint8).reshape(len(rows), len(edits))
     measures[dropped > 0] = np.nan
-    return Causes(np.asarray(steps, int), tuple(edits), *np.moveaxis(measures, -1, 0), dropped)
+    forward, backward, value, attention = np.moveaxis(measures, -1, 0)
+    at = np.asarray(steps, int)
+    return Causes(at, tuple(edits), forward, backward, value, attention, dropped)
 
 
 def by_object(measured: Causes) -> tuple[tuple[str, ...], np.ndarray]:
@@ -154,7 +156,9 @@ def _at(
     if np.abs(plain.obs.astype(int) - shown).max() > 1:  # by rounding
         dropped = [NOT_RECORDED] * len(edits)
     obs = np.stack([plain.obs, *(each.obs for each in edited)])
-    return _effects(see_all(agent.model, torch.from_numpy(obs))), dropped
+    effects = _effects(see_all(agent.model, torch.from_numpy(obs)))
+    effects[(obs[1:] == obs[0]).all((1, 2, 3))] *= 0  # rows of a batch may differ by rounding
+    return effects, dropped
 
 
 def _effects(seen: Seen) -> np.ndarray:
@@ -162,7 +166,7 @@ def _effects(seen: Seen) -> np.ndarray:
     log_probs, value = seen.log_probs.double(), seen.value.double()
     apart = log_probs[:1] - log_probs[1:]
     forward, backward = (
-        (policy.exp() * change).sum(-1)
+        (policy.exp() * change).sum(-1).clamp_min(0)  # below it by rounding
         for policy, change in ((log_probs[:1], apart), (log_probs[1:], -apart))
     )
     maps = seen.attention.double().flatten(2)
