@@ -6,6 +6,7 @@ import pytest
 from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.believe import objects as found
 from attn_ppo.interpret.believe.objects import Objects, find_objects, screen_masks
+from attn_ppo.interpret.show.masks import COLOURS, mask_picture, tinted_masks
 
 RAM = np.zeros((3, 128), np.uint8)
 
@@ -98,3 +99,19 @@ def test_a_method_that_a_game_does_not_have_is_refused():
     with pytest.raises(ConfigError, match="nearest: motion"):
         find_objects("Breakout", screens, RAM, method="motoin")
     assert find_objects("Breakout", screens, RAM, method="motion").names == ("moving",)
+
+
+def test_masks_are_drawn_beside_the_screen_each_in_a_colour():
+    screen = np.full((210, 160, 3), 200, np.uint8)
+    masks = np.zeros((2, 210, 160), bool)
+    masks[0, 100:105, 0:4] = True
+    masks[1, 0:10, 50:60] = True
+    drawn = tinted_masks(screen, masks)
+    assert drawn[102, 2].tolist() == list(COLOURS[0])
+    assert drawn[5, 55].tolist() == list(COLOURS[1])
+    assert drawn[200, 100].tolist() == [60, 60, 60]  # 0.3 x 200
+    image = np.asarray(mask_picture(screen, ("ball", "paddle"), masks, scale=2))
+    assert image.shape == (2 * 210 + 18 + 6, 2 * 2 * 160, 3)
+    assert image[204, 4].tolist() == [200, 200, 200]
+    assert image[204, 320 + 4].tolist() == list(COLOURS[0])
+    assert image[420:].max() > 200  # the legend

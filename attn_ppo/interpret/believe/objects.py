@@ -64,7 +64,7 @@ def screen_masks(
 
 def present(objects: Objects) -> np.ndarray:
     """(T, C) whether an object is seen in the newest frame."""
-    return objects.coverage.any((-2, -1))
+    return np.asarray(objects.coverage.any((-2, -1)))
 
 
 def centres(objects: Objects) -> np.ndarray:

@@ -18,6 +18,7 @@ SLACK = 8  # as far as the ball flies in a frame
 
 def find(screens: np.ndarray, ram: np.ndarray) -> dict[str, np.ndarray]:
     """The masks of screens (T, 210, 160) with memory (T, 128)."""
+    ram = ram.astype(int)
     full = _bricks(screens)
     in_rows = np.zeros(screens.shape, bool)
     for number, colour in enumerate(ROWS_OF_BRICKS):
@@ -54,6 +55,6 @@ def _bricks(screens: np.ndarray) -> np.ndarray:
 def _paddle(red: np.ndarray, ram: np.ndarray) -> np.ndarray:
     """The red pixels in its rows that are joined to its place in memory."""
     mask = np.zeros_like(red)
-    line = red[:, PADDLE].any(1)
-    mask[:, PADDLE] = red[:, PADDLE] & run_at(line, ram[:, PADDLE_X].astype(int) - 45)[:, None]
+    line = np.asarray(red[:, PADDLE].any(1))
+    mask[:, PADDLE] = red[:, PADDLE] & run_at(line, ram[:, PADDLE_X] - 45)[:, None]
     return mask

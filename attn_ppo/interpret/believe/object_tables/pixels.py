@@ -33,10 +33,10 @@ def boxes(
 ) -> np.ndarray:
     """Boxes of a height and width whose upper left corners are at rows `top`, columns `left` (T,).
 
-    They are wider by `slack` pixels on each side.
+    They are wider by `slack` pixels on each side. The corners are signed integers.
     """
     rows, columns = (
-        _within(length, first.astype(int) - slack, extent + 2 * slack)
+        _within(length, first - slack, extent + 2 * slack)
         for length, first, extent in zip(screens.shape[1:], (top, left), size, strict=True)
     )
     return rows[:, :, None] & columns[:, None]
