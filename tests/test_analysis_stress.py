@@ -30,7 +30,8 @@ def test_the_loss_in_per_cent_is_that_of_the_means():
     assert lost.tolist() == pytest.approx([58, 22])
     # a half of every game is a half, without any spread
     assert lost_percent(np.array([2.0, 8.0]), np.array([1.0, 4.0])).tolist() == [50, 50]
-    assert np.isnan(lost_percent(np.zeros(2), np.ones(2))).all()
+    with np.errstate(all="raise"):
+        assert np.isnan(lost_percent(np.zeros(2), np.ones(2))).all()
 
 
 def played_by(runs, scores: dict[str, list[list[float]]]) -> list[Played]:
@@ -146,9 +147,11 @@ def test_a_sweep_is_played_once_and_goes_on_where_it_was_left(
     assert files == {"stress.csv", "stress_table.csv", "stress.png", "stress.pdf"}
     assert stress.main([str(tmp_path), "--games", "3"]) == 0
     assert len(agents) == 12
-    assert stress.main([str(tmp_path), "--games", "2", "--seed", "5"]) == 0
-    assert agents[12] == (0, "unchanged", 2, 5)
-    assert len(pd.read_csv(tmp_path / "figures/stress.csv")) == 12 * 3 + 12 * 2
+    for number, more in enumerate((["3", "--seed", "5"], ["2"]), 1):
+        assert stress.main([str(tmp_path), "--games", *more]) == 0
+        assert len(agents) == 12 * (1 + number)
+    assert agents[12] == (0, "unchanged", 3, 5)
+    assert len(pd.read_csv(tmp_path / "figures/stress.csv")) == 12 * 3 + 12 * 3 + 12 * 2
 
 
 def test_agents_that_cannot_be_loaded_are_told(tmp_path, monkeypatch, capsys):

@@ -149,6 +149,16 @@ def test_only_games_in_play_are_asked_for():
     assert [actions[0] for actions in games.played[2:]] == [0, 0]
 
 
+def test_what_a_game_draws_does_not_depend_on_when_another_ends():
+    drawn = []
+    for ended in (10, 40):
+        endings = [[Episode(0, 1, 1)] if step == ended else [] for step in range(50)]
+        games = Scripted(*endings, [Episode(1, 1, 1)])
+        play(games, even, seed=0)
+        drawn.append([actions[1] for actions in games.played])
+    assert drawn[0] == drawn[1]
+
+
 def test_equal_seeds_draw_equal_actions():
     played = []
     for seed in (0, 0, 1):
