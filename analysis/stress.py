@@ -101,8 +101,8 @@ class Scores:
             raise ConfigError(
                 "", path, "no such file, or one of this command", wrong=reason
             ) from None
-        for key, rows in table.groupby(KEY, sort=False):
-            self._rows[tuple(key)] = rows.to_dict("records")
+        for row in table.to_dict("records"):
+            self._rows.setdefault(tuple(row[name] for name in KEY), []).append(row)
 
     def of(self, task: Task) -> np.ndarray | None:
         """(games,) scores; None where they haven't been played."""

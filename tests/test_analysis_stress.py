@@ -1,6 +1,7 @@
 """The command for changed games: what it plays, keeps and tells. Numbers are worked out by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def test_the_loss_in_per_cent_is_that_of_the_means():
         assert np.isnan(lost_percent(np.zeros(2), np.ones(2))).all()
 
 
-def played_by(runs, scores: dict[str, list[list[float]]]) -> list[Played]:
+def played_by(runs, scores: dict[str, Any]) -> list[Played]:
     """Change -> for each run the scores of its games."""
     return [
         Played(run, change, np.array(of_run, float))
@@ -99,7 +100,7 @@ def test_the_figure_has_a_dot_a_change_and_lambda(tmp_path):
 @pytest.fixture
 def agents(monkeypatch):
     """Agents that score their seed + 10, and one less in any changed game; what they played."""
-    games: list[str] = []
+    calls: list[tuple[int, str, int, int]] = []
 
     def opened(folder):
         (run,) = [run for run in read_runs(folder)[0]]
@@ -111,7 +112,6 @@ def agents(monkeypatch):
             on_game()
         return np.full(games, 10.0 + agent.settings.seed - (change.name != "unchanged"))
 
-    calls = games
     monkeypatch.setattr(stress, "open_agent", opened)
     monkeypatch.setattr(stress, "stressed", stressed)
     return calls

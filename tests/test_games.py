@@ -1,6 +1,7 @@
 """Whole games in plain emulators are those of the vector environment, until they are changed."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,13 +96,13 @@ def test_a_picture_can_be_painted():
     assert not plain.step(np.array([0])).obs.any()
 
 
-def test_moves_come_first_and_have_the_games_seed():
+def test_moves_come_first_and_have_the_games_seed(monkeypatch):
     """Six frames: a move is held for four, the last for two; no two games have the same ones."""
     change = Change("later", "", moves=6)
     plain = PlainGames("Breakout", num_envs=3, seed=SEED, protocol=BASELINES, change=change)
     begun = []
     for screens in plain._screens:
-        screens.begin = lambda *given: begun.append(given)
+        monkeypatch.setattr(screens, "begin", lambda *given: begun.append(given))
         screens._grey = np.zeros((210, 160))
     plain.reset()
     plain.reset()
@@ -123,7 +124,7 @@ class Scripted:
     def reset(self):
         return np.zeros((2, 4, 84, 84), np.uint8)
 
-    def step(self, actions):
+    def step(self, actions) -> Any:
         self.played.append(actions.tolist())
         return SimpleNamespace(obs=self.reset(), episodes=next(self.endings))
 
