@@ -37,6 +37,7 @@ from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.interpret.saliency.targets import TARGETS, check_target
+from attn_ppo.interpret.show.measured import measure
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import CHILDREN
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
@@ -85,7 +86,9 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
         recorded(folder, agent, **play_options(options))
         for folder, agent in zip(folders, agents, strict=True)
     ]
-    played = list(map(Played, agents, told_apart(agents, recordings)))
+    recordings = told_apart(agents, recordings)
+    measured = map(measure, agents, recordings)
+    played = list(map(Played, agents, recordings, measured))
     total = sum(len(each.recording) for each in played)
     print(f"{path.name}: explaining {total} steps", flush=True)
     time_left = TimeLeft(total)

@@ -20,6 +20,7 @@ from attn_ppo.interpret.receptive_field import box
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.show.container import Container
 from attn_ppo.interpret.show.jumps import Jump, jumps
+from attn_ppo.interpret.show.measured import Measured
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import Tracer
 
@@ -67,8 +68,10 @@ def page(played, tmp_path_factory) -> str:
 def test_the_games_arrays_come_back(played, page):
     header, arrays = decode(page)
     (run,) = header["runs"]
-    assert (header["format"], run["steps"], run["maps"], run["screen"]) == (2, 3, 1, [210, 160])
+    assert (header["format"], run["steps"], run["maps"], run["screen"]) == (3, 3, 1, [210, 160])
     assert run["gate"] == "softmax"
+    assert run["objects"] is None
+    assert {"Breakout", "MsPacman"} <= set(header["games_with_objects"])
     assert run["actions"] == ["NOOP", "FIRE", "RIGHT", "LEFT"]
     for name in (
         "palette",
@@ -127,6 +130,23 @@ def test_trees_are_the_tracer_s(played, page):
     level = header["trees"][0]["levels"][0]
     top, left = level["stride"] * planted.CELL[0], level["stride"] * planted.CELL[1]
     assert (slice(top, top + level["size"]), slice(left, left + level["size"])) == box(2, 4)
+
+
+def test_objects_come_back(played, tmp_path):
+    coverage = np.zeros((3, 2, 84, 84), np.uint8)
+    coverage[:, 0, 1, 4] = coverage[1:, 1, 0, :8] = 255
+    share, chance = np.array([[[0.25, np.nan]]] * 3), np.full((3, 1, 2), 0.125)
+    even, importance = np.full((3, 2), 0.5), np.array([[np.nan] * 2, [0.75, 0], [np.nan] * 2])
+    measured = Measured(("ball", "bricks"), "motion", coverage, share, chance, even, importance)
+    page = [played._replace(measured=measured)]
+    write_page(tmp_path / "p.html", page, Choice(methods=(), roots=("value",)), lambda: None)
+    header, arrays = decode((tmp_path / "p.html").read_text())
+    about = {"names": ["ball", "bricks"], "method": "motion", "steps": 1}
+    assert header["runs"][0]["objects"] == about
+    seen = np.unpackbits(arrays["objects/masks"], axis=-1).reshape(3, 2, 84, 84)
+    np.testing.assert_array_equal(seen, coverage // 255)
+    for name in ("share", "chance", "even", "importance"):
+        np.testing.assert_array_equal(arrays[f"objects/{name}"], getattr(measured, name))
 
 
 def test_the_same_page_again(played, page, tmp_path):

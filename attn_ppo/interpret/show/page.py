@@ -11,25 +11,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from attn_ppo.interpret.believe.object_tables import TABLES
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import about_target
 from attn_ppo.interpret.show.container import Container
 from attn_ppo.interpret.show.jumps import jumps
+from attn_ppo.interpret.show.measured import Measured, about, packed
 from attn_ppo.interpret.show.shades import forest, shades
 from attn_ppo.interpret.tree.tracer import Tracer
 from attn_ppo.interpret.tree.tree import LEVELS
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Played(NamedTuple):
-    """An agent and a recording of it."""
+    """An agent, a recording of it, and the objects on it, where the game's are known."""
 
     agent: OpenAgent
     recording: Recording
+    measured: Measured | None = None
 
 
 class Choice(NamedTuple):
@@ -68,6 +71,7 @@ def write_page(
             {"root": root, "levels": [level._asdict() for level in LEVELS[root]]}
             for root in choice.roots
         ],
+        "games_with_objects": sorted(TABLES),
         "runs": runs,
     }
     template = files("attn_ppo.interpret.show").joinpath("web/dist/page.html").read_text("utf-8")
@@ -85,8 +89,7 @@ def _run(
     container: Container, played: Played, choice: Choice, on_step: Callable[[], object]
 ) -> dict[str, Any]:
     """One run's part of the header; its arrays are added to the container."""
-    agent, recording = played
-    about = recording.about
+    agent, recording, measured = played
     arrays = {
         name: container.add(array, delta=name in ("screens", "frames"))
         for name, array in _arrays(recording).items()
@@ -106,22 +109,26 @@ def _run(
     for root, grown in trees.items():
         for name, array in forest(grown).items():
             arrays[f"tree/{root}/{name}"] = container.add(array)
+    for name, array in packed(measured).items() if measured else ():
+        arrays[f"objects/{name}"] = container.add(array, delta=name == "masks")
     height, width = recording.screens.shape[1:]
+    played_by = recording.about
     return {
-        "game": about.game,
-        "label": about.label,
-        "lambda": about.lambda_,
-        "seed": about.seed,
-        "name": about.name,
-        "env_steps": about.env_steps,
-        "gate": about.gate,
-        "policy": about.policy,
-        "recording_seed": about.recording_seed,
-        "actions": list(about.action_names),
+        "game": played_by.game,
+        "label": played_by.label,
+        "lambda": played_by.lambda_,
+        "seed": played_by.seed,
+        "name": played_by.name,
+        "env_steps": played_by.env_steps,
+        "gate": played_by.gate,
+        "policy": played_by.policy,
+        "recording_seed": played_by.recording_seed,
+        "actions": list(played_by.action_names),
         "steps": len(recording),
         "screen": [height, width],
         "maps": recording.attention.shape[1],
         "jumps": [jump._asdict() for jump in jumps(recording)],
+        "objects": about(measured),
         "arrays": arrays,
     }
 

@@ -1,7 +1,7 @@
 // The column at the left: what is laid over the frames, shared by all runs, and the bookmarks.
 
 import { button, choices, make, setText } from "./dom";
-import { attentionOptions, isAttention, isOfCells, methodOptions, scopeOf } from "./overlay";
+import { attentionOptions, isOfCells, isTimes, methodOptions, objectOptions, scopeOf } from "./overlay";
 import { bookmarksOf, type Player } from "./player";
 import { KERNELS } from "./receptive";
 import type { Recording } from "./recording";
@@ -32,13 +32,15 @@ function createOverlays(recording: Recording, store: Store): HTMLElement {
     options.map(({ id, text, about }) => ({ value: id, text, title: about }));
   const none = choices("overlay-none", "No overlay", [{ value: "none", text: "None" }], choose);
   const attention = choices("overlay-attention", "Attention", toOptions(attentionOptions(recording.runs)), choose);
+  const objects = choices("overlay-objects", "Objects", toOptions(objectOptions(recording.runs)), choose);
   const methods = choices("overlay-saliency", "Saliency", toOptions(methodOptions(recording.header)), choose);
-  const update = () => [none, attention, methods].forEach((group) => group.show(store.get().overlay));
+  const update = () => [none, attention, objects, methods].forEach((group) => group.show(store.get().overlay));
   store.on(["overlay"], update);
   update();
   const { target } = recording.header;
   const parts: HTMLElement[] = [make("div", { class: "headline" }, head("Overlay"), none.element)];
   if (attention.element.children.length) parts.push(small("Attention"), attention.element);
+  if (objects.element.children.length) parts.push(small("Objects"), objects.element);
   if (methods.element.children.length)
     parts.push(small(`Saliency of ${targetText(target.name)}`), methods.element, make("p", { class: "hint" }, target.about));
   return make("section", {}, ...parts);
@@ -48,7 +50,7 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
   const kernel = make("select", { id: "kernel" }, ...KERNELS.map(({ name, label }) => make("option", { value: name }, label)));
   kernel.addEventListener("change", () => store.set({ kernel: kernel.value }));
   const scopes: { value: Scope; text: string; title: string }[] = [
-    { value: "uniform", text: "× uniform", title: "Multiples of uniform attention: the same on every page" },
+    { value: "uniform", text: "× uniform", title: "Multiples of uniform attention, or of an object's mean importance: the same on every page" },
     { value: "frame", text: "Per frame", title: "Up to each frame's strongest value" },
     { value: "recording", text: "Recording", title: "Up to the peak of the run's middling step" },
   ];
@@ -61,7 +63,7 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
     scope.show(scopeOf(state, recording.runs));
     stack.show(state.stack);
     kernel.disabled = !isOfCells(state.overlay, recording.runs);
-    scope.element.firstElementChild?.toggleAttribute("hidden", !isAttention(state.overlay));
+    scope.element.firstElementChild?.toggleAttribute("hidden", !isTimes(state.overlay));
   };
   store.on(["scope", "stack", "overlay"], update);
   update();
@@ -70,7 +72,8 @@ function createLooks(recording: Recording, store: Store): HTMLElement {
     group("Colour scale", scope.element),
     createOpacity(store),
     row("Input", stack.element),
-    createOutline(store));
+    check("outline", "Outline each map's strongest cell", (outline) => store.set({ outline })),
+    ...(recording.runs.some((run) => run.objects) ? [check("boxes", "Outline objects", (boxes) => store.set({ boxes }))] : []));
 }
 
 function createOpacity(store: Store): HTMLElement {
@@ -83,10 +86,10 @@ function createOpacity(store: Store): HTMLElement {
   return make("label", { class: "field row" }, make("span", {}, "Opacity ", shown), slider);
 }
 
-function createOutline(store: Store): HTMLElement {
-  const box = make("input", { type: "checkbox", id: "outline" });
-  box.addEventListener("change", () => store.set({ outline: box.checked }));
-  return make("label", { class: "check" }, box, "Outline each map's strongest cell");
+function check(id: string, text: string, set: (checked: boolean) => void): HTMLElement {
+  const box = make("input", { type: "checkbox", id });
+  box.addEventListener("change", () => set(box.checked));
+  return make("label", { class: "check" }, box, text);
 }
 
 function createBookmarks(recording: Recording, store: Store, player: Player): HTMLElement {

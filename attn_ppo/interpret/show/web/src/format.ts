@@ -1,6 +1,6 @@
 // The container of FORMAT.md: base64 of gzip of a header and arrays -> Recording. No DOM here.
 
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 export interface ArrayAbout {
   type: string;
@@ -28,6 +28,12 @@ export interface TreeAbout {
   levels: Level[];
 }
 
+export interface ObjectsAbout {
+  names: string[];
+  method: string; // by which they were found
+  steps: number; // of which any importance is known
+}
+
 export interface RunAbout {
   game: string;
   label: string;
@@ -43,6 +49,7 @@ export interface RunAbout {
   screen: [number, number];
   maps: number;
   jumps: { step: number; why: string }[];
+  objects: ObjectsAbout | null; // null where they aren't measured
   arrays: Record<string, ArrayAbout>;
 }
 
@@ -51,6 +58,7 @@ export interface Header {
   target: { name: string; about: string };
   methods: Method[];
   trees: TreeAbout[];
+  games_with_objects: string[];
   runs: RunAbout[];
 }
 

@@ -17,6 +17,11 @@ const POINTS: [string, string][] = [
   ["Saliency.", "A map of what the target, named above the methods, is sensitive to at this input. Methods differ in what they ask, and disagree; " +
     "where one gives a sign, orange is positive and blue negative, and the line under the colours says of what. " +
     "Where one gives a map for each of the four input frames, their sum is shown, on all frames alike."],
+  ["Objects.", "Each is found by its colours and the game's memory, and outlined where it is seen. Its causal importance is how far the policy moves, in nats, " +
+    "where that object alone is moved, held or taken away in the emulator, which then draws the four frames itself: what the agent sees is a picture of its game. " +
+    "Edits that the game can't show are left out. Attention on an object is the share of the map's weight, spread on the pixels its cells see, that lies on the object's; small objects have small shares of any map, " +
+    "so read it in multiples of even attention, and beside the dotted line: what this agent's mean map has there, which knows nothing of the moment. " +
+    "Attention that lies on what matters follows importance, above that line."],
   ["The tree.", "Relevance is split from a root down to pixels, and each node keeps only its strongest children. " +
     "Coverage says what share of the evidence those hold; what goes to biases is evidence that none holds. It shrinks with every level: read it before you read the picture. " +
     "“Tree of” chooses what is split: the attention's peaks, unit by unit through the attention module's hidden units, of which three hold next to nothing, " +

@@ -6,6 +6,8 @@ import { decode } from "./format";
 import { applyTheme, createHeader, savedTheme } from "./header";
 import { createHowTo } from "./howto";
 import { createHelp, listenToKeys } from "./keys";
+import { firstObject } from "./objects";
+import { createObjectsView } from "./objectsview";
 import { attentionOptions, methodOptions } from "./overlay";
 import { createPanel } from "./panel";
 import { createPlayer } from "./player";
@@ -43,7 +45,7 @@ function createPage(recording: Recording): HTMLElement[] {
   store.on(["theme"], () => applyTheme(store.get().theme)); // first, since others read colours from the page
   const panels = recording.runs.map((run) => createPanel(recording, run, store));
   const update = () => panels.forEach((panel) => panel.update());
-  store.on(["step", "overlay", "kernel", "scope", "opacity", "outline", "stack", "treeRun", "treeRoot", "selected"], update);
+  store.on(["step", "overlay", "kernel", "scope", "opacity", "outline", "boxes", "stack", "treeRun", "treeRoot", "selected"], update);
   update();
   listenToKeys(player, store, recording.steps - 1, help);
   expose(store.get);
@@ -56,6 +58,7 @@ function createPage(recording: Recording): HTMLElement[] {
         make("section", { id: "panels", class: "panels", "data-runs": recording.runs.length, "aria-label": "Runs" },
           ...panels.map((panel) => panel.element)),
         make("section", { id: "traces", class: "card traces", "aria-label": "Traces" }, createTraces(recording, store, player)),
+        createObjectsView(recording, store, player),
         createTreeView(recording, store),
         createHowTo())),
     createTransport(recording, store, player, createControlsButton(controls)),
@@ -69,7 +72,8 @@ function initialState({ header, runs }: Recording): State {
   const trees = runs.map((run) => treeOf(run, root));
   return {
     step: 0, playing: false, speed: 1,
-    overlay: first?.id ?? "none", kernel: KERNELS[0].name, scope: null, opacity: 0.6, outline: false, stack: "newest",
+    overlay: first?.id ?? "none", kernel: KERNELS[0].name, scope: null, opacity: 0.6, outline: false, boxes: false, stack: "newest",
+    ...firstObject(runs),
     treeRun: 0, treeRoot: root, children: Math.min(DEFAULT_CHILDREN, mostChildren(trees)), depth: trees[0].levels.length, selected: "",
     theme: savedTheme(),
   };

@@ -1,9 +1,11 @@
-// What may be laid over a frame: a map of attention, all maps, or a saliency method. No DOM here.
+// What may be laid over a frame: a map of attention, all maps, a saliency method, or a number of each
+// object. No DOM here.
 
 import type { Header, Method } from "./format";
+import { importanceNear, isSeen, LEAST, painted, timesEven, type Objects } from "./objects";
 import { betweenSpots, GRID, kernelNamed, type Kernel } from "./receptive";
 import type { Recording, Run } from "./recording";
-import { linearScale, UNIFORM, type Scale } from "./scale";
+import { linearScale, timesMean, UNIFORM, type Scale } from "./scale";
 import { CELLS, INPUT, SPOTS } from "./sizes";
 import type { Scope, State } from "./store";
 
@@ -41,6 +43,32 @@ export function methodOptions(header: Header): Option[] {
   return header.methods.map(({ name, about }) => ({ id: `method:${name}`, text: name.replaceAll("_", " "), about }));
 }
 
+/** Numbers of objects, painted where each is seen. */
+const OF_OBJECTS: Record<string, { text: string; title: string; about: string; unit: string }> = {
+  "objects:importance": {
+    text: "Importance", title: "Causal importance of each object", about: "How much the policy changes where an object is moved, held or taken away in the game itself",
+    unit: "Nats: how far the policy moves (KL) if the object alone is edited in the game; a placebo's is 0.",
+  },
+  "objects:attention": {
+    text: "Attention on each", title: "Attention on each object", about: "The attention that lies on an object, the mean over the maps",
+    unit: "Share of the attention that lies on the object, 1× where it is even; the mean over the maps.",
+  },
+};
+
+export function objectOptions(runs: Run[]): Option[] {
+  const options = Object.entries(OF_OBJECTS).map(([id, { text, about }]) => ({ id, text, about }));
+  return options.filter(({ id }) => runs.some((run) => run.objects && (id === "objects:importance" || run.maps > 0)));
+}
+
+export function isOfObjects(overlay: string): boolean {
+  return Object.hasOwn(OF_OBJECTS, overlay);
+}
+
+/** Whether it has a scale of multiples, the same for all such. */
+export function isTimes(overlay: string): boolean {
+  return isAttention(overlay) || isOfObjects(overlay);
+}
+
 export function isAttention(overlay: string): boolean {
   return overlay === "sum" || overlay.startsWith("map:");
 }
@@ -50,9 +78,21 @@ export function isOfCells(overlay: string, runs: Run[]): boolean {
   return isAttention(overlay) || runs.some((run) => run.saliency.get(methodName(overlay))?.rows === CELLS);
 }
 
-/** The overlay at a run's step; null where the run doesn't have it. */
-export function layerAt(header: Header, run: Run, t: number, overlay: string, kernel: Kernel): Layer | null {
+/** The overlay at a run's step; null where the run doesn't have it. Objects are where they are at `seenAt`. */
+export function layerAt(header: Header, run: Run, t: number, overlay: string, kernel: Kernel, seenAt = t): Layer | null {
+  if (isOfObjects(overlay)) return run.objects && objectLayer(run.objects, t, overlay, seenAt);
   return isAttention(overlay) ? attentionLayer(run, t, overlay, kernel) : saliencyLayer(header, run, t, overlay, kernel);
+}
+
+/** In nats, or in multiples of even. Null where nothing is known of any object. */
+function objectLayer(objects: Objects, t: number, overlay: string, seenAt: number): Layer | null {
+  const valueOf = (object: number) => objectValue(objects, t, object, overlay);
+  if (objects.about.names.every((_, object) => Number.isNaN(valueOf(object)))) return null;
+  return { values: painted(objects, seenAt, valueOf), factor: 1, rows: INPUT, columns: INPUT, signed: false };
+}
+
+function objectValue(objects: Objects, t: number, object: number, overlay: string): number {
+  return overlay === "objects:importance" ? importanceNear(objects, t, object) : timesEven(objects, t, object);
 }
 
 /** In multiples of uniform. */
@@ -95,12 +135,17 @@ export function weightsAt(run: Run, t: number, map: number): Float32Array {
   return run.attention.subarray(from, from + CELLS * CELLS);
 }
 
-export function aboutOverlay(header: Header, run: Run, overlay: string, kernel: Kernel): About {
+export function aboutOverlay(header: Header, run: Run, t: number, overlay: string, kernel: Kernel): About {
   if (isAttention(overlay)) {
     const title = overlay === "sum" ? "All attention maps" : `Attention map ${Number(overlay.slice(4)) + 1}`;
     const { gate } = run.about;
     const shares = gate === "softmax" ? "" : ` Shares of each map's total: the weights of the gate ${gate} don't sum to one.`;
     return { title, unit: `Weight, 1× where it is uniform: ${kernel.about}.${shares}`, signed: false };
+  }
+  if (isOfObjects(overlay)) {
+    const { title, unit } = OF_OBJECTS[overlay];
+    const at = overlay === "objects:importance" ? (run.objects?.measuredAt[t] ?? t) : t;
+    return { title: at === t ? title : `${title}, as of step ${at}`, unit, signed: false };
   }
   const method = methodOf(header, overlay);
   const summed = method && method.frames > 1 ? "The sum of the four input frames' maps. " : "";
@@ -111,20 +156,30 @@ export function aboutOverlay(header: Header, run: Run, overlay: string, kernel: 
 /** What the strongest colour stands for: the reader's choice where it suits the overlay. Attention has a
  * scale that is the same on every page; saliency of next to nothing must not glow beside another run's. */
 export function scopeOf({ scope, overlay }: State, runs: Run[]): Scope {
-  if (isAttention(overlay)) return scope ?? "uniform";
+  if (isTimes(overlay)) return scope ?? "uniform";
   return scope && scope !== "uniform" ? scope : runs.length > 1 ? "runs" : "recording";
 }
 
 /** How strongly a layer's values are drawn. A run's own scale ends at the peak of its middling step: the
  * highest of all would leave most steps dark. That of a single frame shows even what is next to nothing. */
 export function scaleAt(recording: Recording, run: Run, t: number, overlay: string, kernel: string, scope: Scope): Scale {
-  if (scope === "uniform") return UNIFORM;
+  const nats = overlay === "objects:importance";
+  if (scope === "uniform") return nats && run.objects ? timesMean(run.objects.meanImportance) : UNIFORM;
   const method = methodOf(recording.header, overlay);
   const runs = scope === "runs" ? recording.runs : [run];
   const peak = scope === "frame"
     ? peakOfLayer(layerAt(recording.header, run, t, overlay, kernelNamed(kernel)))
-    : Math.max(method?.least ?? 0, ...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
-  return linearScale(peak, scope, { signed: method?.signed ?? false, attention: isAttention(overlay) });
+    : Math.max(nats ? LEAST : (method?.least ?? 0), ...runs.map((one) => peakOfRun(recording.header, one, overlay, kernel)));
+  return linearScale(peak, scope, { signed: method?.signed ?? false, attention: isTimes(overlay) && !nats });
+}
+
+/** Why there is nothing to draw. */
+export function missingText(run: Run, t: number, overlay: string): string {
+  if (isAttention(overlay)) return "This agent has no such attention map";
+  if (!isOfObjects(overlay) || !run.objects) return "Not recorded for this run";
+  const { objects } = run;
+  const seen = objects.about.names.some((_, object) => isSeen(objects, t, object));
+  return seen ? "Not measured at this step" : "No object is seen at this step";
 }
 
 function peakOfLayer(layer: Layer | null): number {

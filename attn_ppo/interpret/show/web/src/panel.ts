@@ -5,7 +5,8 @@ import { GREY, paintIndexed } from "./color";
 import { make, setText } from "./dom";
 import { createLegend } from "./legend";
 import { entropyOf, format, formatReward } from "./numbers";
-import { aboutOverlay, isAttention, layerAt, scaleAt, scopeOf, weightsAt } from "./overlay";
+import { boxesAt, stepOfFrame } from "./objects";
+import { aboutOverlay, isOfObjects, layerAt, missingText, scaleAt, scopeOf, weightsAt } from "./overlay";
 import { kernelNamed, strongestCell } from "./receptive";
 import { stepOf, treeOf, type Recording, type Run } from "./recording";
 import { CELLS, INPUT, STACK } from "./sizes";
@@ -39,7 +40,7 @@ export function createPanel(recording: Recording, run: Run, store: Store): Panel
     setText(over, `Recording ended at step ${run.steps - 1}`);
     screen.paint((pixels) => paintIndexed(run.screens.subarray(t * height * width, (t + 1) * height * width), run.palette, pixels));
     input.paint(t, state.stack);
-    overlay(recording, run, t, state, [screen, ...input.views], legend);
+    overlay(recording, run, t, state, screen, input.views, legend);
     outline(run, t, state, screen, input.views);
     actions.show(t);
     numbers.show(t);
@@ -76,23 +77,27 @@ function createInput(run: Run) {
 
 /** Frame 0..3 of the input at t, 3 the newest; black where it would lie before the game. */
 export function paintInput(run: Run, t: number, frame: number, pixels: Uint32Array): void {
-  const age = STACK - 1 - frame;
-  const from = (t - age) * INPUT * INPUT;
-  if (age >= run.filled[t] || from < 0) pixels.fill(GREY[0]);
-  else paintIndexed(run.frames.subarray(from, from + INPUT * INPUT), GREY, pixels);
+  const step = stepOfFrame(t, frame, run.filled);
+  if (step === null) pixels.fill(GREY[0]);
+  else paintIndexed(run.frames.subarray(step * INPUT * INPUT, (step + 1) * INPUT * INPUT), GREY, pixels);
 }
 
 function overlay(
-  recording: Recording, run: Run, t: number, state: State, views: View[], legend: ReturnType<typeof createLegend>,
+  recording: Recording, run: Run, t: number, state: State, screen: View, inputs: View[], legend: ReturnType<typeof createLegend>,
 ): void {
   const kernel = kernelNamed(state.kernel);
   const layer = state.overlay === "none" ? null : layerAt(recording.header, run, t, state.overlay, kernel);
   const scope = scopeOf(state, recording.runs);
   const scale = scaleAt(recording, run, t, state.overlay, state.kernel, scope);
-  for (const view of views) view.lay(layer, scale, state.opacity);
-  if (layer) legend.show(aboutOverlay(recording.header, run, state.overlay, kernel), scale, state.opacity);
+  screen.lay(layer, scale, state.opacity);
+  inputs.forEach((view, frame) => {
+    const seenAt = stepOfFrame(t, frame, run.filled);
+    const own = layer && isOfObjects(state.overlay) ? seenAt !== null && layerAt(recording.header, run, t, state.overlay, kernel, seenAt) : layer;
+    view.lay(own || null, scale, state.opacity);
+  });
+  if (layer) legend.show(aboutOverlay(recording.header, run, t, state.overlay, kernel), scale, state.opacity);
   else if (state.overlay === "none") legend.say("No overlay");
-  else legend.say(isAttention(state.overlay) ? "This agent has no such attention map" : "Not recorded for this run");
+  else legend.say(missingText(run, t, state.overlay));
 }
 
 function outline(run: Run, t: number, state: State, screen: View, inputs: View[]): void {
@@ -101,11 +106,17 @@ function outline(run: Run, t: number, state: State, screen: View, inputs: View[]
   const node = tree && selectedNode(tree, t, state.selected);
   const level = node && tree.levels[node.level];
   const chosen: Outline[] = level ? [{ box: boxOf(node, level), kind: "selected" }] : [];
-  screen.outline([...outlines, ...chosen]);
+  screen.outline([...objectBoxes(run, t, state), ...outlines, ...chosen]);
   inputs.forEach((view, frame) => {
     const elsewhere = level?.name === FRAME_LEVEL && node?.channel !== frame;
-    view.outline(elsewhere ? outlines : [...outlines, ...chosen]);
+    const seenAt = stepOfFrame(t, frame, run.filled);
+    const objects = seenAt === null ? [] : objectBoxes(run, seenAt, state).map(({ box, kind }) => ({ box, kind }));
+    view.outline([...objects, ...outlines, ...(elsewhere ? [] : chosen)]);
   });
+}
+
+function objectBoxes(run: Run, t: number, { boxes }: State): Outline[] {
+  return boxes && run.objects ? boxesAt(run.objects, t).map((named) => ({ ...named, kind: "object" })) : [];
 }
 
 function strongestBoxes(run: Run, t: number): Outline[] {

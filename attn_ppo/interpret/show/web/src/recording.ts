@@ -1,6 +1,7 @@
 // What the page shows of each run: the container's arrays by their meaning. No DOM here.
 
 import type { Container, Header, Numbers, RunAbout, Tensor, TreeAbout } from "./format";
+import { toObjects, type Objects } from "./objects";
 import { toTree, TREE_ARRAYS, type Tree } from "./tree";
 
 export interface Saliency {
@@ -31,6 +32,7 @@ export interface Run {
   attention: Float32Array;
   entropy: Float32Array;
   saliency: Map<string, Saliency>;
+  objects: Objects | null;
   trees: Map<string, () => Tree>; // by root; made when first asked for
 }
 
@@ -70,6 +72,7 @@ function toRun(about: RunAbout, index: number, arrays: Map<string, Tensor>, tree
     attention: get("attention"),
     entropy: get("entropy"),
     saliency: toSaliency(arrays),
+    objects: about.objects && toObjects(about.objects, about.maps, games, (name) => need(arrays, `objects/${name}`)),
     trees: new Map(trees.map((tree) => [tree.root, growTree(arrays, tree)])),
   };
 }

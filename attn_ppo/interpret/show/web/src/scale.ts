@@ -34,6 +34,11 @@ export const UNIFORM: Scale = {
   text: "",
 };
 
+/** The same of a quantity whose mean is known, in multiples of it. */
+export function timesMean(mean: number): Scale {
+  return { ...UNIFORM, strength: (value) => attentionStrength(value / mean), text: `1× is the mean, ${format(mean)} nats` };
+}
+
 const SCOPES: Record<Scope, string> = {
   uniform: UNIFORM.text,
   frame: "scale of this frame",

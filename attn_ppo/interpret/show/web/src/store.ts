@@ -12,6 +12,9 @@ export interface State {
   scope: Scope | null; // what the colours stand for; until somebody chooses, as suits the overlay
   opacity: number;
   outline: boolean; // of each map's strongest cell
+  boxes: boolean; // around objects
+  object: string; // name of the one whose traces are shown
+  objectsRun: number;
   stack: "newest" | "all";
   treeRun: number;
   treeRoot: string; // one of the header's trees

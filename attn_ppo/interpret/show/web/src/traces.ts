@@ -8,7 +8,7 @@ import { gameStarts, stepOf, type Recording, type Run } from "./recording";
 import { CELLS } from "./sizes";
 import type { Store } from "./store";
 
-interface Quantity {
+export interface Quantity {
   id: string;
   name: string;
   about: string;
@@ -17,10 +17,11 @@ interface Quantity {
   show: (value: number) => string;
 }
 
-interface Line {
+export interface Line {
   run: Run;
   map: number | null; // null for all of a run's maps together
   name: string;
+  chance?: (t: number) => number; // in place of the quantity: what would come of itself
 }
 
 const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5].map((power) => n * 10 ** power)).sort((a, b) => a - b);
@@ -76,16 +77,19 @@ function sumOverMaps(run: Run, t: number, of: (entropy: number) => number): numb
   return sum;
 }
 
-function readLine(quantity: Quantity, { run, map }: Line, t: number): number {
+function readLine(quantity: Quantity, { run, map, chance }: Line, t: number): number {
+  if (chance) return chance(t);
   if (map === null) return quantity.read(run, t);
   const entropy = run.entropy[t * run.maps + map];
   return quantity.id === "effective-cells" ? Math.exp(entropy) : entropy;
 }
 
-function createChart(recording: Recording, store: Store, player: Player, quantity: Quantity, lines: Line[]) {
+export function createChart(recording: Recording, store: Store, player: Player, quantity: Quantity, lines: Line[]) {
   const plot = make("div", { class: "plot", "data-trace": quantity.id });
-  const values = lines.map((line) => createReading(recording, line, lines));
-  const title = make("div", { class: "chart-title" }, make("h3", {}, quantity.name), make("span", { class: "hint", title: quantity.about }, quantity.about),
+  const read = recording.runs.length > 1 ? lines.filter(({ chance }) => !chance) : lines;
+  const values = read.map((line) => createReading(recording, line, lines));
+  const name = make("h3", {}, quantity.name);
+  const title = make("div", { class: "chart-title" }, name, make("span", { class: "hint", title: quantity.about }, quantity.about),
     make("span", { class: "readings" }, ...values.map(({ element }) => element)));
   const chart = new uPlot(options(recording, quantity, lines), dataOf(recording, quantity, lines), plot);
   const marker = make("div", { class: "now", "aria-hidden": "true" });
@@ -102,10 +106,14 @@ function createChart(recording: Recording, store: Store, player: Player, quantit
   return {
     element: make("section", { class: "chart", "aria-label": `${quantity.name} over the recording` }, title, plot),
     redraw: () => chart.redraw(),
+    renew: (text: string) => {
+      setText(name, text);
+      chart.setData(dataOf(recording, quantity, lines));
+    },
     follow: (to: number) => {
       step = to;
       place();
-      values.forEach(({ value }, i) => setText(value, quantity.show(readLine(quantity, lines[i], stepOf(lines[i].run, step)))));
+      values.forEach(({ value }, i) => setText(value, quantity.show(readLine(quantity, read[i], stepOf(read[i].run, step)))));
     },
   };
 }
@@ -114,14 +122,21 @@ function createReading(recording: Recording, line: Line, lines: Line[]) {
   const value = make("b");
   const swatch = make("span", { class: `swatch line run-${line.run.index % 6}` });
   if (line.map) swatch.classList.add("dashed");
-  const text = recording.runs.length > 1 ? `${line.run.index + 1}` : line.map === null || lines.length === 1 ? "" : line.name;
+  if (line.chance) swatch.classList.add("chance");
+  const plain = (line.map === null && !line.chance) || lines.length === 1;
+  const text = recording.runs.length > 1 ? `${line.run.index + 1}` : plain ? "" : line.name;
   const name = make("span", {}, text);
   return { element: make("span", { class: "reading", title: line.name }, swatch, name, value), value };
 }
 
 function dataOf({ steps }: Recording, quantity: Quantity, lines: Line[]): uPlot.AlignedData {
   const x = Array.from({ length: steps }, (_, t) => t);
-  return [x, ...lines.map((line) => x.map((t) => (t < line.run.steps ? readLine(quantity, line, t) : null)))];
+  return [x, ...lines.map((line) => x.map((t) => (t < line.run.steps ? known(readLine(quantity, line, t)) : null)))];
+}
+
+/** A gap where a number isn't known. */
+function known(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }
 
 function options(recording: Recording, quantity: Quantity, lines: Line[]): uPlot.Options {
@@ -152,20 +167,22 @@ function rangeOf(_: uPlot, low: number | null, high: number | null): [number, nu
   return [bottom === 0 ? 0 : bottom - room, high + room];
 }
 
-function seriesOf(quantity: Quantity, { run, map }: Line): uPlot.Series {
+function seriesOf(quantity: Quantity, { run, map, chance }: Line): uPlot.Series {
   const stroke = () => cssColor(`--run-${run.index % 6}`);
+  if (chance) return { stroke, width: 1, points: { show: false }, dash: [1, 3] };
   const base = { stroke, width: 1.5, points: { show: false }, dash: DASHES[(map ?? 0) % DASHES.length] };
   return quantity.stems ? { ...base, width: 2, paths: stems } : base;
 }
 
-/** A stroke from 0 to each value that isn't 0. */
+/** A stroke from 0 to each value that isn't 0, those of several runs side by side. */
 function stems(chart: uPlot, series: number, from: number, to: number): uPlot.Series.Paths {
   const path = new Path2D();
+  const beside = (series - chart.series.length / 2) * 2 * devicePixelRatio;
   const zero = chart.valToPos(0, "y", true);
   for (let t = from; t <= to; t++) {
     const value = chart.data[series][t];
     if (!value) continue;
-    const x = chart.valToPos(t, "x", true);
+    const x = chart.valToPos(t, "x", true) + beside;
     path.moveTo(x, zero);
     path.lineTo(x, chart.valToPos(value, "y", true));
   }

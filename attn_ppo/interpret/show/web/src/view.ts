@@ -10,7 +10,8 @@ import type { Box } from "./tree";
 
 export interface Outline {
   box: Box;
-  kind: "strongest" | "selected";
+  kind: "strongest" | "selected" | "object";
+  label?: string;
 }
 
 export interface View {
@@ -26,7 +27,8 @@ export function createView(rows: number, columns: number, label: string, classNa
   const drawing = makeSvg("svg", { viewBox: `0 0 ${INPUT} ${INPUT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   overlay.canvas.classList.add("overlay");
   const element = make("div", { class: `view ${className}`, role: "img", "aria-label": label });
-  element.append(picture.canvas, overlay.canvas, drawing);
+  const labels = make("div", { class: "names", "aria-hidden": "true" });
+  element.append(picture.canvas, overlay.canvas, drawing, labels);
   return {
     element,
     paint: (fill) => {
@@ -40,7 +42,10 @@ export function createView(rows: number, columns: number, label: string, classNa
       tint(layer.values, (value) => scale.strength(value * layer.factor), layer.signed, opacity, overlay.pixels);
       overlay.show();
     },
-    outline: (outlines) => drawing.replaceChildren(...outlines.flatMap(drawOutline)),
+    outline: (outlines) => {
+      drawing.replaceChildren(...outlines.flatMap(drawOutline));
+      labels.replaceChildren(...outlines.filter(({ label }) => label).map(drawLabel));
+    },
   };
 }
 
@@ -70,6 +75,17 @@ function surface(rows: number, columns: number): Surface {
   };
   made.resize(rows, columns);
   return made;
+}
+
+/** At the box's top, above it; below where it is at the top of the picture. */
+function drawLabel({ box, label = "" }: Outline): HTMLElement {
+  const below = box.top < INPUT / 12;
+  const name = make("span", { class: below ? "below" : "" }, label);
+  name.style.top = `${(100 * (below ? box.bottom + 1 : box.top)) / INPUT}%`;
+  const right = box.left > INPUT / 2;
+  if (right) name.style.right = `${(100 * (INPUT - 1 - box.right)) / INPUT}%`;
+  else name.style.left = `${(100 * box.left) / INPUT}%`;
+  return name;
 }
 
 /** A box in two strokes, dark below light: seen on any picture. */
