@@ -119,13 +119,16 @@ def test_what_is_moved_goes_as_far_as_it_should(game, edit):
     assert agreement >= 0.9
 
 
-def test_enduro_s_car_and_the_road_go_apart():
-    for edit in EDITS["Enduro"]:
-        if edit.object == "player":
-            rows = slice(140, 155)
-            plain, branch = (each.screens[-1][rows] for each in edited("Enduro", edit))
-            car, moved = (extent(np.isin(screen, [2, 4, 6, 10, 12])) for screen in (plain, branch))
-            assert car != moved
+@pytest.mark.parametrize(("kind", "car", "road"), [("move_left", -4, 8), ("move_right", 4, -8)])
+def test_enduro_s_car_and_the_road_go_apart(kind, car, road):
+    (edit,) = [e for e in EDITS["Enduro"] if (e.object, e.kind) == ("player", kind)]
+    ends = []
+    for branch in edited("Enduro", edit):
+        drawn = branch.screens[-1][:, 8:] != 192  # not the field; the car has 11 rows, a line one
+        car_s = np.flatnonzero(drawn[144:155].sum(0) >= 5)
+        road_s = np.flatnonzero(drawn[60])
+        ends.append((int(car_s[-1]), int(road_s[-1])))
+    assert np.subtract(ends[1], ends[0]).tolist() == [car, road]
 
 
 @pytest.mark.parametrize("number", range(3))
