@@ -1,8 +1,10 @@
-"""Maps against cause: rank correlations beside scipy's, masses on objects by hand."""
+"""Maps against cause: rank correlations beside scipy's, masses on objects by hand and captum."""
 
+import captum.metrics
 import numpy as np
 import pytest
 import torch
+from explaining import ACTION, agent, explain, frames
 from planted import LIKED, NEWEST, SPOT, planted, scene
 from scipy.stats import spearmanr
 from torch import Generator
@@ -18,6 +20,7 @@ from attn_ppo.interpret.believe.agreement import (
     rank_correlation,
     signed_masses,
 )
+from attn_ppo.interpret.network import see
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import TARGETS
 
@@ -155,6 +158,29 @@ def test_signed_mass_is_what_the_object_adds(name, target, expected):
     contrast = contrast_of(obs.numpy(), np.zeros((5, 84, 84), np.uint8))
     found = signed_masses(name, maps.numpy(), boxes(SPOT, LEFT, None), contrast)
     assert found[0].tolist() == pytest.approx([expected, 0, NAN], rel=1e-3, nan_ok=True)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_is_added_is_what_captum_expects():
+    """Its infidelity is the squared distance of a map's product with a change from the true one."""
+    model, obs, actions = agent(), frames(2), ACTION.expand(2)
+    target, maps = TARGETS["log_prob"], explain("gradient", agent(), frames(2))
+    masks = boxes((slice(10, 70), slice(10, 70))).repeat(2, 0)
+    removed = obs.float() * torch.from_numpy(masks[:, 0]) / 255  # to black
+    theirs = captum.metrics.infidelity(
+        lambda pixels, chosen: target(see(model, pixels), chosen),
+        lambda pixels: (removed, pixels - removed),
+        obs.float(),
+        maps,
+        additional_forward_args=actions,
+        n_perturb_samples=1,
+    )
+    with torch.no_grad():
+        before, after = (target(see(model, each), actions) for each in (obs, obs.float() - removed))
+    added = signed_masses("gradient", maps.numpy(), masks, obs.float().numpy())[:, 0]
+    distance = added - (before - after).numpy()
+    assert distance**2 == pytest.approx(theirs.numpy(), rel=0.01)
+    assert (np.abs(added) > 0.1 * np.abs(distance)).all()  # which is not all of it
 
 
 def test_background_is_the_median_of_all_frames():
