@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     INK,
-    QUIET,
     Place,
     agg_figure,
     count_text,
@@ -151,8 +150,9 @@ def _grid(
     rows = math.ceil(len(places) / layout.columns)
     groups = max(len({group_of(r) for r in shown if layout.place(r) == p}) for p in places if p)
     changes = max(len(_changes(found, place.game)) for place in places if place)
-    height = changes * (0.2 + 0.15 * groups) + 0.9
+    height = changes * (0.18 + 0.13 * groups) + 0.9
     figure = agg_figure(width * layout.columns, height * rows + 1.1)
+    figure.set_layout_engine("constrained", w_pad=0.1)
     figure.suptitle("Score lost in changed games", x=0.01, ha="left", fontsize=14)
     cells = figure.subplots(rows, layout.columns, squeeze=False).ravel()
     panels: dict[Place, Axes] = {}
@@ -164,7 +164,7 @@ def _grid(
         panels[place] = cell
         title = f"{place.game} {place.variant.letter}".rstrip()
         cell.set_title(title, loc="left")
-        cell.set_xlabel("lost, % of the unchanged score")
+        cell.set_xlabel("score lost, % (negative: gained)")
     return figure, panels
 
 
@@ -193,8 +193,6 @@ def _draw_panel(panel: Axes, found: Sequence[Loss], layout: Layout) -> None:
     panel.tick_params(axis="y", length=0, labelcolor=INK)
     low, high = panel.get_xlim()
     panel.set_xlim(min(low, -10), max(high, 10))
-    place: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8, "color": QUIET}
-    panel.annotate("gained", (0.0, 1.01), ha="left", **place) if low < -10 else None
 
 
 def _changes(found: Sequence[Loss], game: str) -> list[str]:
@@ -215,7 +213,7 @@ def _caption(shown: Sequence[Run], found: Sequence[Loss]) -> str:
     several = any(loss.percent.seeds > 1 for loss in found)
     alone = any(loss.percent.seeds < 2 for loss in found)
     over = ["over seeds"] * several + ["over a single seed's games"] * alone
-    sentences.append(f"{', or '.join(over)}. Negative: the changed games score more.")
+    sentences.append(f"{', or '.join(over)}.")
     return " ".join(filter(None, [*sentences, unfinished_text(shown)]))
 
 

@@ -15,8 +15,7 @@ from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.screens import Paint, Poke
 
 # Breakout's memory; the speeds are signed bytes, 1 and -1 the slowest.
-SPEED_DOWN, SPEED_LEFT, BALL_AND_PADDLE, LOWEST_BRICKS = 103, 105, 62, 64
-BRICK_COLOURS = (134, 198, 22, 38, 54, 70)  # from the lowest row up
+SPEED_DOWN, SPEED_LEFT, BALL_AND_PADDLE, BRICKS = 103, 105, 62, range(64, 70)
 BLINKY_Y, UNDER = 15, 200  # MsPacman: a row below the maze, where nothing is drawn or met
 GHOSTS, FLOES = (38, 70, 88, 184), 12  # their numbers in the palette; floes yet to be visited
 ENEMIES = range(44, 48)  # Seaquest: the colours of the four lanes
@@ -65,9 +64,9 @@ DIMMER = Change(
 CHANGES: dict[str, tuple[Change, ...]] = {
     "Breakout": (
         Change(
-            "bricks reversed",
-            "the colours of the rows in reverse order, in the game's memory",
-            poke=always({LOWEST_BRICKS + row: BRICK_COLOURS[5 - row] for row in range(6)}),
+            "yellow bricks",
+            "all bricks in bright yellow, in the game's memory",
+            poke=always(dict.fromkeys(BRICKS, YELLOW)),
         ),
         Change(
             "yellow ball",
