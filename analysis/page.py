@@ -36,11 +36,16 @@ from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.interpret.play.screens import NotTheSameGame
 from attn_ppo.interpret.saliency.targets import TARGETS, check_target
-from attn_ppo.interpret.show.measured import measure
+from attn_ppo.interpret.show.measured import Measured, measure, steps_to_measure
 from attn_ppo.interpret.show.page import Choice, Played, write_page
 from attn_ppo.interpret.tree.tracer import CHILDREN
 from attn_ppo.interpret.tree.tree import ATTENTION_ROOTS, LEVELS
+from attn_ppo.schema import Range
+
+CAUSES = Range(0, 100_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,7 +92,7 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
         for folder, agent in zip(folders, agents, strict=True)
     ]
     recordings = told_apart(agents, recordings)
-    measured = map(measure, agents, recordings)
+    measured = _measured(path.name, agents, recordings, options.causes)
     played = list(map(Played, agents, recordings, measured))
     total = sum(len(each.recording) for each in played)
     print(f"{path.name}: explaining {total} steps", flush=True)
@@ -100,6 +105,28 @@ def _page(path: Path, folders: Sequence[Path], options: argparse.Namespace) -> P
 
         write_page(path, played, choice, on_step)
     return path
+
+
+def _measured(
+    name: str, agents: Sequence[OpenAgent], recordings: Sequence[Recording], count: int
+) -> list[Measured | None]:
+    """The objects of each recording, with their importance at `count` steps.
+
+    None where they aren't known, or where the emulator of today plays another game.
+    """
+    steps = [steps_to_measure(recording, count) for recording in recordings]
+    total = sum(map(len, steps))
+    if total:
+        print(f"{name}: editing objects at {total} steps", flush=True)
+    measured: list[Measured | None] = []
+    with tqdm(total=total, desc="editing", unit="step", disable=None if total else True) as bar:
+        for agent, recording, chosen in zip(agents, recordings, steps, strict=True):
+            try:
+                measured.append(measure(agent, recording, chosen, bar.update))
+            except NotTheSameGame as error:
+                print(f"warning: no objects of {recording.about.label}: {error}", flush=True)
+                measured.append(None)
+    return measured
 
 
 def _roots(agents: Sequence[OpenAgent], options: argparse.Namespace) -> tuple[str, ...]:
@@ -133,9 +160,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--children", default="3", help=f"of a node in a tree, {CHILDREN}; default: 3"
     )
+    parser.add_argument(
+        "--causes",
+        default="50",
+        help=f"steps at which each object is edited, to see what matters, {CAUSES}; default: 50",
+    )
     parser.add_argument("--out", type=Path, help="the file, or for a sweep's folder the folder")
     options = parser.options(arguments)
     options.children = whole("--children", options.children, CHILDREN)
+    options.causes = whole("--causes", options.causes, CAUSES)
     if options.trees:
         names_of("--trees", options.trees, LEVELS)
     return options

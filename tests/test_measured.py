@@ -1,12 +1,19 @@
-"""A page's numbers of objects, by hand."""
+"""A page's numbers of objects, by hand, and of an agent that acts on the ball alone."""
+
+import dataclasses
 
 import believe_agents
 import numpy as np
+import pytest
 import recordings
 
+from analysis import page
+from attn_ppo.interpret.believe.edits import EDITS
+from attn_ppo.interpret.believe.object_tables import TABLES
 from attn_ppo.interpret.believe.objects import Objects
+from attn_ppo.interpret.play import recording as files
 from attn_ppo.interpret.play.record import record
-from attn_ppo.interpret.show.measured import about, masks, measure, with_attention
+from attn_ppo.interpret.show.measured import about, masks, measure, steps_to_measure, with_attention
 
 UNIFORM = np.full((1, 7, 7), 1 / 49)
 
@@ -54,16 +61,56 @@ def test_without_attention_there_is_none_on_any_object():
     np.testing.assert_allclose(found.even, 1, rtol=1e-5)
 
 
-def test_what_is_not_known_has_no_objects():
+def test_steps_are_chosen_where_there_is_something_to_edit():
+    long = recordings.planted(UNIFORM, steps=24)
+    assert len(steps_to_measure(long, 5)) == 5
+    assert steps_to_measure(long, 100) == list(range(4, 24))  # all with four steps before them
+    assert steps_to_measure(long, 0) == []
+    assert steps_to_measure(recordings.planted(UNIFORM, steps=4), 5) == []
     other = recordings.planted(UNIFORM, steps=24, game="Pong")
-    assert measure(believe_agents.believe_agent("ball"), other) is None
+    assert steps_to_measure(other, 5) == []
+    assert measure(believe_agents.believe_agent("ball"), other, [], lambda: None) is None
 
 
-def test_a_real_game_has_its_ball_and_paddle():
+@pytest.mark.parametrize("game", sorted(TABLES.keys() & EDITS.keys()))
+def test_what_is_edited_is_an_object_that_is_found(game):
+    names = set(TABLES[game](np.zeros((0, 210, 160), np.uint8), np.zeros((0, 128), np.uint8)))
+    assert {edit.object for edit in EDITS[game]} - {""} <= names
+
+
+def test_of_an_agent_that_acts_on_the_ball_the_ball_alone_matters():
     agent = believe_agents.believe_agent("ball")
-    found = measure(agent, record(agent, steps=20, on_step=lambda: None))
+    recording = record(agent, steps=40, on_step=lambda: None)
+    called = []
+    found = measure(agent, recording, [20, 24], lambda: called.append(1))
     assert found is not None
-    assert {"ball", "paddle", "bricks"} <= set(found.names)
-    paddle = found.names.index("paddle")
-    assert (found.even[:, paddle] > 0).all()
-    assert np.isnan(found.importance).all()
+    assert len(called) == 2
+    ball, paddle = (found.importance[:, found.names.index(name)] for name in ("ball", "paddle"))
+    assert np.isfinite(ball).sum() <= 2
+    assert np.nanmax(ball) > 0.01
+    assert np.nanmax(paddle) == 0
+    assert np.isnan(found.importance[:20]).all()
+
+
+def test_a_page_has_its_objects_where_the_game_is_the_one_recorded(tmp_path, monkeypatch, capsys):
+    found = []
+    agent = believe_agents.believe_agent("ball")
+    monkeypatch.setattr(page, "open_agent", lambda _: agent)
+    monkeypatch.setattr(page, "write_page", lambda *call: found.extend(call[1]))
+    (tmp_path / "config.yaml").touch()
+    run = [str(tmp_path), "--steps", "6"]
+    assert page.main([*run, "--causes", "1"]) == 0
+    assert "page.html: editing objects at 1 steps" in capsys.readouterr().out
+    assert page.main([*run, "--causes", "0"]) == 0
+    (kept,) = tmp_path.glob("recordings/*.npz")
+    recording = files.load(kept)
+    files.save(kept, dataclasses.replace(recording, frames=recording.frames // 2))
+    assert page.main(run) == 0
+    told = "warning: no objects of Breakout lambda=0 seed=0: the emulator in colour doesn't show"
+    assert told in capsys.readouterr().out
+    measured = [each.measured for each in found]
+    assert measured[0].names[:2] == ("ball", "paddle")
+    assert [np.isfinite(each.importance).any() for each in measured[:2]] == [True, False]
+    assert measured[2] is None
+    assert page.main([*run, "--causes", "some"]) == 2
+    assert "--causes=some" in capsys.readouterr().err

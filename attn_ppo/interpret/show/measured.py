@@ -1,15 +1,19 @@
 """A game's objects for a page: where they are, the attention on each, how much each matters.
 
-measure -> Measured · packed, about.
+steps_to_measure, measure -> Measured · packed, about.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from attn_ppo.interpret.believe.cause import by_object, causes
+from attn_ppo.interpret.believe.edits import EDITS
 from attn_ppo.interpret.believe.object_tables import TABLES
 from attn_ppo.interpret.believe.objects import Objects, find_objects, present
-from attn_ppo.interpret.believe.replay import Replay
+from attn_ppo.interpret.believe.replay import Replay, can_branch
+from attn_ppo.interpret.believe.sampling import sample_steps
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.interpret.receptive_field import density_seen
@@ -29,15 +33,31 @@ class Measured(NamedTuple):
     importance: np.ndarray  # (T, C) nats, NaN also where it wasn't or can't be measured
 
 
-def measure(agent: OpenAgent, recording: Recording) -> Measured | None:
-    """What a recording shows of its game's objects; None where the game's aren't known."""
+def measure(
+    agent: OpenAgent, recording: Recording, steps: Sequence[int], on_step: Callable[[], object]
+) -> Measured | None:
+    """What a recording shows of its game's objects; None where the game's aren't known.
+
+    Their importance is measured at `steps`, after each of which `on_step` is called.
+    """
     game = recording.about.game
     if game not in TABLES:
         return None
-    replay = Replay(recording, agent.settings.protocol)
+    replay = Replay(recording, agent.settings.protocol, steps)
     objects = find_objects(game, recording.screens, replay.ram)
     importance = np.full(objects.coverage.shape[:2], np.nan)
+    for step in steps:
+        named, found = by_object(causes(agent, recording, replay, [step], EDITS.get(game, ())))
+        for name, value in zip(named, found[0], strict=True):
+            importance[step, objects.names.index(name)] = np.maximum(value, 0)  # rounding
+        on_step()
     return with_attention(objects, recording.attention, importance)
+
+
+def steps_to_measure(recording: Recording, count: int) -> list[int]:
+    """At most `count` steps, by a rule; none where no objects are known or none can be edited."""
+    known = recording.about.game in TABLES and can_branch(recording).any()
+    return sample_steps(recording, count, seed=0).tolist() if count and known else []
 
 
 def with_attention(objects: Objects, attention: np.ndarray, importance: np.ndarray) -> Measured:
