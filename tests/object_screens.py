@@ -31,6 +31,11 @@ class Recipe(NamedTuple):
     poke: Callable[[int, np.ndarray], Mapping[int, int]] = lambda _step, _ram: {}
 
 
+def breakout(step: int, _ram: np.ndarray) -> dict[int, int]:
+    """The ball above the bricks."""
+    return {101: 25} if step == 562 else {}
+
+
 def mspacman(step: int, ram: np.ndarray) -> dict[int, int]:
     """A fruit, then onto a power pill, onto blinky; later the dots are eaten: the next mazes."""
     if step < 60:
@@ -72,7 +77,9 @@ def beamrider(step: int, _ram: np.ndarray) -> dict[int, int]:
 
 
 RECIPES = {
-    "Breakout": Recipe(keep=(2, 20, 40, 60, 110, 150, 170, 190, 260, 285, 371, 420, 560, 590)),
+    "Breakout": Recipe(
+        keep=(2, 20, 40, 60, 110, 150, 170, 190, 260, 285, 371, 420, 560, 565), poke=breakout
+    ),
     "MsPacman": Recipe(
         keep=(20, 50, 79, 81, 84, 88, 92, 120, 180, 195, 260, 300, 520, 700), poke=mspacman
     ),

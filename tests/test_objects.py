@@ -5,6 +5,7 @@ import pytest
 
 from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.believe import objects as found
+from attn_ppo.interpret.believe.object_tables.pixels import boxes, run_at
 from attn_ppo.interpret.believe.objects import Objects, find_objects, screen_masks
 from attn_ppo.interpret.show.masks import COLOURS, mask_picture, tinted_masks
 
@@ -90,6 +91,28 @@ def test_stacked_masks_are_of_the_four_frames_of_the_input():
     ]
     assert (found.stacked(coverage, filled, np.array([5, 3])) == stacks[[5, 3]]).all()
     assert stacks[:, 0].sum() == 0
+
+
+def test_boxes_go_on_at_the_left_but_not_at_the_top():
+    screens = np.zeros((2, 4, 10), np.uint8)
+    first, second = boxes(screens, np.array([1, -1]), np.array([8, 2]), (2, 4))
+    assert np.argwhere(first.any(1)).ravel().tolist() == [1, 2]
+    assert np.argwhere(first.any(0)).ravel().tolist() == [0, 1, 8, 9]
+    assert np.argwhere(second.any(1)).ravel().tolist() == [0]
+    assert np.argwhere(second.any(0)).ravel().tolist() == [2, 3, 4, 5]
+    wider = boxes(screens, np.array([1, -1]), np.array([8, 2]), (2, 4), slack=1)[1]
+    assert np.argwhere(wider.any(0)).ravel().tolist() == [1, 2, 3, 4, 5, 6]
+    assert np.argwhere(wider.any(1)).ravel().tolist() == [0, 1]
+
+
+def test_the_run_of_pixels_at_a_column():
+    line = np.array([[0, 1, 1, 0, 1], [0, 1, 1, 0, 1], [1, 1, 0, 0, 1]], bool)
+    runs = run_at(line, np.array([2, 3, -1]))  # beyond the screen: its nearest column
+    assert runs.tolist() == [
+        [False, True, True, False, False],
+        [False] * 5,
+        [True, True, False, False, False],
+    ]
 
 
 def test_a_method_that_a_game_does_not_have_is_refused():

@@ -1,5 +1,7 @@
 """Breakout: ball, paddle and, beside the playing field, one wall have one colour, red.
 
+Among the bricks the ball has the colour of their row, above them the grey of the walls.
+
 Addresses of the paddle's and the ball's place: Anand et al. 2019; the offsets were measured.
 """
 
@@ -8,7 +10,7 @@ import numpy as np
 from attn_ppo.interpret.believe.object_tables.pixels import boxes, coloured, run_at
 
 GREY, RED, TEAL = 6, 70, 182
-ROWS_OF_BRICKS = (70, 54, 38, 22, 198, 134)  # from the uppermost; the ball takes the row's colour
+ROWS_OF_BRICKS = (70, 54, 38, 22, 198, 134)  # from the uppermost
 BRICK = (6, 8)  # its height and width; the first is at row 57, column 8
 BRICKS, FIELD = slice(57, 93), slice(8, 152)  # rows, columns
 PADDLE = slice(189, 193)
@@ -25,7 +27,7 @@ def find(screens: np.ndarray, ram: np.ndarray) -> dict[str, np.ndarray]:
         top = BRICKS.start + number * BRICK[0]
         in_rows |= coloured(screens, [colour], slice(top, top + BRICK[0]), FIELD)
     red = coloured(screens, [RED], slice(93, 197), FIELD)
-    red |= coloured(screens, [RED], slice(32, BRICKS.start), FIELD)
+    above = coloured(screens, [GREY], slice(32, BRICKS.start), FIELD)
     paddle = _paddle(red, ram)
     low = np.zeros_like(red)
     low[:, PADDLE.start :] = True  # other red things move here
@@ -33,10 +35,10 @@ def find(screens: np.ndarray, ram: np.ndarray) -> dict[str, np.ndarray]:
     sides = coloured(screens, [GREY], slice(17, 197)) | coloured(screens, [TEAL])
     sides |= coloured(screens, [RED], slice(189, 197), slice(152, 160))
     return {
-        "ball": (in_rows & ~full) | (red & ~paddle & (near | ~low)),
+        "ball": above | (in_rows & ~full) | (red & ~paddle & (near | ~low)),
         "paddle": paddle,
         "bricks": full,
-        "walls": sides,
+        "walls": sides & ~above,
         "score": coloured(screens, [GREY], slice(0, 17)),
     }
 

@@ -33,13 +33,14 @@ def boxes(
 ) -> np.ndarray:
     """Boxes of a height and width whose upper left corners are at rows `top`, columns `left` (T,).
 
-    They are wider by `slack` pixels on each side. The corners are signed integers.
+    They are wider by `slack` pixels on each side, and go on at the left where they leave the screen
+    at the right, as the console draws. The corners are signed integers.
     """
-    rows, columns = (
-        _within(length, first - slack, extent + 2 * slack)
-        for length, first, extent in zip(screens.shape[1:], (top, left), size, strict=True)
-    )
-    return rows[:, :, None] & columns[:, None]
+    (height, width), (_, rows, columns) = size, screens.shape
+    down = np.arange(rows) - top[:, None] + slack
+    across = (np.arange(columns) - left[:, None] + slack) % columns
+    within = (down >= 0) & (down < height + 2 * slack)
+    return within[:, :, None] & (across < width + 2 * slack)[:, None]
 
 
 def run_at(line: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -48,8 +49,3 @@ def run_at(line: np.ndarray, at: np.ndarray) -> np.ndarray:
     steps, at = np.arange(len(line)), at.clip(0, width - 1)
     changes = np.diff(line, axis=1, prepend=line[:, :1]).cumsum(1)
     return line & (changes == changes[steps, at][:, None])
-
-
-def _within(length: int, first: np.ndarray, extent: int) -> np.ndarray:
-    away = np.arange(length) - first[:, None]
-    return (away >= 0) & (away < extent)
