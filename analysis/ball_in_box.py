@@ -30,8 +30,12 @@ from attn_ppo.interpret.play.record import SEEDS, recorded
 from attn_ppo.interpret.receptive_field import CELLS, INPUT, box
 from attn_ppo.schema import Range
 
-BALL = 70  # its number in the palette, shared by paddle, side wall and the uppermost row of bricks
-FIELD = (slice(32, 57), slice(63, 189))  # rows of the screen without these
+# The ball's colour, a number of the palette, with rows and columns in which nothing else has it:
+# above the bricks that of the walls, below them that of the paddle and the uppermost bricks.
+BALL = (
+    (6, slice(32, 57), slice(8, 152)),
+    (70, slice(63, 189), slice(0, 160)),
+)
 STEPS = Range(2, 100_000)
 
 
@@ -115,8 +119,8 @@ def ball_in_boxes(screens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Its place is the mean of its pixels. Among the bricks it has their colours and isn't seen.
     """
     ball = np.zeros(screens.shape, dtype=bool)
-    for rows in FIELD:
-        ball[:, rows] = screens[:, rows] == BALL
+    for colour, rows, columns in BALL:
+        ball[:, rows, columns] = screens[:, rows, columns] == colour
     seen = np.asarray(ball.any((1, 2)))
     places = np.full((len(screens), 2), np.nan)
     for step in np.flatnonzero(seen):

@@ -12,11 +12,12 @@ from attn_ppo.errors import ConfigError
 
 def test_the_ball_is_found_and_nothing_else_of_its_colour():
     screens = np.zeros((4, 210, 160), np.uint8)
+    screens[:, 17:189, :8] = screens[:, 17:189, 152:] = screens[:, 17:32] = 6  # the walls
     screens[:, 57:63] = 70  # the uppermost bricks
     screens[:, 189:193, 60:76] = 70  # the paddle
     screens[:, 189:196, 152:] = 70  # the right wall's end
     screens[0, 119:121, 40:42] = 70  # centre (120, 41): input (48, 21.525)
-    screens[1, 40:44, 158:160] = 70  # centre (42, 159): input (16.8, 83.475)
+    screens[1, 40:44, 150:152] = 6  # centre (42, 151): input (16.8, 79.275), grey above the bricks
     screens[3, 188, 0] = 70  # centre (188.5, 0.5): input (75.4, 0.2625)
     seen, inside = ball_in_boxes(screens)
     assert seen.tolist() == [True, True, False, True]
