@@ -12,6 +12,8 @@ def moving(screens: np.ndarray) -> Find:
 
     The background of a pixel is its most frequent colour. What is of another colour is moving,
     unless this colour covers more than LARGEST of the screen beyond its background.
+    So what rests through most of the recording is background, where it left is moving for a while,
+    and so are digits that change.
     """
     colours = np.unique(screens)
     counts = np.stack([(screens == colour).sum(0, dtype=np.int32) for colour in colours])
