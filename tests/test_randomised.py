@@ -121,8 +121,8 @@ def test_what_is_replaced_shows_in_the_maps_that_depend_on_it():
 
 @pytest.mark.usefixtures("made_up")
 def test_each_step_has_layers_and_another_action_of_its_own():
-    found = of(["head"], actions=(2, 2, 2, 2))["head"]  # whose map is the same at all steps
-    assert len(set(found.cascading[0, 0].tolist())) == 4
+    found = of(["head"], actions=(2,) * 8)["head"]  # whose map is the same at all steps
+    assert len(set(found.cascading[0, 0].tolist())) == 8
     assert 1 < len(set(found.other_action[0].tolist())) <= 3
     alone = of(["head"], actions=(2,))["head"]  # drawn by the step's number, whatever else there is
     assert alone.cascading[0, 0] == found.cascading[0, 0, 0]
