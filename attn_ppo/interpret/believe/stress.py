@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from attn_ppo.config import ProtocolSettings
+from attn_ppo.interpret.believe.edit_tables import breakout, mspacman, seaquest
 from attn_ppo.interpret.believe.games import UNCHANGED, Change, PlainGames, play
 from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.screens import Paint, Poke
 
-# Breakout's memory; the speeds are signed bytes, 1 and -1 the slowest.
-SPEED_DOWN, SPEED_LEFT, BALL_AND_PADDLE, BRICKS = 103, 105, 62, range(64, 70)
-BLINKY_Y, UNDER = 15, 200  # MsPacman: a row below the maze, where nothing is drawn or met
+# Addresses that the tables of edits don't have, verified here. Breakout: the ball's speeds are
+# signed bytes, 1 and -1 the slowest; the colours of six rows of bricks, from below.
+SPEED_DOWN, SPEED_LEFT, BRICKS = 103, 105, range(64, 70)
+BLINKY_Y = 12 + mspacman.GHOSTS.index("blinky")
 GHOSTS, FLOES = (38, 70, 88, 184), 12  # their numbers in the palette; floes yet to be visited
 ENEMIES = range(44, 48)  # Seaquest: the colours of the four lanes
-OXYGEN, DEPTH, SURFACE, FULL = 102, 97, 13, 64
+FULL = 64  # its tank
 GRASS, SKY = 2, 108  # colours of Enduro's and BeamRider's ground
 YELLOW, OLIVE, BLUE = 0x1C, 0x12, 0x82  # the palette's numbers
 WHITE, MIDDLE = 236, 128  # grey values
@@ -46,7 +48,7 @@ def slow_ball(ram: np.ndarray) -> dict[int, int]:
 
 def endless_oxygen(ram: np.ndarray) -> dict[int, int]:
     """Fills the tank under water."""
-    return {OXYGEN: FULL} if ram[DEPTH] > SURFACE else {}
+    return {seaquest.OXYGEN: FULL} if ram[seaquest.PLAYER_Y] > seaquest.SURFACE else {}
 
 
 MOVES = {"MsPacman": 320}  # emulator frames of random moves; its first 270 are a tune
@@ -71,7 +73,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         Change(
             "yellow ball",
             "ball and paddle in bright yellow, in the game's memory",
-            poke=always({BALL_AND_PADDLE: YELLOW}),
+            poke=always({breakout.RED: YELLOW}),
         ),
         Change("slower ball", "the ball never speeds up", poke=lambda: slow_ball),
     ),
@@ -84,7 +86,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         Change(
             "missing ghost",
             "Blinky is kept below the maze",
-            poke=always({BLINKY_Y: UNDER}),
+            poke=always({BLINKY_Y: mspacman.UNDER}),
         ),
     ),
     "Frostbite": (
