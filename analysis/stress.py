@@ -95,13 +95,13 @@ class Scores:
             return
         try:
             table = pd.read_csv(path, dtype={"settings": str}, keep_default_na=False)
-            table = table[COLUMNS].astype({"score": float})
+            rows = table.loc[:, COLUMNS].astype({"score": float}).to_dict("records")
         except (ValueError, KeyError) as error:  # pandas' errors are ValueErrors
             reason = f"isn't one of ours ({str(error).splitlines()[0]})"
             raise ConfigError(
                 "", path, "no such file, or one of this command", wrong=reason
             ) from None
-        for row in table.to_dict("records"):
+        for row in rows:
             self._rows.setdefault(tuple(row[name] for name in KEY), []).append(row)
 
     def of(self, task: Task) -> np.ndarray | None:

@@ -85,7 +85,7 @@ CHANGES: dict[str, tuple[Change, ...]] = {
         ),
         Change(
             "missing ghost",
-            "Blinky is kept below the maze",
+            "Blinky is kept below the screen",
             poke=always({BLINKY_Y: mspacman.UNDER}),
         ),
     ),
