@@ -29,9 +29,8 @@ OFTEN_SAVED = [
     "ppo.num_epochs=2",
     "checkpoint.every_updates=5",
     "checkpoint.anchor_steps=100",
-    "checkpoint.milestones=4",
 ]
-OVERRIDES = [*OFTEN_SAVED, "total_steps=960"]
+OVERRIDES = [*OFTEN_SAVED, "total_steps=960", "checkpoint.milestones=3"]  # of 30 updates
 TEN_UPDATES = [*OFTEN_SAVED, "total_steps=320", "evaluation.episodes=0", "name=a"]
 
 
