@@ -40,7 +40,11 @@ def on_object(
 
 
 def method(
-    agreement: float | None, *, half: float = 0.1, timeless: float = 0.1, similarity: float | None
+    agreement: float | None,
+    *,
+    half: float | None = 0.1,
+    timeless: float = 0.1,
+    similarity: float | None,
 ) -> dict[str, Any]:
     found = {
         "agreement": told(agreement, half),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_steps_are_parted_by_game():
 def test_difference_is_welchs():
     one, other = [1.0, 2.0, 4.0], [5.0, 9.0, 6.0, 6.5]
     found = difference(over_seeds(one), over_seeds(other))
-    peer = stats.ttest_ind(other, one, equal_var=False)
+    peer: Any = stats.ttest_ind(other, one, equal_var=False)
     ends = peer.confidence_interval()
     assert found.p == pytest.approx(peer.pvalue, rel=1e-3)
     assert (found.low, found.high) == pytest.approx((ends.low, ends.high), rel=1e-3)

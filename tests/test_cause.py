@@ -96,20 +96,21 @@ def test_both_directions_and_the_other_measures_by_hand():
         logits=torch.tensor([[0.5, 0.5], [0.75, 0.25]]).log(),
         value=torch.tensor([1.0, -0.5]),
     )
-    forward, backward, value, variation = cause._effects(seen)[0]
+    forward, backward, value, variation, log_prob = cause._effects(seen, 1)[0]
     # .5 ln(.5 / .75) + .5 ln(.5 / .25) = -.202733 + .346574
     assert forward == pytest.approx(0.143841, abs=1e-6)
     # .75 ln(.75 / .5) + .25 ln(.25 / .5) = .304099 - .173287
     assert backward == pytest.approx(0.130812, abs=1e-6)
     assert value == 1.5
     assert variation == pytest.approx(0.4)  # (.4 + .4) / 2
+    assert log_prob == pytest.approx(0.693147, abs=1e-6)  # ln(.5 / .25), of action 1
 
 
 def test_no_divergence_is_below_zero_by_rounding():
     none = torch.zeros(1_000, 1, 1, 2)
     logits = torch.randn(1, 6, generator=torch.Generator().manual_seed(0)).expand(1_000, 6)
     noise = torch.randn(1_000, 6, generator=torch.Generator().manual_seed(1)) * 1e-7
-    effects = cause._effects(Seen(none, none, none, none, logits + noise, none[:, 0, 0, 0]))
+    effects = cause._effects(Seen(none, none, none, none, logits + noise, none[:, 0, 0, 0]), 0)
     assert (effects[:, :2] >= 0).all()
 
 
@@ -118,7 +119,7 @@ def test_importance_is_the_mean_of_an_object_s_kept_edits():
     effects = np.array([[1.0, 3, 9, 9, 9, 5, 9, 100, 2]])
     dropped = np.array([[0, 0, 1, 2, 3, 0, 4, 0, 5]], np.uint8)
     nothing = np.zeros_like(effects)
-    made = Causes(np.array([7]), edits, effects, nothing, nothing, nothing, dropped)
+    made = Causes(np.array([7]), edits, effects, nothing, nothing, nothing, nothing, dropped)
     names, values = by_object(made)
     assert names == ("ball", "paddle", "bricks")
     # the ball's 1 and 3; the paddle's 5, not its colour's 100; of the bricks nothing was kept
@@ -172,7 +173,7 @@ def test_a_replay_that_isn_t_the_recorded_game_is_dropped(play):
     wrong = steps[:1] + 1  # another step's observation
     agent, edits = believe_agent("ball"), edits_of("Breakout")
     shown = recording.observations(wrong)[0]
-    _, dropped = cause._at(agent, replay, int(steps[0]), shown, edits)
+    _, dropped = cause._at(agent, replay, int(steps[0]), shown, 0, edits)
     assert {cause.REASONS[code] for code in dropped} == {"the replay left the recorded game"}
 
 

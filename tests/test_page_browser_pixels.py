@@ -44,7 +44,7 @@ def open_planted(open_page, files, monkeypatch):
         scale: float = 1.0,
         **about: Any,
     ) -> Any:
-        agent, plain = played()
+        agent, plain, _ = played()
         plain = dataclasses.replace(plain, **(recording or {}))
         plain = dataclasses.replace(plain, about=dataclasses.replace(plain.about, **about))
         step = {name: Shades((127 * each).astype(np.int8), scale) for name, each in maps.items()}

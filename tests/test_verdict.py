@@ -15,7 +15,7 @@ def row(**more):
     return verdict([agent(**more)])[0]
 
 
-def attention(value, half=0.1, **more):
+def attention(value, half: float | None = 0.1, **more):
     return method(value, half=half, similarity=None, **more)
 
 

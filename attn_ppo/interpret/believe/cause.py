@@ -39,6 +39,7 @@ class Causes(NamedTuple):
     kl_backward: np.ndarray  # (S, E) KL(pi_edited || pi), nats
     value: np.ndarray  # (S, E) absolute change
     attention: np.ndarray  # (S, E) total variation, from 0 to 1, mean over maps; nan without maps
+    log_prob: np.ndarray  # (S, E) log pi(a) - log pi_edited(a) of the recorded action, nats, signed
     dropped: np.ndarray  # (S, E) uint8, why: an index into REASONS, 0 where it is kept
 
 
@@ -55,14 +56,14 @@ def causes(
     """
     shown = recording.observations(np.asarray(steps, int))
     rows = [
-        _at(agent, replay, int(step), seen, edits) for step, seen in zip(steps, shown, strict=True)
+        _at(agent, replay, int(step), seen, int(recording.actions[step]), edits)
+        for step, seen in zip(steps, shown, strict=True)
     ]
-    measures = np.array([row for row, _ in rows]).reshape(len(rows), len(edits), 4)
+    measures = np.array([row for row, _ in rows]).reshape(len(rows), len(edits), 5)
     dropped = np.array([row for _, row in rows], np.uint8).reshape(len(rows), len(edits))
     measures[dropped > 0] = np.nan
-    forward, backward, value, attention = np.moveaxis(measures, -1, 0)
     at = np.asarray(steps, int)
-    return Causes(at, tuple(edits), forward, backward, value, attention, dropped)
+    return Causes(at, tuple(edits), *np.moveaxis(measures, -1, 0), dropped)
 
 
 def by_object(measured: Causes) -> tuple[tuple[str, ...], np.ndarray]:
@@ -148,21 +149,26 @@ def covered(boxes: Sequence[Box], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _at(
-    agent: OpenAgent, replay: Replay, step: int, shown: np.ndarray, edits: Sequence[Edit]
+    agent: OpenAgent,
+    replay: Replay,
+    step: int,
+    shown: np.ndarray,
+    action: int,
+    edits: Sequence[Edit],
 ) -> tuple[np.ndarray, list[int]]:
-    """The four measures (E, 4) at a step, and why edits are dropped (E,)."""
+    """The five measures (E, 5) at a step, and why edits are dropped (E,)."""
     plain, edited = branches(replay, step, edits)
     dropped = [judge(edit, plain, each) for edit, each in zip(edits, edited, strict=True)]
     if np.abs(plain.obs.astype(int) - shown).max() > 1:  # by rounding
         dropped = [NOT_RECORDED] * len(edits)
     obs = np.stack([plain.obs, *(each.obs for each in edited)])
-    effects = _effects(see_all(agent.model, torch.from_numpy(obs)))
+    effects = _effects(see_all(agent.model, torch.from_numpy(obs)), action)
     effects[(obs[1:] == obs[0]).all((1, 2, 3))] *= 0  # rows of a batch may differ by rounding
     return effects, dropped
 
 
-def _effects(seen: Seen) -> np.ndarray:
-    """(B, ...) the unedited first -> (B - 1, 4): both KLs, value, attention."""
+def _effects(seen: Seen, action: int) -> np.ndarray:
+    """(B, ...) the unedited first -> (B - 1, 5): both KLs, value, attention, log-probability."""
     log_probs, value = seen.log_probs.double(), seen.value.double()
     apart = log_probs[:1] - log_probs[1:]
     forward, backward = (
@@ -172,5 +178,5 @@ def _effects(seen: Seen) -> np.ndarray:
     maps = seen.attention.double().flatten(2)
     maps = maps / maps.sum(-1, keepdim=True).clamp_min(1e-12)  # a sigmoid's don't sum to one
     variation = (maps[:1] - maps[1:]).abs().sum(-1).mean(-1) / 2
-    columns = (forward, backward, (value[1:] - value[0]).abs(), variation)
+    columns = (forward, backward, (value[1:] - value[0]).abs(), variation, apart[:, action])
     return torch.stack(columns, -1).numpy()

@@ -67,7 +67,8 @@ class Replay:
         for number in range(first, step):
             screens.step(int(self._recording.executed[number]), poke)
             rows.append((screens.frame, screens.screen, screens.ram, screens.reward, screens.lives))
-        return Branch(*(np.stack(column) for column in zip(*rows, strict=True)), screens.over)
+        obs, shown, ram, rewards, lives = map(np.stack, zip(*rows, strict=True))
+        return Branch(obs, shown, ram, rewards, lives, screens.over)
 
 
 def can_branch(recording: Recording) -> np.ndarray:
