@@ -6,6 +6,7 @@ RUNS ?=
 VIDEOS ?=
 RUN ?=
 PAGE ?=
+BELIEVE ?=
 STRESS ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -13,7 +14,7 @@ BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures videos page stress page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures videos page believe stress page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +44,9 @@ videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the ne
 
 page: $(READY)  ## an offline page to explore RUN=<folder of a run, of several, or of a sweep>; PAGE=<options>
 	$(BIN)/python -m analysis.page $(or $(RUN),$(RUNS)) $(PAGE)
+
+believe: $(READY)  ## where attention of RUNS=runs/<name> lies, and whether it says what agents act on; BELIEVE=<options>
+	$(BIN)/python -m analysis.believe $(or $(RUNS),$(RUN)) $(BELIEVE)
 
 stress: $(READY)  ## let the agents of RUNS=runs/<name>, by default the newest, play changed games; STRESS=<options>
 	$(BIN)/python -m analysis.stress $(or $(RUNS),$(RUN)) $(STRESS)

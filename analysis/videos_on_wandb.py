@@ -1,4 +1,4 @@
-"""Adds the videos of finished runs to their runs on W&B."""
+"""Adds videos and measures of finished runs to their runs on W&B."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,8 +11,8 @@ from attn_ppo.lifecycle import wandb_mirror, wandb_session
 class Mirror:
     """Sends videos to the runs on W&B that they show; reports errors in a line a run."""
 
-    def __init__(self, say: Callable[[str], object]):
-        self._say, self._reachable = say, True
+    def __init__(self, say: Callable[[str], object], what: str = "the videos"):
+        self._say, self._what, self._reachable = say, what, True
         self._offline: list[Path] = []  # run folders
 
     def show(self, run: Run, films: Mapping[str, Path], *, env_steps: int) -> None:
@@ -35,7 +35,7 @@ class Mirror:
             mode = mode if self._reachable else "offline"
             self._record(run, run_id, films, env_steps, mode, beside)
         except OSError as error:
-            self._say(str(Problem("note", run.folder, f"W&B doesn't have the videos: {error}")))
+            self._say(str(Problem("note", run.folder, f"W&B doesn't have {self._what}: {error}")))
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
@@ -65,5 +65,5 @@ class Mirror:
             if wandb_session.put_in_place(sink.part, run.folder / "wandb"):
                 self._offline.append(run.folder)
             else:
-                why = "what W&B recorded of it stays as it is, without these videos"
+                why = f"what W&B recorded of it stays as it is, without {self._what}"
                 self._say(str(Problem("note", run.folder, why)))

@@ -43,8 +43,9 @@ ABOUT = """Prints a table of runs: state, progress, score, attention entropy, an
 
 Exit code 1 if a run failed or was killed, else 0."""
 MOST_KEYS = 3  # of settings, with columns of their own
-RIGHT = ("lambda", "seed", "progress", "steps/s", "ETA", "score", "attention entropy")  # numbers
-OPTIONAL = ("steps/s", "ETA", "note")  # columns shown only if some run has a value
+MEASURED = ("lift", "agreement")  # by `make believe`
+RIGHT = ("lambda", "seed", "progress", "steps/s", "ETA", "score", "attention entropy", *MEASURED)
+OPTIONAL = ("steps/s", "ETA", *MEASURED, "note")  # columns shown only if some run has a value
 
 
 def main(argv: Sequence[str]) -> int:
@@ -190,6 +191,8 @@ def _cells(standing: Standing) -> dict[str, str]:
         "ETA": _duration((total - steps) / pace) if goes else "",
         "score": score,
         "attention entropy": entropy,
+        "lift": _number(row["lift"], 1) if "lift" in row else "",
+        "agreement": _number(row["agreement"], 2) if "agreement" in row else "",
         "note": standing.note,
     }
 

@@ -69,6 +69,8 @@ def test_an_unknown_argument_is_told_in_three_lines(command, capsys):
         ("attn_ppo.status", [__file__], f"no runs in {__file__}: it is a file"),
         ("analysis.page", ["--steps"], "argument --steps: expected one argument"),
         ("analysis.page", list("abcdefg"), "7 folders are too many"),
+        ("analysis.believe", ["nope"], "no runs to draw in nope: no such folder"),
+        ("analysis.believe", ["--samples", "1"], "--samples=1 is not allowed"),
         ("analysis.stress", ["nope", "--games", "1"], "--games=1 is not allowed"),
         ("bench.saliency", ["--repeats=0"], "--repeats=0 is not allowed"),
         ("bench.acting", ["--repeats=0"], "--repeats=0 is not allowed"),

@@ -27,7 +27,9 @@ class Standing:
     settings: RunConfig | Planned | None
     state: str  # of FINAL, or running, killed, no sign of life, not started, unreadable
     note: str  # the cause of the end, or the process that runs it
-    row: dict[str, float]  # the newest of metrics.csv; score and entropy of the evaluation, if any
+    row: dict[
+        str, float
+    ]  # the newest of metrics.csv; score, entropy and measures of the evaluation, if any
 
 
 def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standing]:
@@ -100,6 +102,9 @@ def _evaluation(folder: Path, env_steps: float | None) -> dict[str, float]:
         if values["env_steps"] != env_steps:
             return {}
         names = {"score_mean": "episode_return", "attention_entropy": "attention_entropy"}
-        return {name: float(values[key]) for key, name in names.items() if values[key] is not None}
+        found = {name: values[key] for key, name in names.items()}
+        believe = values.get("believe") or {}  # what `make believe` measured
+        found |= {name: believe.get(name) for name in ("lift", "agreement")}
+        return {name: float(value) for name, value in found.items() if value is not None}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -252,7 +252,9 @@ def _group(settings: RunConfig) -> str:
 def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
     """The part of evaluation.json that goes into a W&B run's summary."""
     keys = ("score_mean", "score_std", "attention_entropy", "episodes")
-    return {f"evaluation/{key}": result[key] for key in keys if result.get(key) is not None}
+    found = {f"evaluation/{key}": result[key] for key in keys if result.get(key) is not None}
+    believe = (result.get("believe") or {}).items()  # what `make believe` measured
+    return found | {f"believe/{key}": value for key, value in believe if isinstance(value, float)}
 
 
 def _recorded(folder: Path) -> list[dict[str, Any]]:

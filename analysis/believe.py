@@ -1,0 +1,137 @@
+"""Whether to believe the maps of a sweep's agents: `python -m analysis.believe [FOLDER ...]`.
+
+Lets each finished agent play, moves and removes objects in its game, and measures where attention
+lies, whether it and the saliency methods' maps say what the agent acts on, and whether the maps
+matter to the agent. Each agent's numbers are kept in its folder as believe.json and used again;
+tables, figures and a verdict in words go to figures/ of the sweep.
+"""
+
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.believe_agents import (
+    Measured,
+    agent_of,
+    all_measured,
+    measure_all,
+    stress_of,
+    summaries,
+    told_on_wandb,
+)
+from analysis.believe_equal import EQUAL, alike
+from analysis.believe_figures import FIGURES
+from analysis.believe_table import save_tables, to_text
+from analysis.panels import save
+from analysis.playing import check_writable, exit_code
+from analysis.runs import newest_root, read_runs
+from attn_ppo.arguments import Parser, whole
+from attn_ppo.errors import ExitCode
+from attn_ppo.interpret.believe.subject import Options
+from attn_ppo.interpret.believe.verdict import Row, compared, verdict
+from attn_ppo.interpret.believe.verdict_words import words
+from attn_ppo.interpret.play.record import SEEDS, STEPS
+from attn_ppo.schema import Range
+
+LIMITS = {
+    "steps": (STEPS, "agent steps to play"),
+    "samples": (Range(5, 10_000), "of them at which objects are edited and maps are made"),
+    "sanity": (Range(1, 1_000), "of these at which maps of randomised agents are made"),
+    "games": (Range(0, 256), "whole games to play with each replacement of attention"),
+    "seed": (SEEDS, "of the games that are played"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints the table and the verdict, and where they are; returns the exit code."""
+    return exit_code(lambda: _believe(_options(arguments)), "the measures")
+
+
+def _believe(options: argparse.Namespace) -> int:
+    roots = options.folders or [newest_root()]
+    code = ExitCode.DONE
+    for root in roots:
+        runs, problems = read_runs(root)
+        finished = [run for run in runs if not run.unfinished]
+        print(f"{root}: {len(finished)} finished run{'s' * (len(finished) != 1)}", flush=True)
+        print(*problems, sep="\n") if problems else None
+        out = options.out or root / "figures"
+        check_writable("--out", out)
+        measured = all_measured(finished, options.measured, stress_of(out / "stress.csv"))
+        if not measured.agents:
+            print(f"error: no finished agent in {root} could be measured", file=sys.stderr)
+            code = ExitCode.BAD_INPUT
+            continue
+        rows = verdict(measured.agents)
+        summaries(measured, rows)
+        written = _tell(rows, out / "believe")
+        for name, draw in FIGURES.items():
+            if figure := draw(rows):
+                written += save(figure, out / f"believe_{name}")
+        for how in EQUAL if options.equal else ():
+            written += _equal(how, measured, options.measured, out)
+        print("look at", *(f"  {path}" for path in written), sep="\n")
+        if options.wandb:
+            told_on_wandb(measured)
+    return code
+
+
+def _tell(rows: Sequence[Row], stem: Path) -> list[Path]:
+    """Prints table and verdict and writes both; returns the paths."""
+    comparisons = compared(rows)
+    text = words(rows, comparisons)
+    print(to_text(rows), text, sep="\n", end="\n\n", flush=True)
+    return save_tables(rows, comparisons, text, stem)
+
+
+def _equal(how: str, measured: Measured, options: Options, out: Path) -> list[Path]:
+    """The same of milestones at which `how` is alike, where the runs have them."""
+    chosen, told = alike(measured.runs, how)
+    print(*told, sep="\n", flush=True)
+    agents = [agent_of(subject.run, found) for subject, found, _ in measure_all(chosen, options)]
+    return _tell(verdict(agents), out / f"believe_equal_{how}") if agents else []
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser("analysis.believe", __doc__, "runs/demo")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="a sweep, or a run; default: the newest folder in runs/",
+    )
+    for name, default in Options()._asdict().items():
+        limits, about = LIMITS[name]
+        parser.add_argument(
+            f"--{name}", default=str(default), help=f"{about}, {limits}; %(default)s"
+        )
+    parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
+    parser.add_argument(
+        "--equal",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also measure milestones at which the runs' scores, and their policies' entropies, "
+        "are alike, where runs have milestones",
+    )
+    parser.add_argument(
+        "--wandb",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="add a few numbers to the summaries of runs on W&B",
+    )
+    options = parser.checked(arguments)
+    options.measured = Options(
+        **{name: whole(f"--{name}", getattr(options, name), LIMITS[name][0]) for name in LIMITS}
+    )
+    return options
+
+
+if __name__ == "__main__":
+    process.finish(main)

@@ -1,0 +1,209 @@
+"""Everything that is measured of one agent: `measure` -> a dict of plain values, for JSON.
+
+A mean is {"value", "low", "high", "p"}, with the 95 % interval of `bootstrap` over this agent's
+games and blocks of time; None where undefined. What is in the dict:
+
+steps, games        of the recording; `samples` of its steps, by a rule, where each costs time
+entropy             of attention, nats, summed over maps; policy_entropy, nats
+objects             one for each: importance (KL of the policy, nats, if the game moves or removes
+                    it), share and lift of attention, seen, information, with their controls, of
+                    the sum of the maps, which is what the policy gets
+cause               how many edits were kept, why others were dropped, what placebos do
+methods             one for each method, attention, and what knows the screen alone: agreement
+                    with cause, deletion and insertion against random orders, sanity
+maps                of each of the agent's maps: steadiness, dwell and so on
+interventions       attention replaced: KL and value a step; `scores` of whole games
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator
+
+from attn_ppo.interpret.believe import of_methods
+from attn_ppo.interpret.believe.agreement import between_methods
+from attn_ppo.interpret.believe.cause import REASONS, Causes, by_object, causes
+from attn_ppo.interpret.believe.edits import EDITS, edits_of
+from attn_ppo.interpret.believe.intervene import intervene, scores
+from attn_ppo.interpret.believe.looking import looking
+from attn_ppo.interpret.believe.objects import find_objects, present
+from attn_ppo.interpret.believe.replay import Replay
+from attn_ppo.interpret.believe.sampling import sample_steps
+from attn_ppo.interpret.believe.subject import Options, Subject, plain
+from attn_ppo.interpret.network import OpenAgent, opened, see_all
+from attn_ppo.interpret.play.recording import Recording
+from attn_ppo.model import ActorCritic
+
+FORMAT = 1
+# Parts of the work and about how many seconds each takes on two processors.
+STAGES = {
+    "objects": 15,
+    "cause": 40,
+    "looking": 15,
+    "maps": 25,
+    "deletion": 50,
+    "sanity": 45,
+    "interventions": 70,
+}
+CONTROLS = ("uniform", "best", "fixed", "own_mean", "shifted", "as_high", "untrained", "random")
+OF_OBJECT = {
+    "share": "share",
+    "lift": "lift",
+    "normalised seen": "seen",
+    "mutual information": "information",
+}
+Say = Callable[[str], object]
+
+
+def measure(
+    agent: OpenAgent, recording: Recording, options: Options, *, begin: Say = lambda _: None
+) -> dict[str, Any]:
+    """All measures of an agent on a recording of it; `begin` is called with each of STAGES.
+
+    Raises RunError where the recording can't be played again.
+    """
+    begin("objects")
+    steps = sample_steps(recording, options.samples, seed=options.seed)
+    replay = Replay(recording, agent.settings.protocol, steps.tolist())
+    objects = find_objects(agent.settings.env, recording.screens, replay.ram)
+    subject = Subject(agent, recording, replay, steps, objects, options)
+    begin("cause")
+    cause, names, importance = _cause(subject)
+    begin("looking")
+    rows, of_maps = _looking(subject, names, importance)
+    begin("maps")
+    every = of_methods.maps(subject)
+    methods = of_methods.agreement(subject, every, names, importance)
+    begin("deletion")
+    for name, found in of_methods.deletion(subject, every).items():
+        methods.setdefault(name, {}).update(found)
+    begin("sanity")
+    for name, found in of_methods.sanity(subject).items():
+        methods[name] |= found
+    begin("interventions")
+    replaced, played = _interventions(subject)
+    return plain(
+        {
+            "format": FORMAT,
+            "weights": agent.weights,
+            "options": options._asdict(),
+            "env_steps": agent.env_steps,
+            "game": agent.settings.env,
+            "steps": len(recording),
+            "games": len(np.unique(recording.games)),
+            "samples": len(steps),
+            "entropy": subject.over_time(_entropy(recording)),
+            "policy_entropy": subject.over_time(
+                -(np.exp(recording.log_probs) * recording.log_probs).sum(1)
+            ),
+            "object_method": objects.method,
+            "objects": rows,
+            "cause": cause,
+            "methods": methods,
+            "between_methods": {
+                "names": list(every),
+                "correlation": between_methods(every).tolist(),
+            },
+            "maps": of_maps,
+            "interventions": replaced,
+            "scores": played,
+        }
+    )
+
+
+def _entropy(recording: Recording) -> np.ndarray:
+    """(T,) nats, summed over maps; nan without attention."""
+    if not recording.entropy.shape[1]:
+        return np.full(len(recording), np.nan)
+    return recording.entropy.sum(1)
+
+
+def _cause(subject: Subject) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray]:
+    """What became of the edits, the objects that they edit, and (S, O) their importance.
+
+    Only objects that are measured on the screen as well; none in a game without edits.
+    """
+    agent, recording, replay, steps, objects, _ = subject
+    if agent.settings.env not in EDITS:
+        return {"edits": 0}, (), np.empty((len(steps), 0))
+    found = causes(agent, recording, replay, steps, edits_of(agent.settings.env))
+    names, importance = by_object(found)
+    there = [at for at, name in enumerate(names) if name in objects.names]
+    return _edits(found), tuple(names[at] for at in there), importance[:, there]
+
+
+def _edits(found: Causes) -> dict[str, Any]:
+    """How many edits there are, the share of them that could be measured, and the placebos'."""
+    placebo = np.array([edit.kind == "placebo" for edit in found.edits])
+    dropped, nothing = found.dropped[:, ~placebo], found.kl_forward[:, placebo]
+    shares = {reason: float((dropped == code).mean()) for code, reason in enumerate(REASONS)}
+    return {
+        "edits": int((~placebo).sum()),
+        "kept": shares.pop(REASONS[0]),
+        "dropped": {reason: share for reason, share in shares.items() if share},
+        "placebo": float(np.nanmax(nothing)) if nothing.size else None,
+    }
+
+
+def _looking(
+    subject: Subject, names: Sequence[str], importance: np.ndarray
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What is measured of each object, and of each map without one."""
+    _, recording, _, _, objects, options = subject
+    there, area = present(objects), objects.coverage.mean((0, 2, 3)) / 255
+    rows = {
+        name: {"name": name, "present": there[:, at].mean(), "area": float(area[at])}
+        for at, name in enumerate(objects.names)
+    }
+    for at, name in enumerate(names):
+        rows[name]["importance"] = subject.over_time(importance[:, at])
+    maps = recording.attention
+    if not maps.shape[1]:
+        return list(rows.values()), []
+    untrained = _untrained(subject)
+    rng = np.random.default_rng(options.seed)
+    both = ((maps, untrained), (maps.mean(1, keepdims=True), untrained.mean(1, keepdims=True)))
+    single, summed = (
+        looking(each, objects, recording.games, untrained=other, rng=rng) for each, other in both
+    )
+    for row in summed:
+        if row.measure in OF_OBJECT and row.object:
+            controls = {name: getattr(row.controls, name) for name in CONTROLS}
+            found = subject.over_time(row.each) | {"controls": controls}
+            rows[row.object][OF_OBJECT[row.measure]] = found
+    kept = [row for row in single if not row.object or row.measure in OF_OBJECT]
+    told_maps = [
+        {"map": row.map, "object": row.object, "measure": row.measure, "value": row.value}
+        for row in kept
+    ]
+    return list(rows.values()), told_maps
+
+
+def _untrained(subject: Subject) -> np.ndarray:
+    """(T, K, 7, 7) the maps of a new agent that sees what this one saw."""
+    model, attention = subject.agent.model, subject.agent.settings.attention
+    rng = Generator().manual_seed(subject.options.seed)
+    new = opened(ActorCritic(model.policy_head.out_features, attention, rng))
+    parts = np.array_split(np.arange(len(subject.recording)), 8)
+    seen = [see_all(new, torch.from_numpy(subject.recording.observations(p))) for p in parts]
+    return torch.cat([each.attention for each in seen]).numpy()
+
+
+def _interventions(subject: Subject) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """KL and value a step of each intervention, and the scores of whole games with each."""
+    agent, recording, *_, options = subject
+    effects = intervene(agent, recording, seed=options.seed)
+    replaced = {
+        name: {
+            "kl_forward": subject.over_time(effect.kl_forward.values),
+            "kl_backward": subject.over_time(effect.kl_backward.values),
+            "value": subject.over_time(effect.value.values),
+        }
+        for name, effect in effects.items()
+    }
+    if not effects or not options.games:
+        return replaced, {}
+    played = scores(agent, recording, games=options.games, seed=options.seed)
+    return replaced, {name: each.tolist() for name, each in played.items()}
