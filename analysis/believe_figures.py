@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis.panels import (
     DASHES,
@@ -141,6 +142,7 @@ def _by_name(
                 if chance is not None:
                     panel.axvline(chance, **CHANCE, gid="chance")
                 panel.set_xlabel(label)
+                panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
         drawn = any(chance is not None for _, chance in reads.values())
         lambdas = [Line2D([], [], color=c, marker="o", ls="", label=lambda_label(each))
                    for each, c in looks.items()]  # fmt: skip

@@ -11,6 +11,7 @@ from scipy import stats
 from attn_ppo.interpret.believe.bootstrap import (
     Interval,
     by_game,
+    centred,
     difference,
     holm,
     interval,
@@ -92,6 +93,15 @@ def test_a_statistic_is_drawn_by_the_same_blocks():
     of_zero = ("0101", "012", "201", "22")
     both = {one + other for one in (*of_zero, "34") for other in (*of_zero, "34")}
     assert seen == both
+
+
+def test_draws_of_a_correlation_are_about_its_value():
+    # mean of 0.7, 0.8 and 0.9 is 0.8: 0.1 lower; 0.9 + 0.15 is cut
+    assert centred(np.array([0.7, NAN, 0.8, 0.9]), 0.7) == pytest.approx(
+        [0.6, NAN, 0.7, 0.8], nan_ok=True
+    )
+    assert centred(np.array([0.7, 0.8, 0.9]), 0.95)[-1] == 1
+    assert np.isnan(centred(np.array([NAN]), 0.5)).all()
 
 
 def test_steps_are_parted_by_game():

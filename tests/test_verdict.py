@@ -34,7 +34,8 @@ def test_the_key_object_is_the_one_that_matters_most_over_all_agents():
     # ball (0.4 + 0.1) / 2 = 0.25, paddle 0.3
     assert key_object([one, other]) == "paddle"
     assert [each.key for each in verdict([one, other])] == ["paddle", "paddle"]
-    assert key_object([agent(objects=[on_object("moving", None)])]) == ""
+    assert key_object([agent(objects=[on_object("moving", None)])]) == "moving"
+    assert key_object([agent(objects=[on_object("score", None)])]) == ""
 
 
 def test_rows_are_by_game_settings_and_lambda():
@@ -183,7 +184,8 @@ def test_words_name_what_differs_and_what_does_not():
 
 def test_words_of_a_game_without_edits_and_of_an_agent_without_attention():
     text = told(agent(game="Pong", objects=[on_object("moving", None)], attention=attention(None)))
-    assert "No edits of this game's memory are known" in text
+    assert "no cause was measured: attention is held against what moves." in text
+    assert "by its lift on what moves. λ = 0: it follows the object, 2.00" in text
     assert "rank correlation" not in text
     bare = agent(uniform=None, attention=attention(None))
     for each in bare.measures["objects"]:

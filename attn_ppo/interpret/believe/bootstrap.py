@@ -148,6 +148,16 @@ def redrawn(
     return np.array(found)
 
 
+def centred(drawn: np.ndarray, value: float) -> np.ndarray:
+    """(draws,) of a correlation, shifted so that their mean is its `value`, within [-1, 1].
+
+    Rows drawn twice, and few games of unequal length, move a correlation: an interval of the draws
+    as they are may not even hold the value.
+    """
+    known = drawn[~np.isnan(drawn)]
+    return (drawn + value - known.mean()).clip(-1, 1) if len(known) else drawn
+
+
 def holm(p: Sequence[float]) -> np.ndarray:
     """Each p corrected for all that are there (not nan), by Holm 1979: the smallest times their
     number, the next times one less, never less than the one before, at most 1."""

@@ -64,6 +64,7 @@ def agreement(
             recording.games[steps],
             seed=subject.options.seed,
         )
+        drawn = bootstrap.centred(drawn, found.pooled)
         games = len(np.unique(recording.games[steps]))
         methods[name] = {
             "agreement": told(bootstrap.of_draws(found.pooled, drawn, games=games)),

@@ -13,6 +13,7 @@ import numpy as np
 from attn_ppo.interpret.believe.bootstrap import Interval, difference, holm, interval, over_seeds
 
 SCREEN = ("brightness", "motion")  # methods that know the screen alone
+MOVING = "moving"  # the object of games whose objects aren't known
 BESIDE = ("attention", *SCREEN)  # what isn't a saliency method
 NAN = math.nan
 NOTHING = Interval(NAN, NAN, NAN, NAN, 0, 0)
@@ -91,15 +92,18 @@ def verdict(agents: Sequence[Agent]) -> list[Row]:
 def key_object(agents: Iterable[Agent]) -> str:
     """The object of a game whose edits change the policy most, in the mean over all agents.
 
-    A rule, so that nobody picks the object for which attention looks best; "" where there is none.
+    A rule, so that nobody picks the object for which attention looks best. In a game without edits
+    whatever moves, if that is what is known of it; "" where there is nothing.
     """
+    agents = list(agents)
     found: dict[str, list[float]] = {}
     for agent in agents:
         for name, row in agent.objects.items():
             value = _of(row.get("importance")).mean
             if not math.isnan(value):
                 found.setdefault(name, []).append(value)
-    return max(found, key=lambda name: float(np.mean(found[name])), default="")
+    moving = MOVING if any(MOVING in agent.objects for agent in agents) else ""
+    return max(found, key=lambda name: float(np.mean(found[name])), default=moving)
 
 
 def compared(rows: Sequence[Row]) -> list[Comparison]:

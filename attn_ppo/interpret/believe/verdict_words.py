@@ -11,7 +11,7 @@ import numpy as np
 
 from attn_ppo.formats import fixed, plain
 from attn_ppo.interpret.believe.bootstrap import Interval
-from attn_ppo.interpret.believe.verdict import MEASURES, Comparison, Row, best_method
+from attn_ppo.interpret.believe.verdict import MEASURES, MOVING, Comparison, Row, best_method
 
 LEVEL = 0.05  # of p, corrected
 FEW = 0.05  # share of the shifts in time that may score as high, if a map follows an object
@@ -63,24 +63,25 @@ def _seeds(rows: Sequence[Row]) -> str:
     told = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     lambdas = f"{len(rows)} λ" if len(rows) > 1 else of_lambda(rows[0])
     if counts == [1]:
+        each = " each" if len(rows) > 1 else ""
         return (
-            f"{lambdas}, one seed each: the intervals are over each agent's games, and nothing "
+            f"{lambdas}, one seed{each}: the intervals are over each agent's games, and nothing "
             "here says what another seed would give."
         )
     return f"{lambdas}, {told} seeds each; intervals are over seeds."
 
 
 def _what_matters(rows: Sequence[Row]) -> list[str]:
-    key = rows[0].key
-    if not key:
-        return ["No edits of this game's memory are known, so no cause was measured."]
     names = dict.fromkeys(name for row in rows for name in row.objects)
     means = {name: _mean(row.of_object(name, "importance") for row in rows) for name in names}
     known = sorted((n for n in means if not math.isnan(means[n])), key=lambda n: -means[n])
+    if not known:
+        against = ": attention is held against what moves" if rows[0].key else ""
+        return [f"No edits of this game's memory are known, so no cause was measured{against}."]
     told = ", ".join(f"{name} {fixed(means[name], 3)}" for name in known)
     return [
         f"Moved or removed in the real game, objects change the policy by (KL, nats) {told}: "
-        f"attention is held against the {key}."
+        f"attention is held against the {rows[0].key}."
     ]
 
 
@@ -100,8 +101,9 @@ def _attention(rows: Sequence[Row]) -> list[str]:
         ]
         told.append(f"{of_lambda(row)}: {follows(row)}, {number(lift)} ({', '.join(others)})")
     if not told:
-        return ["There is no attention to measure." if rows[0].key else ""]
-    return [f"Attention, by its lift on the {rows[0].key}. {'; '.join(told)}."]
+        return ["There is no attention to measure."]
+    what = "what moves" if rows[0].key == MOVING else f"the {rows[0].key}"
+    return [f"Attention, by its lift on {what}. {'; '.join(told)}."]
 
 
 def follows(row: Row) -> str:
