@@ -142,7 +142,7 @@ def _by_name(
                 if chance is not None:
                     panel.axvline(chance, **CHANCE, gid="chance")
                 panel.set_xlabel(label)
-                panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
+                panel.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         drawn = any(chance is not None for _, chance in reads.values())
         lambdas = [Line2D([], [], color=c, marker="o", ls="", label=lambda_label(each))
                    for each, c in looks.items()]  # fmt: skip
