@@ -141,10 +141,12 @@ def agent_of(
 
 def stress_of(path: Path) -> dict[str, list[float]]:
     """What `make stress` wrote: by SHA-256 of the weights, per cent of the score that each change
-    of the game costs. {} without such a file."""
+    of the game costs, in the games played last. {} without such a file."""
     try:
         table = pd.read_csv(path)
-        means = table.groupby(["weights", "change"], sort=False)["score"].mean().unstack()
+        means = table.pivot_table("score", ["weights", "games_seed", "games"], "change", sort=False)
+        means = means.droplevel(["games_seed", "games"])
+        means = means[~means.index.duplicated(keep="last")]  # its own games alone: they are matched
     except (OSError, ValueError, KeyError):
         return {}
     if UNCHANGED.name not in means:

@@ -5,7 +5,7 @@ intervals: over seeds, of a single seed over its games.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,8 @@ def draw_objects(rows: Sequence[Row]) -> Figure | None:
     names = {p: _known(m, "objects", ("importance", "lift")) for p, m in _places(rows).items()}
     if not any(names.values()):
         return None
-    return _by_name(rows, names, "objects", reads, "Which objects matter, and which are attended",
-                    "Grey strokes: what even attention has.")  # fmt: skip
+    title, about = "Which objects matter, and which are attended", "Grey: what even attention has."
+    return _by_name(rows, names, "objects", reads, title, about)
 
 
 def draw_methods(rows: Sequence[Row]) -> Figure | None:
@@ -122,7 +122,7 @@ def _by_name(
     rows: Sequence[Row],
     names: dict[str, list[str]],
     part: str,
-    reads: dict[str, tuple[str, float | None]],
+    reads: Mapping[str, tuple[str, float | None]],
     title: str,
     about: str,
 ) -> Figure:
@@ -157,7 +157,7 @@ def _over_lambda(panel: Axes, name: str, rows: Sequence[Row], looks: dict[float,
     chance = _chance(measure.chance, rows)
     if not math.isnan(chance):
         panel.axhline(chance, **CHANCE, gid="chance")
-    for at, row in zip(places, rows, strict=True):
+    for at, row in zip(places.tolist(), rows, strict=True):
         _dot(panel, at, row.cells[name], looks[row.lambda_], gid=f"{name} {plain(row.lambda_)}")
         others = AGAINST_LAMBDA[name]
         for number, other in enumerate(others):

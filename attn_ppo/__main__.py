@@ -49,6 +49,8 @@ COMMANDS = {
     "figures": Command(_analysis("figures"), "runs/demo", "draws curves, writes a table of scores"),
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
     "videos": Command(_analysis("videos"), "runs/demo", "videos of what the agents look at"),
+    "believe": Command(_analysis("believe"), "runs/demo", "whether agents do what they show"),
+    "stress": Command(_analysis("stress"), "runs/demo", "what agents score in changed games"),
     "ball_in_box": Command(
         _analysis("ball_in_box"),
         "runs/demo/Breakout/lambda=0/seed=0",

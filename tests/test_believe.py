@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -168,9 +169,11 @@ def test_the_evaluation_status_and_wandb_get_a_few_numbers(write_run, capsys):
 
 def test_what_stress_cost(tmp_path):
     table = tmp_path / "stress.csv"
-    rows = [("a", "unchanged", 10), ("a", "unchanged", 30), ("a", "sticky", 15), ("a", "slow", 25)]
-    rows += [("b", "unchanged", 0), ("b", "sticky", 1)]
-    pd.DataFrame(rows, columns=["weights", "change", "score"]).to_csv(table)
+    rows = [("a", "unchanged", 1, 500), ("a", "sticky", 1, 5)]  # other games, earlier
+    rows += [("a", "unchanged", 0, 10), ("a", "unchanged", 0, 30), ("a", "sticky", 0, 15)]
+    rows += [("a", "slow", 0, 25), ("b", "unchanged", 0, 0), ("b", "sticky", 0, 1)]
+    columns = ["weights", "change", "games_seed", "score"]
+    pd.DataFrame(rows, columns=columns).assign(games=2).to_csv(table)
     # a: unchanged 20; sticky 15 costs 25 %, slow 25 gains 25 %; b scores nothing: unknown
     found = stress_of(table)
     assert sorted(found["a"]) == [-25, 25]
@@ -182,8 +185,9 @@ def test_what_stress_cost(tmp_path):
 
 def keep_milestones(folder: Path, *env_steps: int) -> None:
     model = ActorCritic(4, config.read(folder / "config.yaml").attention, torch.Generator())
+    state: Any = {"model": model.state_dict(), "backend": "torch"}
     for steps in env_steps:
-        milestones.save(folder, steps, {"model": model.state_dict(), "backend": "torch"})
+        milestones.save(folder, steps, state)
 
 
 def test_lambdas_are_compared_at_equal_score(write_run):

@@ -1,6 +1,7 @@
 """The verdict's tables and figures: what is in them, and chance drawn where it is."""
 
 import re
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -63,21 +64,21 @@ def test_files(rows, tmp_path):
     assert "corrected by Holm" in text
 
 
-def marks(figure, gid):
+def marks(figure: Any, gid: str) -> list[Any]:
     return [line for panel in figure.axes for line in panel.lines if line.get_gid() == gid]
 
 
 def test_measures_against_lambda(rows):
-    figure = believe_figures.draw_against_lambda(rows)
+    figure: Any = believe_figures.draw_against_lambda(rows)
     dots = [marks(figure, f"lift {lambda_}")[0].get_ydata()[0] for lambda_ in ("0", "0.005")]
     assert dots == [1.5, 3.5]
-    panels = [panel for panel in figure.axes if panel.get_title(loc="left") == "lift"]
+    panels: list[Any] = [panel for panel in figure.axes if panel.get_title(loc="left") == "lift"]
     chance = [line.get_ydata()[0] for line in panels[0].lines if line.get_gid() == "chance"]
     assert chance == [pytest.approx(1.1)]  # of even attention
 
 
 def test_objects_and_methods(rows):
-    figure = believe_figures.draw_objects(rows)
+    figure: Any = believe_figures.draw_objects(rows)
     assert [dot.get_xdata()[0] for dot in marks(figure, "importance ball")] == [0.45, 0.45, 0.45]
     assert not marks(figure, "importance moving")
     figure = believe_figures.draw_methods(rows)
@@ -88,7 +89,7 @@ def test_objects_and_methods(rows):
 
 
 def test_names_on_the_left_are_whole_in_the_picture(rows, tmp_path):
-    figure = believe_figures.draw_methods(rows)
+    figure: Any = believe_figures.draw_methods(rows)
     save(figure, tmp_path / "methods")
     figure.set_dpi(150)
     figure.draw_without_rendering()

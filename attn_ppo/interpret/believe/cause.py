@@ -63,7 +63,8 @@ def causes(
     dropped = np.array([row for _, row in rows], np.uint8).reshape(len(rows), len(edits))
     measures[dropped > 0] = np.nan
     at = np.asarray(steps, int)
-    return Causes(at, tuple(edits), *np.moveaxis(measures, -1, 0), dropped)
+    forward, backward, value, attention, log_prob = np.moveaxis(measures, -1, 0)
+    return Causes(at, tuple(edits), forward, backward, value, attention, log_prob, dropped)
 
 
 def by_object(measured: Causes) -> tuple[tuple[str, ...], np.ndarray]:
