@@ -76,6 +76,7 @@ def test_it_is_weights_alone(run):
         assert torch.load(each.path, weights_only=True)["env_steps"] == each.env_steps
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_empty_folder")
 @pytest.mark.parametrize("update", [3, 5, 10])
 def test_broken_off_beside_its_checkpoint_and_resumed_it_is_the_same(update, run, monkeypatch):
