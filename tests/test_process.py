@@ -201,6 +201,20 @@ def test_a_signal_in_a_destructor_is_not_lost():
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "stopped\n")
 
 
+def test_an_interrupt_in_generated_code_ends_as_any_other():
+    """As a dataclass is made: Python would end by SIGINT at its very end, `finish` or not."""
+    code = """
+        import signal
+        from attn_ppo.lifecycle import process
+
+        process.begin()
+        process.finish(lambda _: exec("signal.raise_signal(signal.SIGINT)"))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (75, "", "stopped\n")
+
+
 @pytest.mark.slow
 def test_a_signal_while_torch_is_imported_slowly(start):
     process = start("train", stderr=subprocess.PIPE)

@@ -52,6 +52,9 @@ def finish(main: Callable[[Sequence[str]], int], *, unwinds: bool = True) -> NoR
     except SystemExit as ended:  # argparse's
         code = ended.code
     handle(lambda *_: _exit(code))  # what is left is the interpreter's own
+    # Python notes an interrupt that came in code made from text, as dataclasses are, and would end
+    # by SIGINT in place of `code`, though the interrupt was caught. The next such code clears that.
+    exec("")
     sys.exit(code)
 
 
