@@ -16,8 +16,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from analysis.files import read_json
+from analysis.groups import evaluation_games
 from analysis.runs import Problem, Run
-from analysis.stats import evaluation_games
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.believe.games import UNCHANGED

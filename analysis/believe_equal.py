@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.believe_agents import Wanted
 from analysis.files import column
+from analysis.groups import group, scored_updates
 from analysis.runs import Run
-from analysis.stats import group, scored_updates
 from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle import milestones
 

@@ -15,6 +15,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
+from analysis.groups import (
+    Group,
+    attention_entropy,
+    averaged,
+    evaluation_games,
+    evaluation_score,
+    group,
+    is_evaluated,
+    lambdas_of,
+    last_games,
+    mean_sd,
+    training_score,
+)
 from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     QUIET,
@@ -34,19 +47,6 @@ from analysis.panels import (
     unfinished_text,
 )
 from analysis.runs import Run
-from analysis.stats import (
-    Group,
-    attention_entropy,
-    averaged,
-    evaluation_games,
-    evaluation_score,
-    group,
-    is_evaluated,
-    lambdas_of,
-    last_games,
-    mean_sd,
-    training_score,
-)
 from attn_ppo.formats import fixed
 from attn_ppo.variants import NO_ATTENTION, Variant
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis.entropy_scatter import draw_entropy_scatter
+from analysis.groups import lambdas_of, order_games, variants_in
 from analysis.panels import save
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run, newest_root, read_runs
 from analysis.score_table import save_score_table, score_table
-from analysis.stats import lambdas_of, order_games, variants_in
 from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ExitCode, RunError, report

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from matplotlib.lines import Line2D
 
+from analysis.groups import Group, lambdas_of, order_games, variants_in
 from analysis.panels import COLUMNS, MARKERS, Place, lambda_label, rainbow
 from analysis.runs import Run
-from analysis.stats import Group, lambdas_of, order_games, variants_in
 from attn_ppo.variants import NO_ATTENTION, ONLY, Variant
 
 MOST_COLOURS = 8  # variants that share a panel

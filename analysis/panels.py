@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.groups import averaged, group
 from analysis.references import Score, random_score
 from analysis.runs import Run
-from analysis.stats import averaged, group
 from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
 from attn_ppo.variants import ONLY, Variant

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from analysis.groups import group
 from analysis.runs import Problem, Run
-from analysis.stats import group
 from attn_ppo import arguments
 from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report

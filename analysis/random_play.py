@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from analysis.groups import STUDY_GAMES
 from analysis.playing import check_writable, exit_code, names_of
 from analysis.references import PROTOCOLS
-from analysis.stats import STUDY_GAMES
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.games import rom_id

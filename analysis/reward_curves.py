@@ -10,6 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.groups import (
+    LAST_GAMES,
+    POINTS,
+    averaged,
+    group,
+    group_of,
+    interpolate,
+    last_games,
+    mean_curve,
+    score_range,
+    scored_updates,
+)
 from analysis.layout import layout_of, left_out_text, legend_handles
 from analysis.panels import (
     DASHES,
@@ -30,18 +42,6 @@ from analysis.panels import (
     unfinished_text,
 )
 from analysis.runs import Run
-from analysis.stats import (
-    LAST_GAMES,
-    POINTS,
-    averaged,
-    group,
-    group_of,
-    interpolate,
-    last_games,
-    mean_curve,
-    score_range,
-    scored_updates,
-)
 from attn_ppo.config import FRAMES_PER_STEP
 
 MARKS = 8  # on a mean's line

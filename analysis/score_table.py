@@ -7,9 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.references import Score, is_like_the_study, random_score, study_score
-from analysis.runs import Run
-from analysis.stats import (
+from analysis.groups import (
     attention_entropy,
     averaged,
     evaluation_games,
@@ -19,6 +17,8 @@ from analysis.stats import (
     mean_sd,
     training_score,
 )
+from analysis.references import Score, is_like_the_study, random_score, study_score
+from analysis.runs import Run
 from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle.disk import write_atomically
 

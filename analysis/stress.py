@@ -24,10 +24,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from analysis.figures import summary
+from analysis.groups import averaged
 from analysis.panels import save
 from analysis.playing import by_game, check_writable, exit_code
 from analysis.runs import Problem, Run, newest_root, read_runs
-from analysis.stats import averaged
 from analysis.stress_report import Played, draw_stress, losses, stress_table, table_lines
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.groups import Group, group, group_of
 from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     INK,
@@ -23,7 +24,6 @@ from analysis.panels import (
     unfinished_text,
 )
 from analysis.runs import Run
-from analysis.stats import Group, group, group_of
 from attn_ppo.formats import columns, fixed
 from attn_ppo.interpret.believe.bootstrap import Interval, interval
 from attn_ppo.interpret.believe.games import UNCHANGED
