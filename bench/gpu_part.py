@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.pace import Child, ContenderError
-from bench.race import ROOT
+from bench.race import python_path
 
 OK, FAILED, MEASURED, LEFT_OUT = "ok", "FAILED", "measured", "left out"
 
@@ -68,7 +68,7 @@ def rows_of(part: str, ask: Ask, tell: Callable[[Row], object]) -> list[Row]:
 
     command = [sys.executable, "-m", "bench.gpu_part", part, json.dumps(asdict(ask))]
     threads = {"OMP_NUM_THREADS": str(ask.cores), "MKL_NUM_THREADS": str(ask.cores)}
-    env = {"PYTHONPATH": str(ROOT), "WANDB_MODE": "disabled", **threads}
+    env = {"PYTHONPATH": python_path(), "WANDB_MODE": "disabled", **threads}
     with tempfile.TemporaryDirectory() as folder:
         child = Child(command, folder=folder, env=env)
         try:

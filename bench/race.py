@@ -123,9 +123,14 @@ def environment(threads: int) -> dict[str, str]:
     return {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": python_path(),
         "WANDB_MODE": "disabled",
     }
+
+
+def python_path() -> str:
+    """The user's own, behind the checkout, which a child imports wherever it works."""
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def warm_up(started: Child) -> dict[str, Any]:
