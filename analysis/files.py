@@ -55,21 +55,33 @@ def column(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _whole_lines(text: bytes) -> tuple[bytes, bool]:
-    """The lines that end in a newline and have as many fields as the header; whether one went."""
-    whole, _, rest = text.rpartition(b"\n")
-    header, _, body = whole.partition(b"\n")
-    earlier, _, last = body.rpartition(b"\n")
-    if body.strip() and last.count(b",") < header.count(b","):
-        return header + b"\n" + earlier, True
-    return whole, bool(rest.strip())
+    """The lines that end in a newline and have as many fields as the header; whether one went.
+
+    A table has megabytes: they are copied once.
+    """
+    end = max(text.rfind(b"\n"), 0)
+    header_end = text.find(b"\n", 0, end)
+    if header_end < 0:  # no row
+        return text[:end], bool(text[end:].strip())
+    last_begins = text.rfind(b"\n", 0, end) + 1
+    last, commas = text[last_begins:end], text.count(b",", 0, header_end)
+    if last.count(b",") < commas and (last.strip() or text[header_end:end].strip()):
+        return text[: max(last_begins - 1, header_end + 1)], True
+    return text[:end], bool(text[end:].strip())
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> np.ndarray:
-    numbers = np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=float)
-    empty = np.asarray(pd.isna(table[name]))
+    given = table[name]
+    if given.dtype.kind in "iuf":
+        numbers = np.asarray(given, dtype=float)
+        empty = np.isnan(numbers)
+    else:
+        numbers = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=float)
+        empty = np.asarray(pd.isna(given))
     bad = np.isnan(numbers) & (~empty | (name == "env_steps"))
     if bad.any():
         row = int(bad.argmax())
-        value = table[name].to_list()[row]
-        raise ValueError(f"{path.name} line {row + 2}: {name} is {value!r}, not a number")
+        raise ValueError(
+            f"{path.name} line {row + 2}: {name} is {given.to_list()[row]!r}, not a number"
+        )
     return numbers
