@@ -1,8 +1,7 @@
 """Measures random play: `python -m analysis.random_play [GAME ...] [--out FILE]`.
 
 Actions are uniform over the game's minimal set, games whole, scores raw, as in an evaluation under
-the same protocol. random_play.csv, beside this file, is what it gave for the study's six games, in
-some twenty minutes of one core; figures and tables read it.
+the same protocol. attn_ppo/atari/random_play.csv is what it gave; by it scores are normalised.
 """
 
 from attn_ppo.lifecycle import process
@@ -23,10 +22,10 @@ from tqdm import tqdm
 
 from analysis.groups import STUDY_GAMES
 from analysis.playing import check_writable, exit_code, names_of
-from analysis.references import PROTOCOLS
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.games import rom_id
+from attn_ppo.atari.reference_scores import PROTOCOLS
 from attn_ppo.config import ProtocolSettings
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.lifecycle.disk import write_atomically

@@ -2,13 +2,12 @@
 
 The study: Nikulin, Kosch, Steuer, Cunningham 2019, 'Regularization and visualization of attention
 in reinforcement learning agents', Table 1: mean and SD over 5 seeds of the score of the last 100
-training games after 10M agent steps (40M frames). study_results.csv is that table, and
-random_play.csv what `python -m analysis.random_play` measured.
+training games after 10M agent steps (40M frames). study_results.csv is that table;
+random play is that of attn_ppo/atari/reference_scores.py.
 """
 
 import math
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +15,10 @@ import pandas as pd
 
 from analysis.runs import Run
 from attn_ppo import config
-from attn_ppo.config import ProtocolSettings
+from attn_ppo.atari.reference_scores import random_play
 from attn_ppo.schema import flatten
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
-RANDOM_FILE = Path(__file__).with_name("random_play.csv")
 STUDY_STEPS, STUDY_SEEDS = 10_000_000, 5
 STUDY_SETTINGS: dict[str, Any] = {
     "ppo.num_envs": 8,
@@ -48,10 +46,6 @@ STUDY_SETTINGS: dict[str, Any] = {
 # What the study's numbers don't depend on; its lambda, game and steps are compared apart.
 NO_MATTER = ("env", "lambda", "seed", "name", "total_steps")
 NO_MATTER += ("compute.backend", "checkpoint.anchor_steps")
-PROTOCOLS = {  # as in conf/protocol/
-    "baselines": ProtocolSettings(0.0, 30, True, True),
-    "machado": ProtocolSettings(0.25, 0, False, False),
-}
 
 
 class Score(NamedTuple):
@@ -92,16 +86,5 @@ def _that_matter(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def random_score(run: Run) -> Score | None:
     """Random play of the run's game under its protocol, None where it hasn't been measured."""
-    for name, protocol in PROTOCOLS.items():
-        if protocol == run.config.protocol:
-            return _random_scores().get((run.config.env, name))
-    return None
-
-
-@cache
-def _random_scores() -> dict[tuple[str, str], Score]:
-    table = pd.read_csv(RANDOM_FILE)
-    return {
-        (row["env"], row["protocol"]): Score(row["score_mean"], row["score_sd"], row["games"])
-        for row in table.to_dict("records")
-    }
+    played = random_play(run.config.env, run.config.protocol)
+    return Score(*played) if played else None

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import random_play
 from analysis.groups import STUDY_GAMES
-from analysis.references import RANDOM_FILE
+from attn_ppo.atari.reference_scores import RANDOM_FILE
 from attn_ppo.atari.step import Episode
 
 # Step by step, the games that end: the first environment's second game comes before the other's.

@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from hydra.core.hydra_config import HydraConfig
 
-from attn_ppo.atari import human_scores
+from attn_ppo.atari.reference_scores import HUMAN_FILE, by_published, published
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.launch.overrides import axis_keys
@@ -22,8 +22,6 @@ from attn_ppo.lifecycle import lock
 from attn_ppo.lifecycle.run_dir import read_status
 from attn_ppo.lifecycle.signals import STOP_SIGNALS
 from attn_ppo.schema import nearest
-
-SCORES = "human_scores.csv"
 
 
 class Result(NamedTuple):
@@ -60,7 +58,7 @@ def check(configs: Sequence[RunConfig], space: Mapping[str, str]) -> None:
 
     `space` has the values of the keys that it varies.
     """
-    first, scores = configs[0], human_scores.table()
+    first, scores = configs[0], published()
     for key, instead in (
         ("env", "one game; another one in a search of its own name="),
         ("seed", "one seed: the best of several is luck; train what is found with others"),
@@ -71,7 +69,8 @@ def check(configs: Sequence[RunConfig], space: Mapping[str, str]) -> None:
         allowed = "keys that decide what is trained, or a run's folder would be shared"
         raise ConfigError(key, space[key], allowed, wrong="can't be searched over")
     if first.env not in scores:
-        allowed = f"one of the {len(scores)} games with a human score: attn_ppo/atari/{SCORES}"
+        table = f"attn_ppo/atari/{HUMAN_FILE.name}"
+        allowed = f"one of the {len(scores)} games with a human score: {table}"
         raise ConfigError("env", first.env, allowed, nearest(first.env, scores))
     if not all(c.evaluation.episodes for c in configs):
         allowed = "1 or more: a search maximises what the evaluation finds"
@@ -86,7 +85,7 @@ def read(folder: Path, settings: RunConfig) -> Result:
     try:
         said = json.loads((folder / "evaluation.json").read_text())
         score, entropy = float(said["score_mean"]), said["attention_entropy"]
-        human = human_scores.human_normalised(settings.env, score)
+        human = by_published(score, settings.env)
         weight = settings.search.entropy_weight
         objective = human - (weight * float(entropy) if weight else 0.0)
     except (OSError, ValueError, KeyError, TypeError) as error:
