@@ -8,7 +8,7 @@ from matplotlib import colors
 from matplotlib.figure import Figure
 from test_analysis_runs import FIRST, HEADER, SECOND, write_run, write_sweep
 
-from analysis import panels, stats
+from analysis import groups, panels
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import read_runs
@@ -37,7 +37,7 @@ def footnote(figure: Figure) -> str:
 
 def test_the_curve_is_interpolated_over_the_common_range(tmp_path):
     runs = write_sweep(tmp_path, ["Breakout"], ["0"], seeds=2)
-    curve = stats.mean_curve(runs, points=5)
+    curve = groups.mean_curve(runs, points=5)
     assert curve is not None
     # the first seed has a score from step 20, the second from 10: common are 20 to 40
     assert curve.env_steps.tolist() == [20, 25, 30, 35, 40]
@@ -52,12 +52,12 @@ def test_unfinished_seeds_are_averaged_only_while_none_is_finished(tmp_path):
     write_run(tmp_path, seed=0, rows=short, state="running")
     write_run(tmp_path, seed=1, rows=SECOND, state="running")
     runs = read_runs(tmp_path)[0]
-    curve = stats.mean_curve(stats.averaged(runs), points=2)
+    curve = groups.mean_curve(groups.averaged(runs), points=2)
     assert curve is not None
     assert curve.env_steps.tolist() == [20, 30]
     assert curve.mean.tolist() == [2, 7]  # (0 + 4) / 2, (10 + 4) / 2
     write_run(tmp_path, seed=2, rows=SECOND)
-    assert [r.config.seed for r in stats.averaged(read_runs(tmp_path)[0])] == [2]
+    assert [r.config.seed for r in groups.averaged(read_runs(tmp_path)[0])] == [2]
 
 
 def test_no_score_yet_is_no_curve_and_no_dot(tmp_path):
@@ -65,7 +65,7 @@ def test_no_score_yet_is_no_curve_and_no_dot(tmp_path):
     write_run(tmp_path, seed=1)
     runs, problems = read_runs(tmp_path)
     assert "no game has finished yet" in str(problems[1])
-    assert stats.mean_curve(runs[:1]) is None
+    assert groups.mean_curve(runs[:1]) is None
     drawn = {"seed 0.0 1", "mean 0.0", "random play"}
     assert set(marks(draw_reward_curves(runs), "Breakout")) == drawn
     scatter = draw_entropy_scatter(runs)
@@ -193,7 +193,7 @@ def test_the_last_ten_updates_stand_in_for_an_evaluation(tmp_path):
     rows = "".join(f"{u},{u * 10},0,1,5,{[100, u][u > 2]},1\n" for u in range(1, 13))
     write_run(tmp_path, rows=rows)
     (run,), _ = read_runs(tmp_path)
-    assert stats.attention_entropy(run) == 7.5  # 3 to 12, whose mean is 7.5
+    assert groups.attention_entropy(run) == 7.5  # 3 to 12, whose mean is 7.5
 
 
 def test_uniform_attention_is_marked_where_it_fits(tmp_path):
