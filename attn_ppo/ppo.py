@@ -10,7 +10,7 @@ from attn_ppo import config
 from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import Prepare, unprepared
 from attn_ppo.compute.scan import discounted
-from attn_ppo.regularizers import REGULARIZERS, attention_entropy, map_overlap
+from attn_ppo.regularizers import REGULARIZERS, attention_entropy, map_movement, map_overlap
 from attn_ppo.rollout import Rollout
 
 
@@ -63,6 +63,7 @@ def ppo_loss(
 
     with torch.no_grad():
         metrics = {
+            "map_movement": map_movement(attention),
             "regularization": penalty.detach(),
             "map_overlap": overlap.detach(),
             "policy_loss": policy_loss.detach(),
@@ -116,7 +117,7 @@ def update(
         metrics["grad_norm"] = optimizer.step(ppo.max_grad_norm)
         names = list(metrics)
         history.append(torch.stack(list(metrics.values())))  # now: CUDA graphs reuse the memory
-    apart = torch.stack(history).split([2, 7], 1)  # how torch adds them up depends on how many
+    apart = torch.stack(history).split([1, 2, 7], 1)  # how torch adds them up depends on how many
     means = dict(zip(names, torch.cat([part.mean(0) for part in apart]), strict=True))
     residual = (returns - rollout.values).var()
     return means | {"explained_variance": 1 - residual / returns.var()}

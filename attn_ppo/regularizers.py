@@ -53,6 +53,13 @@ def map_overlap(attention: Tensor) -> Tensor:
     return -apart.log().triu(1).sum((1, 2))
 
 
+def map_movement(attention: Tensor) -> Tensor:
+    """How much maps differ between samples, their mean total variation distance from the batch's
+    mean map: (B, K, H, W) -> (), within [0, 1); nan without maps."""
+    shares = _shares(attention)
+    return (shares - shares.mean(0)).abs().sum(-1).mean() / 2
+
+
 def _shares(attention: Tensor) -> Tensor:
     """(B, K, H, W) -> (B, K, H W), each map summing to one, which the sigmoid gate's don't."""
     weights = attention.flatten(2)

@@ -98,10 +98,8 @@ class _Store:
         self, num_steps: int, num_envs: int, obs_shape: tuple[int, ...], device: torch.device
     ):
         shape = (num_steps, num_envs)
-        # One step more than the others: what comes next.
-        self.obs = torch.empty(
-            num_steps + 1, num_envs, *obs_shape, dtype=torch.uint8, device=device
-        )
+        frames = (num_steps + 1, num_envs, *obs_shape)  # a step more: what comes next
+        self.obs = torch.empty(frames, dtype=torch.uint8, device=device)
         self.actions = torch.empty(shape, dtype=torch.int64, device=device)
         self.log_probs = torch.empty(shape, device=device)
         self.values = torch.empty(shape, device=device)

@@ -75,3 +75,4 @@ def test_a_run_learns_with_what_it_has_risen_to(in_empty_folder, monkeypatch):
         entropy, told = float(row["attention_entropy"]), float(row["regularization"])
         assert told == pytest.approx(entropy - 3, abs=1e-5)
         assert 0 < float(row["map_overlap"]) < 1
+        assert 0 < float(row["map_movement"]) < 1

@@ -232,6 +232,8 @@ def test_lambda_times_the_regulariser_and_diversity_times_the_overlap_are_added(
     spread = {2: (7.783641, 0.020619), 0: (0, 0)}[maps]  # ln(49 / 48)
     found = [metrics[name].item() for name in ("attention_entropy", "map_overlap")]
     assert found == pytest.approx(spread, abs=1e-5)
+    still = 0.0 if maps else math.nan  # the same even maps for every sample, or none
+    assert metrics["map_movement"].item() == pytest.approx(still, abs=1e-7, nan_ok=True)
     penalty = {4.0: 3.783641, None: spread[0]}[regularizer.target]
     assert metrics["regularization"].item() == pytest.approx(penalty)
 

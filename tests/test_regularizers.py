@@ -9,7 +9,7 @@ from torch import Tensor
 from attn_ppo.attention import GATES, spatial_softmax
 from attn_ppo.compute.adam import Adam
 from attn_ppo.config import RegularizerSettings
-from attn_ppo.regularizers import REGULARIZERS, map_overlap
+from attn_ppo.regularizers import REGULARIZERS, map_movement, map_overlap
 
 SETTINGS = {"target_entropy": RegularizerSettings("target_entropy", 0.693147)}  # others need none
 
@@ -97,6 +97,25 @@ def test_each_has_its_range_and_a_finite_gradient(name, gate, peak):
 )
 def test_overlap_by_hand(maps, expected):
     assert map_overlap(maps_of(*maps)).tolist() == pytest.approx([expected], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([(ONE,), ({9: 1.0},)], 0.5),  # mean 1/2 on each cell: both are 1/2 from it
+        ([(ONE,), ({9: 1.0},), ({11: 1.0},), ({13: 1.0},)], 0.75),  # from 1/4 on each of four
+        ([(ONE,), (ONE,), ({9: 1.0},)], 4 / 9),  # mean 2/3, 1/3: 1/3, 1/3 and 2/3 from it
+        ([(ONE, ONE), (ONE, {9: 1.0})], 0.25),  # the first map stands still
+        ([(TWO,), ({5: 1.0},)], 0.25),  # mean 3/4, 1/4: |1/2 - 3/4| = |1 - 3/4| = 1/4
+        ([({5: 0.5},), ({5: 0.1},)], 0.0),  # the sigmoid gate's: of shares
+        ([(ONE, TWO), (ONE, TWO)], 0.0),
+        ([(EVEN,)], 0.0),
+        ([(), ()], math.nan),
+    ],
+)
+def test_movement_by_hand(samples, expected):
+    found = map_movement(torch.cat([maps_of(*maps) for maps in samples])).item()
+    assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 def test_the_overlaps_gradient_by_hand():

@@ -14,6 +14,7 @@ from attn_ppo.lifecycle.run_dir import RunDir
 LEARNED: tuple[str, ...] = (
     "regularization",
     "map_overlap",
+    "map_movement",
     "attention_entropy",
     "policy_entropy",
     "policy_loss",
@@ -101,6 +102,7 @@ def test_without_attention_its_entropy_is_nan_and_no_fault(in_empty_folder, sett
     (written,) = table(run_dir.folder / "metrics.csv")
     assert (written["attention_entropy"], written["policy_entropy"]) == ("nan", "0.0")
     assert (written["regularization"], written["map_overlap"]) == ("nan", "nan")
+    assert written["map_movement"] == "nan"
     assert math.isnan(row["attention_entropy"])
     assert math.isnan(sent[0]["attention_entropy"])
 
@@ -115,6 +117,7 @@ def test_a_single_map_has_no_overlap(settings_of):
     (written,) = table(run_dir.folder / "metrics.csv")
     found = [written[name] for name in ("attention_entropy", "regularization", "map_overlap")]
     assert found == ["0.5", "0.5", "nan"]
+    assert written["map_movement"] == "0.5"
 
 
 @pytest.mark.parametrize("name", FINITE)

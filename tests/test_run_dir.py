@@ -38,7 +38,7 @@ def test_tables_have_the_contracts_columns(in_empty_folder, settings_of):
         "update,env_steps,frames,episode_return,episode_length,attention_entropy,policy_entropy,"
         "policy_loss,value_loss,approx_kl,clip_fraction,explained_variance,grad_norm,"
         "learning_rate,env_steps_per_second,elapsed_seconds,inexact_resumes,"
-        "lambda,regularization,map_overlap"
+        "lambda,regularization,map_overlap,map_movement"
     )
     assert (folder / "episodes.csv").read_text() == (
         "env_steps,env_index,episode_return,episode_length\n8,3,-21.0,764\n"

@@ -206,10 +206,10 @@ def test_rows_from_before_w_and_b_was_asked_for_are_sent_too(start, tmp_path: Pa
     with open(tmp_path / "metrics.csv", "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         names = ["update", "env_steps", "episode_return", "value_loss", "frames"]
-        of_maps = ["attention_entropy", "regularization", "map_overlap"]
+        of_maps = ["attention_entropy", "regularization", "map_overlap", "map_movement"]
         table.writerow([*names, *of_maps])  # nan without attention: not sent
-        table.writerow([1, 1024, math.nan, -0.5, 4096, *[math.nan] * 3])
-        table.writerow([2, 2048, math.inf, 1.25e-05, 8192, *[math.nan] * 3])
+        table.writerow([1, 1024, math.nan, -0.5, 4096, *[math.nan] * 4])
+        table.writerow([2, 2048, math.inf, 1.25e-05, 8192, *[math.nan] * 4])
     sink = start("offline", run_dir=tmp_path)
     sink.write({"update": 3, "env_steps": 3072, "episode_return": 2.0})
     sink.finish()

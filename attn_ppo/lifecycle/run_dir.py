@@ -43,8 +43,10 @@ METRICS = (
     "lambda",
     "regularization",
     "map_overlap",
+    "map_movement",
 )
-OF_MAPS = ("attention_entropy", "regularization", "map_overlap")  # nan where there are no maps
+# nan where there are no maps
+OF_MAPS = ("attention_entropy", "regularization", "map_overlap", "map_movement")
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 _TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}
