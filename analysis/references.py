@@ -15,7 +15,8 @@ import pandas as pd
 
 from analysis.runs import Run
 from attn_ppo import config
-from attn_ppo.atari.reference_scores import random_play
+from attn_ppo.atari.reference_scores import PROTOCOLS, random_play
+from attn_ppo.config import RunConfig
 from attn_ppo.schema import flatten
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
@@ -74,14 +75,23 @@ def is_like_the_study(run: Run) -> bool:
 
     Settings that this code didn't always have count too: the study was run without them.
     """
-    study = _that_matter(flatten(config.EARLIER) | STUDY_SETTINGS)
-    same = _that_matter(config.identity(run.config)) == study
+    like = has_the_study_s_settings(run.config) and run.config.protocol == PROTOCOLS["baselines"]
     steps = (run.env_steps, run.config.total_steps)
-    return same and all(abs(each - STUDY_STEPS) <= STUDY_STEPS / 100 for each in steps)
+    return like and all(abs(each - STUDY_STEPS) <= STUDY_STEPS / 100 for each in steps)
+
+
+def has_the_study_s_settings(settings: RunConfig) -> bool:
+    """Whether nothing differs from the study but game, protocol, lambda, seed and steps."""
+    study = _that_matter(flatten(config.EARLIER) | STUDY_SETTINGS)
+    return _that_matter(config.identity(settings)) == study
 
 
 def _that_matter(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in settings.items() if config.is_identity(k) and k not in NO_MATTER}
+    return {
+        key: value
+        for key, value in settings.items()
+        if config.is_identity(key) and key not in NO_MATTER and not key.startswith("protocol.")
+    }
 
 
 def random_score(run: Run) -> Score | None:

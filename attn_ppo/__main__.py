@@ -56,6 +56,9 @@ COMMANDS = {
         "runs/demo/Breakout/lambda=0/seed=0",
         "how often attention is on Breakout's ball",
     ),
+    "own_runs": Command(
+        _analysis("own_runs"), "runs/study", "puts runs into the band others are held against"
+    ),
     "random_play": Command(
         _analysis("random_play"), "Breakout", "measures what uniform actions score"
     ),

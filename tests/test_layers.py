@@ -21,14 +21,16 @@ ARROWS = {
     "config": {"errors", "schema", "formats", "sections"},
     "compute": SETTINGS,
     "atari": SETTINGS,
+    "learning": SETTINGS | {"atari"},
     "attention": set(),
     "regularizers": {"config"},
-    "lifecycle": SETTINGS | {"atari", "compute"},
+    "lifecycle": SETTINGS | {"atari", "compute", "learning"},
     "model": {"config", "compute", "attention"},
     "agent": SETTINGS | {"compute", "model", "lifecycle.milestones", "lifecycle.saved"},
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
-    "evaluate": SETTINGS | {"arguments", "agent", "atari", "model", "regularizers", "lifecycle"},
+    "evaluate": SETTINGS
+    | {"arguments", "agent", "atari", "learning", "model", "regularizers", "lifecycle"},
     "filming": SETTINGS | {"agent", "interpret.show", "lifecycle"},
     "interpret": SETTINGS
     | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
@@ -46,7 +48,7 @@ ARROWS = {
     "variants": SETTINGS,
     "diagnosis": SETTINGS | {"atari", "compute", "lifecycle"},
     "doctor": SETTINGS | {"arguments", "diagnosis", "lifecycle", "version"},
-    "status": SETTINGS | {"arguments", "lifecycle", "variants"},
+    "status": SETTINGS | {"arguments", "learning", "lifecycle", "variants"},
     "exported": SETTINGS | {"atari", "interpret.network", "lifecycle", "version"},
     "trained": SETTINGS | {"agent", "atari", "evaluate", "exported", "interpret", "model"},
     "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status", "version"},
@@ -54,7 +56,8 @@ ARROWS = {
 }
 # Rooms of interpret in the order of the data: each may import those before it.
 INTERPRET = ("network", "receptive_field", "play", "saliency", "believe", "tree", "show")
-ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "lifecycle", "variants"}
+ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "learning", "lifecycle"}
+ANALYSIS |= {"variants"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),

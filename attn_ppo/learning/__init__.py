@@ -1,0 +1,1 @@
+"""Is a run learning? What others scored at as many steps, and flags of what looks wrong."""
