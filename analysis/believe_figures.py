@@ -21,8 +21,8 @@ from analysis.panels import (
     agg_figure,
     footnote,
     lambda_label,
+    lambda_looks,
     legend,
-    rainbow,
     style,
 )
 from attn_ppo.formats import plain
@@ -50,6 +50,8 @@ MARKS = {
     "importance": ("s", "the key object edited"),
 }
 PANEL, ROW, LINE = 2.7, 2.5, 0.24  # inches: a panel's width, a row's height, that of a name in it
+Look = tuple[str, str]  # colour and marker
+Looks = dict[float, Look]
 SPREAD = 0.55  # of a line, over which the lambdas of a name are spread
 
 
@@ -144,14 +146,16 @@ def _by_name(
                 panel.set_xlabel(label)
                 panel.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         drawn = any(chance is not None for _, chance in reads.values())
-        lambdas = [Line2D([], [], color=c, marker="o", ls="", label=lambda_label(each))
-                   for each, c in looks.items()]  # fmt: skip
+        lambdas = [
+            Line2D([], [], color=color, marker=marker, ls="", label=lambda_label(each))
+            for each, (color, marker) in looks.items()
+        ]
         legend(figure, [*lambdas, *[_chance_handle("chance, or the threshold")] * drawn])
         footnote(figure, f"{about} {_bars(rows)}")
     return figure
 
 
-def _over_lambda(panel: Axes, name: str, rows: Sequence[Row], looks: dict[float, str]) -> None:
+def _over_lambda(panel: Axes, name: str, rows: Sequence[Row], looks: Looks) -> None:
     measure = MEASURES[name]
     places = np.arange(len(rows))
     chance = _chance(measure.chance, rows)
@@ -184,7 +188,7 @@ def _lines(
     rows: Sequence[Row],
     part: str,
     what: str,
-    looks: dict[float, str],
+    looks: Looks,
     *,
     named: bool,
 ) -> None:
@@ -196,8 +200,8 @@ def _lines(
             found = measures.get(what)
             if found is None:
                 continue
-            color = looks[row.lambda_]
-            _dot(panel, line + aside, found, color, upright=False, gid=f"{what} {name}")
+            look = looks[row.lambda_]
+            _dot(panel, line + aside, found, look, upright=False, gid=f"{what} {name}")
             beside = {
                 "share": ("even share", "|"),
                 "lift": ("even lift", "|"),
@@ -214,7 +218,7 @@ def _lines(
 
 
 def _dot(
-    panel: Axes, at: float, of: Interval, color: str, *, gid: str, upright: bool = True
+    panel: Axes, at: float, of: Interval, look: Look, *, gid: str, upright: bool = True
 ) -> None:
     """A mean with the bar of its interval, if there is one."""
     if math.isnan(of.mean):
@@ -222,7 +226,8 @@ def _dot(
     bar = None if math.isnan(of.low) else [[max(of.mean - of.low, 0)], [max(of.high - of.mean, 0)]]
     place = (at, of.mean) if upright else (of.mean, at)
     bars = {"yerr" if upright else "xerr": bar}
-    panel.errorbar(*place, **bars, fmt="o", color=color, **DOT)[0].set_gid(gid)
+    color, marker = look
+    panel.errorbar(*place, **bars, fmt=marker, color=color, **DOT)[0].set_gid(gid)
 
 
 def _chance(of: float | str, rows: Sequence[Row]) -> float:
@@ -252,9 +257,8 @@ def _known(rows: Sequence[Row], part: str, whats: Sequence[str]) -> list[str]:
     return list(filter(known, names))
 
 
-def _looks(rows: Sequence[Row]) -> dict[float, str]:
-    lambdas = sorted({row.lambda_ for row in rows})
-    return dict(zip(lambdas, rainbow(len(lambdas)), strict=True))
+def _looks(rows: Sequence[Row]) -> Looks:
+    return lambda_looks(row.lambda_ for row in rows)
 
 
 def _chance_handle(label: str) -> Line2D:

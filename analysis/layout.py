@@ -5,17 +5,23 @@ than colours can tell apart: a panel for each game and variant, in which each la
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.lines import Line2D
 
 from analysis.groups import Group, lambdas_of, order_games, variants_in
-from analysis.panels import COLUMNS, MARKERS, Place, lambda_label, rainbow
+from analysis.panels import COLUMNS, MARKERS, Place, lambda_label, lambda_looks
 from analysis.runs import Run
 from attn_ppo.variants import NO_ATTENTION, ONLY, Variant
 
-MOST_COLOURS = 8  # variants that share a panel
+# Of variants that share a panel. Paul Tol's "muted" without its light ones; two made darker and a
+# blue added, so that all have 3:1 on white and the colour-blind tell them apart.
+VARIANT_COLORS = (
+    *("#332288", "#cc6677", "#117733", "#3b9e8c"),
+    *("#aa4499", "#92922e", "#882255", "#3a86c8"),
+)
 MOST_PANELS = 72
 
 
@@ -26,7 +32,7 @@ class Layout:
     places: tuple[Place | None, ...]  # row by row; None is an empty cell
     columns: int
     by_variant: bool  # colours and markers are those of the variants, else of the lambdas
-    looks: dict[float | Variant, tuple[str, str]]  # colour and marker
+    looks: Mapping[Any, tuple[str, str]]  # colour and marker of each variant or lambda
     notes: dict[Place, str]  # the settings of a panel's runs, where they are said at all
     left_out: tuple[Variant, ...]  # there isn't room for
 
@@ -43,7 +49,7 @@ class Layout:
 def layout_of(runs: Sequence[Run], shown: Sequence[Run]) -> Layout:
     """The layout for `shown`, in the colours that it would have for all `runs`."""
     lambdas, variants = lambdas_of(runs), variants_in(runs)
-    by_variant = len(lambdas) == 1 and 1 < len(variants) <= MOST_COLOURS
+    by_variant = len(lambdas) == 1 and 1 < len(variants) <= len(VARIANT_COLORS)
     apart = len(variants) > 1 and not by_variant
     games = order_games(run.config.env for run in shown)
     there = variants_in(shown) if apart else [ONLY]
@@ -57,13 +63,14 @@ def layout_of(runs: Sequence[Run], shown: Sequence[Run]) -> Layout:
         cells = [Place(game, variant) for variant in there]
         places += [cell if cell in filled else None for cell in cells]
         places += [None] * (-len(places) % columns if apart else 0)
-    coloured = variants if by_variant else lambdas
-    looks = {
-        each: (color, MARKERS[number % len(MARKERS)])
-        for number, (each, color) in enumerate(zip(coloured, rainbow(len(coloured)), strict=True))
-    }
+    looks = variant_looks(variants) if by_variant else lambda_looks(lambdas)
     notes = {place: _note(place, shown) for place in filled}
     return Layout(tuple(places), columns, by_variant, looks, notes, tuple(left_out))
+
+
+def variant_looks(variants: Sequence[Variant]) -> dict[Variant, tuple[str, str]]:
+    """Colour and marker of each variant, of which there are no more than colours."""
+    return dict(zip(variants, zip(VARIANT_COLORS, MARKERS, strict=False), strict=False))
 
 
 def legend_handles(layout: Layout, shown: Sequence[Run], **look) -> list[Line2D]:

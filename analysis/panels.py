@@ -25,7 +25,7 @@ from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.disk import replacing
 from attn_ppo.variants import ONLY, Variant
 
-RAINBOW = ("#7a28b8", "#2b6fd6", "#0b9a9c", "#58901f", "#ee8a0a", "#cc1f2f")
+LAMBDA_MAP, LAMBDA_ENDS = "magma", (0.05, 0.68)  # near black to light red, 3:1 on white
 DPI = 150
 INK, QUIET = "#222222", "#6b6b6b"
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
@@ -59,12 +59,27 @@ class Place(NamedTuple):
     variant: Variant = ONLY
 
 
-def rainbow(count: int) -> list[str]:
-    """So many colours from violet to red, all dark enough on white."""
-    anchors = np.array([colors.to_rgb(color) for color in RAINBOW])
-    at = np.linspace(0, len(anchors) - 1, max(count, 2))[:count]
-    rgb = np.stack([np.interp(at, range(len(anchors)), channel) for channel in anchors.T], axis=-1)
-    return [colors.to_hex(color) for color in rgb]
+def lambda_colors(lambdas: Iterable[float]) -> dict[float, str]:
+    """A colour for each lambda, ascending, as `#rrggbb`: the greater, the lighter, in even steps.
+
+    Lambda 0 is the reference and nearly black; without it no other lambda is. All have a contrast
+    of 3 to 1 or more on white, and keep their order in grey and for the colour-blind.
+    """
+    ordered = sorted(set(lambdas))
+    missing = 0 not in ordered
+    at = np.linspace(*LAMBDA_ENDS, max(len(ordered) + missing, 2))[missing:]
+    shades = sns.color_palette(LAMBDA_MAP, as_cmap=True)(at)
+    return {each: colors.to_hex(shade) for each, shade in zip(ordered, shades, strict=False)}
+
+
+def lambda_looks(lambdas: Iterable[float]) -> dict[float, tuple[str, str]]:
+    """Colour and marker of each lambda; the circle is that of lambda 0."""
+    chosen = lambda_colors(lambdas)
+    first = 0 not in chosen
+    return {
+        each: (color, MARKERS[number % len(MARKERS)])
+        for number, (each, color) in enumerate(chosen.items(), start=first)
+    }
 
 
 def tint(color: str, strength: float) -> str:
