@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.believe_agents import Wanted
 from analysis.files import column
-from analysis.groups import group, scored_updates
+from analysis.groups import group, known_updates
 from analysis.runs import Run
 from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.lifecycle import milestones
@@ -77,7 +77,7 @@ def nearest(run: Run, course: Course, target: float) -> tuple[Wanted, int, float
 
 def _score(run: Run) -> Course:
     """The mean raw score of the last 100 training games."""
-    return Course(*scored_updates(run))
+    return Course(*known_updates(run))
 
 
 def _policy_entropy(run: Run) -> Course:

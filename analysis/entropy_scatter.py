@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
+from analysis.captions import count_text, inexact_text, random_text, seeds_text, unfinished_text
 from analysis.groups import (
     Group,
     attention_entropy,
@@ -32,19 +33,14 @@ from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     QUIET,
     Place,
-    count_text,
     draw_random_play,
     footnote,
     gap,
     grid,
-    inexact_text,
     legend,
     random_handles,
-    random_text,
-    seeds_text,
     share_y,
     style,
-    unfinished_text,
 )
 from analysis.runs import Run
 from attn_ppo.formats import fixed

@@ -1,6 +1,7 @@
 """From runs to numbers: the seeds a mean is over, a group's curve, final score and entropy.
 
-Every SD has n - 1 in its denominator and is nan for fewer than two seeds.
+Every SD is nan for fewer than two seeds and has n - 1 in its denominator unless `ddof` is 0, as it
+is in the study: there it is n.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from analysis.runs import Run
 from attn_ppo.variants import Variant
 
 STUDY_GAMES = ("BeamRider", "Breakout", "MsPacman", "Frostbite", "Enduro", "Seaquest")
+SCORE = "episode_return"  # in metrics: the mean raw score of the last 100 games
 POINTS = 500  # of an interpolated curve, as in the study
 LAST_GAMES = 100  # of training, whose mean is episode_return
 LAST_UPDATES = 10  # whose mean entropy stands in for an evaluation's
@@ -83,41 +85,46 @@ def averaged(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if not run.unfinished] or list(runs)
 
 
-def mean_curve(runs: Sequence[Run], points: int = POINTS) -> Curve | None:
-    """Scores interpolated over the range common to the runs; None without such a range."""
-    ranges = [score_range(run) for run in runs]
+def mean_curve(
+    runs: Sequence[Run], points: int = POINTS, *, of: str = SCORE, ddof: int = 1
+) -> Curve | None:
+    """A column of metrics over the range common to the runs; None without such a range.
+
+    The SD has n - `ddof` in its denominator and is nan for a single run.
+    """
+    ranges = [known_range(run, of) for run in runs]
     common = [r for r in ranges if r is not None]
     first, last = max((r[0] for r in common), default=0.0), min((r[1] for r in common), default=0.0)
     if first >= last:
         return None
     env_steps = np.linspace(first, last, points)
     scored = [run for run, r in zip(runs, ranges, strict=True) if r is not None]
-    scores = np.stack([interpolate(run, env_steps) for run in scored])
-    sd = scores.std(axis=0, ddof=1) if len(scored) > 1 else np.full(points, np.nan)
+    scores = np.stack([interpolate(run, env_steps, of) for run in scored])
+    sd = scores.std(axis=0, ddof=ddof) if len(scored) > 1 else np.full(points, np.nan)
     return Curve(env_steps, scores, scores.mean(axis=0), sd)
 
 
-def score_range(run: Run) -> tuple[float, float] | None:
-    """Agent steps at the first and last update with a score; None before a game has finished."""
-    env_steps, _ = scored_updates(run)
+def known_range(run: Run, of: str = SCORE) -> tuple[float, float] | None:
+    """Agent steps at the first and last update with a number, by default a score; None if none."""
+    env_steps, _ = known_updates(run, of)
     return (env_steps[0], env_steps[-1]) if len(env_steps) else None
 
 
-def interpolate(run: Run, env_steps: np.ndarray) -> np.ndarray:
-    """The mean score of the last 100 games at each of `env_steps` (P,), linear between updates."""
-    return np.interp(env_steps, *scored_updates(run))
+def interpolate(run: Run, env_steps: np.ndarray, of: str = SCORE) -> np.ndarray:
+    """The column at each of `env_steps` (P,), linear between updates."""
+    return np.interp(env_steps, *known_updates(run, of))
 
 
-def scored_updates(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Agent steps and score of the updates that have a score, (U,) each."""
-    scores = column(run.metrics, "episode_return")
-    known = ~np.isnan(scores)
-    return column(run.metrics, "env_steps")[known], scores[known]
+def known_updates(run: Run, of: str = SCORE) -> tuple[np.ndarray, np.ndarray]:
+    """Agent steps and the column's value of the updates that have one, (U,) each."""
+    values = column(run.metrics, of)
+    known = ~np.isnan(values)
+    return column(run.metrics, "env_steps")[known], values[known]
 
 
 def training_score(run: Run) -> float:
     """Mean raw score of the last 100 training games, nan before one has finished."""
-    scores = scored_updates(run)[1]
+    scores = known_updates(run)[1]
     return float(scores[-1]) if len(scores) else float("nan")
 
 
@@ -152,9 +159,9 @@ def is_evaluated(run: Run) -> bool:
     return run.evaluation is not None and run.evaluation.get("attention_entropy") is not None
 
 
-def mean_sd(values: Iterable[float]) -> tuple[float, float, int]:
+def mean_sd(values: Iterable[float], ddof: int = 1) -> tuple[float, float, int]:
     """Mean and SD of the values that are not nan, and how many they are."""
     numbers = np.array([value for value in values if not np.isnan(value)])
     mean = float(numbers.mean()) if len(numbers) else float("nan")
-    sd = float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan")
+    sd = float(numbers.std(ddof=ddof)) if len(numbers) > 1 else float("nan")
     return mean, sd, len(numbers)

@@ -1,10 +1,11 @@
-"""What the figures share: colours, the grid of games, numbers on axes, and writing to disk."""
+"""What the figures share: lambda's colours, the grid of games, numbers on axes, and files."""
 
 import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +19,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.groups import averaged, group
 from analysis.references import Score, random_score
 from analysis.runs import Run
-from attn_ppo.formats import plain, short_number
+from attn_ppo.formats import plain
 from attn_ppo.lifecycle.disk import replacing
 from attn_ppo.variants import ONLY, Variant
 
 LAMBDA_MAP, LAMBDA_ENDS = "magma", (0.05, 0.68)  # near black to light red, 3:1 on white
 DPI = 150
+KINDS: dict[str, dict[str, Any]] = {  # of files, with what they would say of date and program
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
 INK, QUIET = "#222222", "#6b6b6b"
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
 LEGEND_INCHES, LEGEND_LINE, LEGEND_LETTER, CAPTION_INCHES = 1.4, 0.22, 0.075, 1.2
@@ -47,6 +52,7 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.7,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "attn_ppo",  # ids that are the same each time
     "xtick.color": QUIET,
     "ytick.color": QUIET,
 }
@@ -125,14 +131,11 @@ def grid(
     room, above = lines * NOTE_LINE, above + NOTE_LINE * bool(above and lines)
     figure = agg_figure(width * columns + LEGEND_INCHES, (height + room / 72) * rows + 1.0)
     figure.suptitle(title, x=0.01, ha="left", fontsize=14)
-    cells = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-    panels: dict[Place, Axes] = {}
-    for index, cell in enumerate(cells):
-        place = places[index] if index < len(places) else None
+    panels = fill(figure, places, columns, sharex=True)
+    for index, place in enumerate(places):
         if place is None:
-            cell.remove()
             continue
-        panels[place] = cell
+        cell = panels[place]
         _head(cell, place.game, wrapped.get(place, ""), room, above if index < columns else 0)
         cell.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_number(value, 10_000)))
         cell.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
@@ -144,6 +147,20 @@ def grid(
     else:
         figure.supylabel(y_label, fontsize=10, color=INK)
     return figure, panels
+
+
+def fill(
+    figure: Figure, places: Sequence[Place | None], columns: int, **shared: bool
+) -> dict[Place, Axes]:
+    """An empty panel for each place of a figure, row by row; None leaves its cell empty."""
+    cells = figure.subplots(math.ceil(len(places) / columns), columns, squeeze=False, **shared)
+    panels: dict[Place, Axes] = {}
+    for place, cell in zip_longest(places, cells.ravel()):
+        if place is None:
+            cell.remove()
+        else:
+            panels[place] = cell
+    return panels
 
 
 def _head(panel: Axes, title: str, note: str, room: float, above: float) -> None:
@@ -220,22 +237,6 @@ def random_handles(runs: Sequence[Run]) -> list[Line2D]:
     return [Line2D([], [], **RANDOM, label="random play")] if known else []
 
 
-def random_text(runs: Sequence[Run]) -> str:
-    """Over how many games random play's mean is; empty if it isn't known."""
-    known = {(run.config.env, score) for run in runs if (score := random_score(run))}
-    if not known:
-        return ""
-    several = len(known) > len({game for game, _ in known})
-    each = ", a line for each protocol" if several else ""
-    return f"Random play: mean of {count_text(score.n for _, score in known)} games{each}."
-
-
-def count_text(counts: Iterable[int]) -> str:
-    """`20`, or `4 to 20`."""
-    few, many = min(counts := set(counts)), max(counts)
-    return f"{few}" if few == many else f"{few} to {many}"
-
-
 def tick_number(value: float, plain_below: float = 1_000) -> str:
     """A tick exactly: 750, 20k, 2.5M; numbers below `plain_below` without a letter."""
     for scale, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -244,34 +245,8 @@ def tick_number(value: float, plain_below: float = 1_000) -> str:
     return f"{value:.6g}"
 
 
-def seeds_text(runs: Sequence[Run]) -> str:
-    """How many seeds the means are over: `5 seeds`, `2 to 5 seeds`."""
-    counts = {len(averaged(members)) for members in group(runs).values()}
-    return f"{count_text(counts)} seed{'s' * (max(counts) > 1)}"
-
-
-def unfinished_text(runs: Sequence[Run], at_most: int = 3) -> str:
-    """The unfinished runs in a line, the first few by name; empty if all are finished."""
-    names = [f"{run.label}, {run.unfinished}" for run in runs if run.unfinished]
-    if len(names) > at_most:
-        names = [*names[: at_most - 1], f"and {len(names) - at_most + 1} more"]
-    return f"Unfinished: {'; '.join(names)}." if names else ""
-
-
-def inexact_text(runs: Sequence[Run], sign: str = "", at_most: int = 3) -> str:
-    """The runs that weren't resumed exactly in a line, with the steps; empty if there are none."""
-    named = [
-        f"{run.label} at {', '.join(map(short_number, run.inexact_at))} agent steps"
-        for run in runs
-        if run.inexact_at
-    ]
-    if len(named) > at_most:
-        named = [*named[: at_most - 1], f"and {len(named) - at_most + 1} more"]
-    return f"Resumed inexactly{sign}: {'; '.join(named)}." if named else ""
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Writes `<stem>.png` and `<stem>.pdf`, each whole or not at all; returns the paths.
+def save(figure: Figure, stem: Path, kinds: Iterable[str] = ("png", "pdf")) -> list[Path]:
+    """Writes `<stem>.<kind>` for each kind of KINDS, whole or not at all; returns the paths.
 
     The same figure gives the same bytes: no dates inside.
     """
@@ -281,9 +256,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     with style():
         figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it costs as much as drawing, and would be done twice
-    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+    for kind in kinds:
         path = stem.with_suffix(f".{kind}")
         with replacing(path) as temporary, style():
-            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
+            figure.savefig(temporary, format=kind, dpi=DPI, metadata=KINDS[kind])
         written.append(path)
     return written

@@ -9,19 +9,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.captions import count_text, seeds_text, unfinished_text
 from analysis.groups import Group, group, group_of
 from analysis.layout import Layout, layout_of, left_out_text, legend_handles
 from analysis.panels import (
     INK,
     Place,
     agg_figure,
-    count_text,
+    fill,
     footnote,
     lambda_label,
     legend,
-    seeds_text,
     style,
-    unfinished_text,
 )
 from analysis.runs import Run
 from attn_ppo.formats import columns, fixed
@@ -154,14 +153,8 @@ def _grid(
     figure = agg_figure(width * layout.columns, height * rows + 1.1)
     figure.set_layout_engine("constrained", w_pad=0.1)
     figure.suptitle("Score lost in changed games", x=0.01, ha="left", fontsize=14)
-    cells = figure.subplots(rows, layout.columns, squeeze=False).ravel()
-    panels: dict[Place, Axes] = {}
-    for index, cell in enumerate(cells):
-        place = places[index] if index < len(places) else None
-        if place is None:
-            cell.remove()
-            continue
-        panels[place] = cell
+    panels = fill(figure, places, layout.columns)
+    for place, cell in panels.items():
         title = f"{place.game} {place.variant.letter}".rstrip()
         cell.set_title(title, loc="left")
         cell.set_xlabel("score lost, % (negative: gained)")
