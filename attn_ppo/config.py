@@ -26,6 +26,7 @@ from attn_ppo.sections import (
     AttentionSettings,
     CheckpointSettings,
     ComputeSettings,
+    DecidedSettings,
     EvaluationSettings,
     Name,
     PPOSettings,
@@ -58,6 +59,9 @@ EARLIER = {
     "checkpoint": {"anchor_steps": 10_000, "resume": "exact", "milestones": 0},
     "videos": {"every_updates": 0},
     "search": {"entropy_weight": 0.0, "zero_below": 0.0},
+    "until": None,
+    "budget": None,
+    "decided": {"margin": 0.1, "seeds": 3},
 }
 
 
@@ -103,6 +107,11 @@ class RunConfig:
     evaluation: EvaluationSettings
     videos: VideoSettings
     search: SearchSettings
+    until: Literal["decided"] | None
+    """`decided`: a sweep adds seeds until it is decided which lambdas score otherwise than 0."""
+    budget: Annotated[int, Range(1, 10_000)] | None
+    """With `until=decided`: runs at most, failed ones and those of earlier starts included."""
+    decided: DecidedSettings
 
     @property
     def num_updates(self) -> int:
@@ -189,6 +198,8 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
     if config.init_sha256 and not config.init_from:
         allowed = "null without init_from, whose checkpoint it tells"
         raise ConfigError("init_sha256", config.init_sha256, allowed)
+    if config.budget and not config.until:
+        raise ConfigError("budget", config.budget, "null; a budget goes with until=decided")
     if config.compute.backend == "kernels" and config.compute.precision != "fp32":
         raise ConfigError(
             "compute.precision", config.compute.precision, "fp32 with compute.backend=kernels"
@@ -247,8 +258,12 @@ def as_dict(config: RunConfig) -> dict[str, Any]:
 
 
 def recorded(config: RunConfig) -> dict[str, Any]:
-    """The settings as config.yaml and W&B have them: without `root`, which is one machine's."""
-    return {key: value for key, value in as_dict(config).items() if key != "root"}
+    """The settings as config.yaml and W&B have them.
+
+    Without `root`, which is one machine's, and without what only a sweep has.
+    """
+    others = ("root", "until", "budget", "decided")
+    return {key: value for key, value in as_dict(config).items() if key not in others}
 
 
 def default_root() -> Path:
@@ -282,9 +297,9 @@ def identity(config: RunConfig) -> dict[str, Any]:
 
 def is_identity(key: str) -> bool:
     """Whether a key is one of `identity`."""
-    elsewhere = ("device", "compute.threads", "root", "axes", "init_from")
+    elsewhere = ("device", "compute.threads", "root", "axes", "init_from", "until", "budget")
     elsewhere += ("checkpoint.every_updates", "checkpoint.milestones", "checkpoint.resume")
-    sections = ("wandb.", "videos.", "evaluation.", "search.")
+    sections = ("wandb.", "videos.", "evaluation.", "search.", "decided.")
     return key not in elsewhere and not key.startswith(sections)
 
 

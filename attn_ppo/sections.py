@@ -181,3 +181,14 @@ class SearchSettings:
     """What a search takes off the human-normalised score for a nat of attention entropy."""
     zero_below: Annotated[float, Range(0, 1_000)]
     """A smaller lambda is run as 0, which no log scale has."""
+
+
+@dataclass(frozen=True)
+class DecidedSettings:
+    """How a sweep decides with `until=decided` (launch/decided/); otherwise it plays no part."""
+
+    margin: Annotated[float, Range(0, 0.9)]
+    """What a lambda may cost and still count as costing nothing: a share of the score above random
+    play at lambda 0. 0: that isn't asked."""
+    seeds: Annotated[int, Range(2, 100)]
+    """Finished runs that each undecided game and lambda gets between two looks at the scores."""

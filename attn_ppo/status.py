@@ -20,9 +20,9 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.arguments import Parser
-from attn_ppo.errors import ExitCode
+from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.formats import fixed, plain, printable, short_number
-from attn_ppo.lifecycle import plan
+from attn_ppo.lifecycle import decision, plan
 from attn_ppo.lifecycle.plan import Planned
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, sweep_of
 from attn_ppo.lifecycle.standing import Standing, look
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
     for sweep, of_sweep in sweeps.items():
         standings = _ordered(look(of_sweep.items()))
         every += standings
-        print(f"{printable(sweep)}\n{table(standings)}\n")
+        print(f"{printable(sweep)}\n{table(standings)}\n{_decisions(sweep)}")
     print(summary(every, commands))
     return ExitCode.RUN_FAILED if any(s.state in BAD for s in every) else ExitCode.DONE
 
@@ -127,6 +127,15 @@ def summary(
     if left.difference(*(commands or {}).values()):
         lines.append("to continue, run the same command again")
     return "\n".join(lines)
+
+
+def _decisions(sweep: Path) -> str:
+    """What a sweep with `until=decided` has decided so far, if it is one."""
+    try:
+        said = decision.read(sweep)
+        return f"\n{decision.table(said)}\n" if said else ""
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        return f"\n{decision.NAME} can't be read: {type(error).__name__}\n"
 
 
 def result(standing: Standing) -> tuple[str, str]:

@@ -30,6 +30,7 @@ from attn_ppo.formats import printable
 from attn_ppo.launch import completion, conf_files, on_ray, slurm, usage
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.conf_files import conf_dir
+from attn_ppo.launch.decided import decided, design
 from attn_ppo.launch.overrides import quoted
 from attn_ppo.launch.search import objective, search
 from attn_ppo.launch.watch import Watch
@@ -47,7 +48,9 @@ from attn_ppo.version import __version__
 
 
 def check(asked: CommandLine) -> None:
-    """Raises ConfigError for runs that can't be made in their folders, or a search that can't."""
+    """Raises ConfigError for what can't be made: runs in their folders, a search, a decision."""
+    if any(settings.until for settings in asked.configs):
+        design.check(asked)
     if asked.is_search:
         search.check(asked)
     check_folders(asked.configs[:1] if asked.is_search else asked.configs)
@@ -94,6 +97,8 @@ def run_all(asked: CommandLine) -> int:
     if asked.is_search:
         at_once = asked.sweeper_settings.get("n_jobs") or 1
         return search.run(_share_cpus(asked, configs[:1] * at_once), _start_search)
+    if configs[0].until:
+        return decided.run(_share_cpus(asked, decided.first_runs(configs)), _launch)
     todo = [c for c in configs if not is_done(c)]
     names = ", ".join(dict.fromkeys(str(c.sweep_folder) for c in configs))
     done = len(configs) - len(todo)
@@ -166,9 +171,12 @@ def _share_cpus(asked: CommandLine, todo: Sequence[RunConfig]) -> CommandLine:
     return dataclasses.replace(asked, overrides=[*asked.overrides, jobs], jobs_at_once=at_once)
 
 
-def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
+def _launch(
+    asked: CommandLine, todo: Sequence[RunConfig], left_out: Set[Path] = frozenset()
+) -> None:
     """Hydra's multirun of `run_one`, again for what is left if it broke off at a dead worker.
 
+    `left_out` are folders of the command line's grid whose runs aren't to be made.
     joblib then kills its other workers too, with their runs. These go on from their checkpoints;
     the dead worker's own run, which may well be the reason, is given up.
     """
@@ -176,7 +184,7 @@ def _launch(asked: CommandLine, todo: Sequence[RunConfig]) -> None:
     worker.lead(functools.partial(_say_stopping, todo) if asked.engine != "slurm" else str)
     before = {c.folder: read_status(c.folder).get("heartbeat") for c in todo}
     given_up = set[Path]()
-    while _broke_off(_start(asked, todo, given_up)) and not worker.interrupted():
+    while _broke_off(_start(asked, todo, given_up | left_out)) and not worker.interrupted():
         _wait_for_orphans(todo)
         ended = [f for f in before.keys() - given_up if _ended(f) and _ended(f) != before[f]]
         for folder in ended:

@@ -1,0 +1,281 @@
+"""Group-sequential permutation tests of several lambdas against 0, from arrays of scores alone.
+
+The model is AdaStop (Mathieu, Della Vecchia, Shilova, Medeiros, Kohler, Maillard, Preux 2024,
+arXiv:2306.10882): scores come in batches, each look at them permutes within batches, and what may
+be wrongly decided is spent over the looks. Ours differs where a sweep does:
+
+- A comparison has two questions. Does the score *differ* from that at lambda 0 (two-sided)? Is what
+  is left of it above random play *more than a share* `kept` of that at lambda 0 (one-sided)? The
+  second is an equivalence test: it compares s - random with kept * (s_0 - random).
+- The statistic is Welch's t, so that cells with unlike spread may be compared (Janssen 1997).
+- Over the comparisons of each question: Holm's step-down of Bonferroni, which holds whatever ties
+  them, as all share the scores at lambda 0 (Maurer and Bretz 2013 for group-sequential tests).
+- Up to the k-th look k / (k + 1) of the error is spent. That names no last look, so a budget may be
+  raised later. What permutations are too few for at one look is left for the next.
+
+decide: scores of all comparisons -> what is decided at which look. Everything is deterministic: the
+permutations are enumerated, or where there are more than MOST_PATHS drawn with a fixed seed.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ERROR = 0.05  # of each question: the chance of any wrong answer among all comparisons
+MOST_PATHS = 10_000
+LARGEST = 1e6  # statistic of scores that differ without any spread
+HOPELESS = 0.1  # chance of a decision below which no more is tried
+_SEED = 20_240
+
+LOWER, HIGHER, NO_DROP = "lower", "higher", "no drop beyond the margin"
+Floats = NDArray[np.float64]
+
+
+class Batch(NamedTuple):
+    """As many scores of either, (n,) with n >= 2, that came between two looks."""
+
+    ours: Floats
+    at_zero: Floats
+
+
+class Comparison(NamedTuple):
+    """A lambda against 0: its batches, and what random play scores (None: no second question)."""
+
+    batches: Sequence[Batch]
+    random: float | None = None
+
+
+class Step(NamedTuple):
+    """What one look says of a comparison; a boundary that can't be reached yet is infinite."""
+
+    n: int  # scores of either so far
+    mean: float
+    mean_at_zero: float
+    statistic: float  # differs where its size is at or above the boundary
+    boundary: float
+    kept_statistic: float | None  # more than `kept` is left where it is at or above the boundary
+    kept_boundary: float | None
+
+
+class Verdict(NamedTuple):
+    """Where a comparison stands: "" while it is undecided."""
+
+    decision: str  # LOWER, HIGHER, NO_DROP or ""
+    within_margin: bool  # whether more than `kept` is left, for certain
+    steps: Sequence[Step]
+
+
+class _Paths(NamedTuple):
+    """Statistics of a comparison at each look: (paths, looks), the first path as observed."""
+
+    differs: Sequence[Floats]
+    keeps: Sequence[Floats] | None
+
+
+def decide(
+    comparisons: Mapping[Hashable, Comparison],
+    *,
+    kept: float,
+    error: float = ERROR,
+    most_paths: int = MOST_PATHS,
+) -> dict[Hashable, Verdict]:
+    """The verdict on each comparison, of all that the sweep makes, also of those without a batch.
+
+    A look is a batch of every comparison that has so many; what one decides is never taken back.
+    """
+    paths = {key: _paths_of(c, kept, most_paths) for key, c in comparisons.items()}
+    looks = max((len(c.batches) for c in comparisons.values()), default=0)
+    steps: dict[Hashable, list[Step]] = {key: [] for key in comparisons}
+    decided: dict[Hashable, tuple[str, bool]] = {}
+    differing: set[Hashable] = set()
+    keeping: set[Hashable] = set()
+    for look in range(1, looks + 1):
+        here = [k for k, c in comparisons.items() if k not in decided and len(c.batches) >= look]
+        bounds = _step_down(
+            {k: paths[k].differs[:look] for k in here}, differing, len(paths), error
+        )
+        keeps = {k: p[:look] for k in here if (p := paths[k].keeps) is not None}
+        kept_bounds = _step_down(keeps, keeping, len(paths), error)
+        for key in here:
+            step = _step(comparisons[key], paths[key], look, bounds[key], kept_bounds.get(key))
+            steps[key].append(step)
+            if key in differing:
+                decided[key] = (HIGHER if step.mean > step.mean_at_zero else LOWER, key in keeping)
+            elif key in keeping:
+                decided[key] = (NO_DROP, True)
+    return {key: Verdict(*decided.get(key, ("", False)), steps[key]) for key in comparisons}
+
+
+def spent(look: int, error: float) -> float:
+    """The part of `error` that may be spent up to a look, the first being 1."""
+    return error * look / (look + 1)
+
+
+def boundaries(paths: Sequence[Floats], error: float) -> list[float]:
+    """For each look the smallest value with which `error` is kept; infinite where there is none.
+
+    `paths` has for the k-th look the statistics (paths, k) of the permutations of its batches. Of
+    these at most spent(k, error) may have reached a boundary by then.
+    """
+    found: list[float] = []
+    for look, values in enumerate(paths, start=1):
+        left = (values[:, :-1] < np.array(found)).all(axis=1)
+        allowed = math.floor(spent(look, error) * len(values) + 1e-9) - int((~left).sum())
+        found.append(_smallest(values[left, -1], allowed))
+    return found
+
+
+def statistics(batches: Sequence[Batch], most_paths: int = MOST_PATHS) -> list[Floats]:
+    """Welch's t at each look, (paths, look), under permutations within batches: see _labels."""
+    sizes = tuple(len(batch.ours) for batch in batches)
+    values = [np.concatenate(batch) for batch in batches]
+    centre = values[0].mean() if values else 0.0
+    values = [each - centre for each in values]
+    return [
+        _welch(values[:look], _labels(sizes[:look], most_paths))
+        for look in range(1, len(sizes) + 1)
+    ]
+
+
+def first_look(seeds: int, comparisons: int, looks: int, *, sides: int) -> int | None:
+    """The first of so many looks at `seeds` more scores each that could decide anything.
+
+    At its smallest a permutation's p is `sides` over the number of permutations.
+    """
+    for look in range(1, looks + 1):
+        paths = min(math.comb(2 * seeds, seeds) ** look, MOST_PATHS)
+        if math.floor(spent(look, ERROR / comparisons) * paths + 1e-9) >= sides:
+            return look
+    return None
+
+
+def is_hopeless(step: Step, most: int, comparisons: int) -> bool:
+    """Whether up to `most` scores of either will hardly decide it, so that runs are better spent.
+
+    The chance of a decision at the end if the truth is a standard error better than it looks now:
+    stopping for that makes no error more likely. Conditional power: Lan and Wittes 1988.
+    """
+    if most <= step.n:
+        return True
+    needed = NormalDist().inv_cdf(1 - ERROR / comparisons / 2)
+    kept = -math.inf if step.kept_statistic is None else step.kept_statistic
+    nearest = max(abs(step.statistic), kept) + 1
+    z = (nearest * math.sqrt(most / step.n) - needed) / math.sqrt(1 - step.n / most)
+    return NormalDist().cdf(z) < HOPELESS
+
+
+def _paths_of(comparison: Comparison, kept: float, most_paths: int) -> _Paths:
+    batches, random = comparison.batches, comparison.random
+    differs = [np.abs(values) for values in statistics(batches, most_paths)]
+    if random is None:
+        return _Paths(differs, None)
+    shifted = [Batch(b.ours - random, kept * (b.at_zero - random)) for b in batches]
+    return _Paths(differs, statistics(shifted, most_paths))
+
+
+def _step_down(
+    paths: Mapping[Hashable, Sequence[Floats]], rejected: set[Hashable], count: int, error: float
+) -> dict[Hashable, list[float]]:
+    """Holm: adds to `rejected` what reaches a boundary, and returns the boundaries of all.
+
+    Of `count` hypotheses those that are left share the error; with each that goes they get more.
+    """
+    found: dict[Hashable, list[float]] = {}
+    left = dict(paths)
+    while True:
+        share = error / max(1, count - len(rejected))
+        found |= {key: boundaries(values, share) for key, values in left.items()}
+        new = {key for key, values in left.items() if values[-1][0, -1] >= found[key][-1]}
+        if not new:
+            return found
+        rejected |= new
+        left = {key: values for key, values in left.items() if key not in new}
+
+
+def _step(
+    comparison: Comparison,
+    paths: _Paths,
+    look: int,
+    bounds: Sequence[float],
+    kept_bounds: Sequence[float] | None,
+) -> Step:
+    ours, at_zero = (
+        np.concatenate(scores) for scores in zip(*comparison.batches[:look], strict=True)
+    )
+    mean, mean_at_zero = float(ours.mean()), float(at_zero.mean())
+    size = float(paths.differs[look - 1][0, -1])
+    statistic = math.copysign(size, mean - mean_at_zero)
+    kept = None if paths.keeps is None else float(paths.keeps[look - 1][0, -1])
+    kept_bound = None if kept_bounds is None else kept_bounds[-1]
+    return Step(len(ours), mean, mean_at_zero, statistic, bounds[-1], kept, kept_bound)
+
+
+def _smallest(values: Floats, allowed: int) -> float:
+    """The smallest of the values that at most `allowed` of them reach."""
+    if allowed < 1 or not len(values):
+        return math.inf
+    falling = np.sort(values)[::-1]
+    if len(falling) > allowed:
+        falling = falling[falling > falling[allowed]]
+    return float(falling[-1]) if len(falling) else math.inf
+
+
+def _welch(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> Floats:
+    """(paths, looks) of Welch's t, of (2 n,) values and (paths, 2 n) labels a batch.
+
+    Rounded, so that two permutations of one value are equal whatever order they are summed in.
+    """
+    n = np.cumsum([len(each) // 2 for each in values])
+    first, total = _sums(values, labels), _sums(values, [np.ones_like(x[:1]) for x in labels])
+    means, spreads = [], []
+    for sums, squares in (first, (total[0] - first[0], total[1] - first[1])):
+        means.append(sums / n)
+        spreads.append((squares - sums**2 / n) / (n - 1))
+    difference, error = means[0] - means[1], np.sqrt(np.maximum(sum(spreads), 0) / n)
+    tiny = 1e-7 * np.sqrt(total[1] / n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > tiny, difference / error, np.sign(difference) * LARGEST)
+    t = np.where((error <= tiny) & (np.abs(difference) <= tiny), 0.0, t)
+    return np.round(np.clip(t, -LARGEST, LARGEST), 8)
+
+
+def _sums(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
+    """Of the labelled values up to each look: the sums and the sums of squares, (paths, looks)."""
+    pairs = list(zip(values, labels, strict=True))
+    sums = np.stack([chosen @ each for each, chosen in pairs], axis=1)
+    squares = np.stack([chosen @ each**2 for each, chosen in pairs], axis=1)
+    return sums.cumsum(axis=1), squares.cumsum(axis=1)
+
+
+@functools.lru_cache(256)
+def _labels(sizes: tuple[int, ...], most_paths: int) -> list[NDArray[np.bool_]]:
+    """Which scores count as ours, (paths, 2 n) for each batch; in the first path those that are.
+
+    All combinations of splits of the batches, or drawn ones; the k-th batch's are drawn alike
+    whatever follows it.
+    """
+    splits = [math.comb(2 * n, n) for n in sizes]
+    if math.prod(splits) <= most_paths:
+        places = np.indices(splits).reshape(len(splits), -1)
+        return [_every_split(n)[where] for n, where in zip(sizes, places, strict=True)]
+    drawn = []
+    for number, n in enumerate(sizes):
+        as_observed = np.tile(np.arange(2 * n) < n, (most_paths, 1))
+        rng = np.random.default_rng([_SEED, number, n])
+        as_observed[1:] = rng.permuted(as_observed[1:], axis=1)
+        drawn.append(as_observed)
+    return drawn
+
+
+def _every_split(n: int) -> NDArray[np.bool_]:
+    """(C(2 n, n), 2 n): every choice of n places, the first n places first."""
+    chosen = list(itertools.combinations(range(2 * n), n))
+    labels = np.zeros((len(chosen), 2 * n), dtype=bool)
+    np.put_along_axis(labels, np.array(chosen), True, axis=1)
+    return labels
