@@ -14,7 +14,7 @@ from attn_ppo.compute.adam import Adam
 from attn_ppo.compute.backends import BACKENDS, Backend, kernels_missing
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
-from attn_ppo.lifecycle import milestones
+from attn_ppo.lifecycle import milestones, weights
 from attn_ppo.lifecycle import saved as saved_runs
 from attn_ppo.lifecycle.saved import AgentState, Saved
 from attn_ppo.model import ActorCritic
@@ -75,8 +75,7 @@ def make_agent(
         else:  # another kind of device: an inexact resume
             rng.manual_seed(rng_seed ^ saved.update)
     elif settings.init_folder and settings.init_sha256:
-        weights = saved_runs.load_weights(settings.init_folder, settings.init_sha256)
-        model.load_state_dict(weights)
+        model.load_state_dict(saved_runs.load_weights(settings.init_folder, settings.init_sha256))
     return Agent(model, optimizer, rng, backend)
 
 
@@ -91,7 +90,8 @@ def device_for(settings: RunConfig) -> torch.device:
 def load_agent(folder: Path, milestone: int | None = None) -> tuple[RunConfig, ActorCritic, int]:
     """A run's settings, its network as last saved, on the CPU, and its agent steps so far.
 
-    With `milestone`, counted from 1, the network and the steps are that milestone's. From here on
+    With `milestone`, counted from 1, the network and the steps are that milestone's. A folder
+    without a checkpoint may have exported weights in its place (weights.FILE). From here on
     torch computes with no more threads than this process has processors.
     Raises ConfigError or RunError where the folder has no readable config.yaml or checkpoint.
     """
@@ -101,6 +101,9 @@ def load_agent(folder: Path, milestone: int | None = None) -> tuple[RunConfig, A
         kept = milestones.load(folder, milestone)
         return settings, restored(settings, kept.model, folder, kept.backend), kept.env_steps
     saved = saved_runs.load(folder)
+    if saved is None and (folder / weights.FILE).exists():
+        kept = weights.read(folder / weights.FILE)
+        return settings, restored(settings, kept.weights, folder), kept.env_steps
     if saved is None:
         raise RunError(ExitCode.NO_CHECKPOINT, f"{folder} has no checkpoint yet")
     model = restored(settings, saved.agent["model"], folder, saved.agent["backend"])
@@ -108,18 +111,18 @@ def load_agent(folder: Path, milestone: int | None = None) -> tuple[RunConfig, A
 
 
 def restored(
-    settings: RunConfig, weights: Mapping[str, Tensor], source: Path, backend: str = "torch"
+    settings: RunConfig, found: Mapping[str, Tensor], source: Path, backend: str = "torch"
 ) -> ActorCritic:
-    """The network with the weights of `source`, on the CPU; by PyTorch where a backend is missing.
+    """The network with the weights found in `source`, on the CPU; by PyTorch without the backend.
 
     Raises ConfigError where they are those of other settings.
     """
     if backend == "kernels" and kernels_missing(settings, torch.device("cpu")):
         backend = "torch"
     try:
-        num_actions = len(weights["policy_head.bias"])
+        num_actions = len(found["policy_head.bias"])
         model = _network(settings, num_actions, BACKENDS[backend], Generator())
-        model.load_state_dict(weights)
+        model.load_state_dict(found)
     except (KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[-1].strip()
         wrong = f"has weights that don't fit its settings ({reason})"

@@ -19,11 +19,11 @@ from attn_ppo.atari.games import action_names
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
 from attn_ppo.evaluate import EPISODES, evaluate
-from attn_ppo.exported import read
-from attn_ppo.interpret.network import OpenAgent, digest_of, open_agent, opened, opened_copy, see
+from attn_ppo.interpret.network import OpenAgent, open_agent, opened, opened_copy, see
 from attn_ppo.interpret.play.record import POLICIES, SEEDS
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.interpret.saliency.targets import TARGETS
+from attn_ppo.lifecycle.weights import digest_of, read
 from attn_ppo.model import sample
 from attn_ppo.schema import Range, check, check_choice, check_whole
 

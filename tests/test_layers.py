@@ -26,14 +26,16 @@ ARROWS = {
     "regularizers": {"config"},
     "lifecycle": SETTINGS | {"atari", "compute", "learning"},
     "model": {"config", "compute", "attention"},
-    "agent": SETTINGS | {"compute", "model", "lifecycle.milestones", "lifecycle.saved"},
+    "agent": SETTINGS
+    | {"compute", "model", "lifecycle.milestones", "lifecycle.saved", "lifecycle.weights"},
     "rollout": {"atari", "compute", "model"},
     "ppo": {"config", "compute", "regularizers", "rollout"},
     "evaluate": SETTINGS
     | {"arguments", "agent", "atari", "learning", "model", "regularizers", "lifecycle"},
     "filming": SETTINGS | {"agent", "interpret.show", "lifecycle"},
     "interpret": SETTINGS
-    | {"agent", "atari", "compute", "model", "regularizers", "lifecycle.disk", "lifecycle.run_dir"},
+    | {"agent", "atari", "compute", "model", "regularizers"}
+    | {"lifecycle.disk", "lifecycle.run_dir", "lifecycle.weights"},
     "run": SETTINGS
     | {
         "agent",
@@ -49,8 +51,8 @@ ARROWS = {
     "diagnosis": SETTINGS | {"atari", "compute", "lifecycle"},
     "doctor": SETTINGS | {"arguments", "diagnosis", "lifecycle", "version"},
     "status": SETTINGS | {"arguments", "learning", "lifecycle", "variants"},
-    "exported": SETTINGS | {"atari", "interpret.network", "lifecycle", "version"},
-    "trained": SETTINGS | {"agent", "atari", "evaluate", "exported", "interpret", "model"},
+    "exported": SETTINGS | {"atari", "lifecycle", "version"},
+    "trained": SETTINGS | {"agent", "atari", "evaluate", "interpret", "lifecycle.weights", "model"},
     "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status", "version"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
@@ -66,7 +68,7 @@ HOMES = {
         "attn_ppo/lifecycle/wandb_session.py",
         "analysis/",
     ),
-    "safetensors": ("attn_ppo/exported.py",),
+    "safetensors": ("attn_ppo/lifecycle/weights.py",),
     "ale_py": ("attn_ppo/atari/", "attn_ppo/interpret/play/"),
 }
 FILES = sorted(

@@ -21,11 +21,11 @@ from safetensors.torch import save
 import attn_ppo
 from attn_ppo import config
 from attn_ppo.errors import ConfigError, ExitCode, RunError
-from attn_ppo.exported import HEADER
 from attn_ppo.interpret.saliency.methods import METHODS
 from attn_ppo.launch import command_line
 from attn_ppo.lifecycle import saved
 from attn_ppo.lifecycle.saved import Saved
+from attn_ppo.lifecycle.weights import HEADER
 from attn_ppo.trained import TrainedAgent
 
 SETTINGS = ["env=Breakout", "lambda=0.0005", "attention.maps=1", "attention.hidden=8"]
@@ -195,6 +195,27 @@ def test_exported_weights_are_the_same_agent(agent, folder, tmp_path):
     assert (again.settings, again.weights) == (agent.settings, agent.weights)
     assert again.action_names == agent.action_names
     np.testing.assert_array_equal(again.explain(SPOT), agent.explain(SPOT))
+
+
+def test_halves_are_the_same_agent_to_three_digits(folder, tmp_path):
+    whole, half = (attn_ppo.export(folder, tmp_path / str(h), half=h) for h in (False, True))
+    size = half.stat().st_size
+    assert size < 0.51 * whole.stat().st_size
+    exact, rounded = attn_ppo.load(whole), attn_ppo.load(half)
+    pairs = zip(exact.model.parameters(), rounded.model.parameters(), strict=True)
+    # 11 bits: half a unit of the last is 2^-11 of a weight; below 6e-5 there are fewer
+    assert all(((a - b).abs() <= a.abs() / 2048 + 3e-8).all() for a, b in pairs)
+    assert rounded.weights != exact.weights
+
+
+def test_weights_in_a_folder_stand_in_for_its_checkpoint(agent, folder, tmp_path):
+    (tmp_path / "config.yaml").write_bytes((folder / "config.yaml").read_bytes())
+    attn_ppo.export(folder, tmp_path / "weights.safetensors")
+    found = attn_ppo.load(tmp_path)
+    assert (found.weights, found.env_steps) == (agent.weights, agent.env_steps)
+    (tmp_path / "weights.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="can't be read"):
+        attn_ppo.load(tmp_path)
 
 
 def header_of(file: Path) -> dict[str, str]:

@@ -4,8 +4,7 @@ open_agent -> OpenAgent · see -> Seen.
 """
 
 import copy
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor
 from attn_ppo.agent import load_agent
 from attn_ppo.compute import layers
 from attn_ppo.config import RunConfig
+from attn_ppo.lifecycle.weights import digest_of
 from attn_ppo.model import ActorCritic
 
 
@@ -71,15 +71,6 @@ def opened_copy(model: ActorCritic) -> ActorCritic:
 def weights_digest(model: ActorCritic) -> str:
     """SHA-256 of all weights, in hex."""
     return digest_of(model.state_dict())
-
-
-def digest_of(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 of weights by their names, in hex."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(weights.items()):
-        digest.update(name.encode())
-        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def see(model: ActorCritic, obs: Tensor) -> Seen:
