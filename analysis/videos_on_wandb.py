@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from analysis.runs import Problem, Run
-from attn_ppo.lifecycle import wandb_mirror, wandb_session
+from attn_ppo.errors import ExitCode
+from attn_ppo.lifecycle import wandb_mirror, wandb_session, wandb_summary
 
 
 class Mirror:
@@ -59,7 +60,8 @@ class Mirror:
         if sink.mode != mode:
             self._reachable = False
         sink.film(films, env_steps=env_steps)
-        if not sink.finish(wandb_mirror.of_evaluation(run.evaluation or {})):
+        evaluation = run.evaluation or {}
+        if not sink.finish(wandb_summary.of_end(run.folder, ExitCode.DONE, evaluation=evaluation)):
             self._reachable = False
         elif sink.mode == "offline":
             if wandb_session.put_in_place(sink.part, run.folder / "wandb"):

@@ -26,7 +26,7 @@ from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import fixed
-from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle import wandb_summary
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.lifecycle.observers import Observers
 from attn_ppo.lifecycle.run_dir import RunDir
@@ -128,7 +128,8 @@ def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observ
         result = evaluate(agent.model, settings, episodes=episodes, on_step=beat)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
         observers.terminal.message(f"{settings.label}: {summary(result)}")
-        observers.wandb.finish(wandb_mirror.of_evaluation(result))
+        told = result | {"env_steps": env_steps}
+        observers.wandb.finish(wandb_summary.of_end(run_dir.folder, ExitCode.DONE, evaluation=told))
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     run_dir.write_status("done", **facts)
 

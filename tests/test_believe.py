@@ -16,7 +16,7 @@ from analysis.believe_equal import alike
 from analysis.runs import read_runs
 from attn_ppo import config, status
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle import checkpoint, milestones, wandb_mirror
+from attn_ppo.lifecycle import checkpoint, milestones, wandb_summary
 from attn_ppo.model import ActorCritic
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
@@ -157,9 +157,10 @@ def test_the_evaluation_status_and_wandb_get_a_few_numbers(write_run, capsys):
         "uniform_kl": 0.2,
         "methods_that_pass": ["gradient"],
     }
-    sent = wandb_mirror.of_evaluation(evaluation)
-    assert sent["believe/lift"] == 2
-    assert "believe/object" not in sent
+    sent = wandb_summary.of_evaluation(evaluation)
+    assert (sent["believe/lift"], sent["believe/object"]) == (2, "ball")
+    assert sent["evaluation/scores"] == [2, 4]
+    assert "evaluation/believe" not in sent
     capsys.readouterr()
     status.main([])
     lines = capsys.readouterr().out.splitlines()

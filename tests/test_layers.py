@@ -24,7 +24,7 @@ ARROWS = {
     "learning": SETTINGS | {"atari"},
     "attention": set(),
     "regularizers": {"config"},
-    "lifecycle": SETTINGS | {"atari", "compute", "learning"},
+    "lifecycle": SETTINGS | {"atari", "compute", "learning", "variants"},
     "model": {"config", "compute", "attention"},
     "agent": SETTINGS
     | {"compute", "model", "lifecycle.milestones", "lifecycle.saved", "lifecycle.weights"},

@@ -15,7 +15,7 @@ from starting import COMMAND, RUN, rows, run_command, train, wait_for
 
 from attn_ppo import config, ppo, status
 from attn_ppo import evaluate as evaluation
-from attn_ppo.lifecycle import checkpoint, wandb_mirror
+from attn_ppo.lifecycle import checkpoint, wandb_summary
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -70,11 +70,8 @@ def test_without_attention_there_is_no_attention_entropy():
     assert [row["attention_entropy"] for row in rows(folder / "metrics.csv")] == ["nan", "nan"]
     result = json.loads((folder / "evaluation.json").read_text())
     assert (result["attention_entropy"], result["attention_entropy_per_map"]) == (None, [])
-    assert wandb_mirror.of_evaluation(result).keys() == {
-        "evaluation/score_mean",
-        "evaluation/score_std",
-        "evaluation/episodes",
-    }
+    sent = wandb_summary.of_evaluation(result)
+    assert sent.keys() == {f"evaluation/{key}" for key in result} - {"evaluation/attention_entropy"}
     (standing,) = status.look([(folder, None)])
     assert status.result(standing)[1] == "-"
 

@@ -76,10 +76,12 @@ def test_a_group_averages_nothing_but_seeds(settings_of, tmp_path: Path):
     assert len(set(groups)) == 3
     starts = [group.rpartition(" ")[0] for group in groups]
     assert starts[:3] == ["demo Breakout ppo.clip_range=0.1 lambda=0"] * 3
-    assert known[0]["name"] == "Breakout ppo.clip_range=0.1 lambda=0 seed=1"
+    assert known[0]["name"] == "Breakout clip_range=0.1 λ=0 s1"
     assert known[0]["tags"] == ["demo", "Breakout", "lambda=0", "ppo.clip_range=0.1"]
     (folder,) = (tmp_path / "0" / "wandb").iterdir()
     about = next(r["run"]["config"]["update"] for r in records(folder) if r["type"] == "run")
+    job = next(r["run"] for r in records(folder) if r["type"] == "run")["job_type"]
+    assert job == "train"
     assert (about["name"], about["ppo"]["clip_range"]) == ("demo", 0.1)
     assert about["axes"] == ["ppo.clip_range=0.1"]
     assert "root" not in about  # a path of this machine

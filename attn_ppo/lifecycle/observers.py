@@ -11,7 +11,7 @@ import torch
 from attn_ppo.compute import backends
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
-from attn_ppo.lifecycle import resume, wandb_mirror
+from attn_ppo.lifecycle import resume, wandb_mirror, wandb_summary
 from attn_ppo.lifecycle.resume import Origin
 from attn_ppo.lifecycle.rows import Sink
 from attn_ppo.lifecycle.run_dir import RunDir, read_status
@@ -93,14 +93,16 @@ def _open_wandb(
     """The run on W&B, under the id that it has there, ended with the run's own exit code."""
     run_id = run_id or read_status(run_dir.folder).get("wandb_id")
     mirror = wandb_mirror.of_run(settings, run_dir.folder, run_id, terminal.message)
-    code = ExitCode.RUN_FAILED
+    code, cause = ExitCode.RUN_FAILED, ""
     try:
         yield mirror
         code = ExitCode.DONE
     except RunError as error:
-        code = error.code
+        code, cause = error.code, str(error)
         raise
     finally:
-        arrived = mirror.finish(exit_code=int(code), hurry=code == ExitCode.PREEMPTED)
+        summary = wandb_summary.of_end(run_dir.folder, code, cause)
+        hurry = code == ExitCode.PREEMPTED
+        arrived = mirror.finish(summary, exit_code=int(code), hurry=hurry)
         if code == ExitCode.DONE and not arrived:
             run_dir.write_status("done", wandb_unsent=mirror.part.name)

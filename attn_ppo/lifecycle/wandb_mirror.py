@@ -1,6 +1,6 @@
 """A run's mirror on Weights & Biases: the rows of metrics.csv, its videos and its evaluation.
 
-WandbMirror · of_run, of_evaluation. Nothing here raises because of W&B: a dead server is no reason
+WandbMirror · of_run. Nothing here raises because of W&B: a dead server is no reason
 to end a run. How W&B is started and ended is in wandb_session.py.
 """
 
@@ -29,10 +29,12 @@ from attn_ppo.lifecycle.wandb_session import (
     remove_earlier_parts,
     shut_down,
 )
+from attn_ppo.variants import short
 
 # How long a row takes to W&B's own process. All 10,000 rows of a run may be waiting where a resumed
 # run ends soon.
 PASS_ON_SECONDS = 0.001
+TRAIN = "train"  # the job type of runs that were trained
 TRAINING_VIDEO = "video/training"  # its name on W&B
 NAME_LENGTH, TAG_LENGTH = 128, 64  # of what W&B's server takes
 
@@ -76,6 +78,7 @@ class WandbMirror:
         tags: list[str] | tuple[str, ...],
         name: str,
         group: str | None,
+        job_type: str | None = None,
         config: Mapping[str, Any],
         run_dir: Path | str,
         run_id: str | None = None,
@@ -97,7 +100,7 @@ class WandbMirror:
         if mode == "disabled":
             return
         about = {"project": project, "entity": entity, "name": name, "group": group}
-        about |= {"tags": tags, "config": dict(config), "id": run_id}
+        about |= {"tags": tags, "config": dict(config), "id": run_id, "job_type": job_type}
         about |= {"known": dict(known or {})}
         about |= {"dir": str((elsewhere or self._folder).absolute())}
         try:
@@ -221,8 +224,9 @@ def of_run(
         project=asked.project,
         entity=asked.entity,
         tags=_tags(settings),
-        name=cut(settings.label, NAME_LENGTH),
+        name=_name(settings),
         group=_group(settings),
+        job_type=TRAIN,
         config=config.recorded(settings),
         run_dir=folder,
         run_id=run_id,
@@ -238,6 +242,12 @@ def _tags(settings: RunConfig) -> list[str]:
     return list(dict.fromkeys([*settings.wandb.tags, *(cut(tag, TAG_LENGTH) for tag in own)]))
 
 
+def _name(settings: RunConfig) -> str:
+    """`Breakout clip_range=0.1 λ=0.0005 s0`: W&B's table shows its first words alone."""
+    words = [settings.env, short(settings.axes), f"λ={plain(settings.lambda_)} s{settings.seed}"]
+    return cut(" ".join(word for word in words if word), NAME_LENGTH)
+
+
 def _group(settings: RunConfig) -> str:
     """`demo Breakout ppo.clip_range=0.1 lambda=0 5f3a91c2`: W&B's charts average its runs.
 
@@ -247,14 +257,6 @@ def _group(settings: RunConfig) -> str:
     words = [settings.name, settings.env, *settings.axes, f"lambda={plain(settings.lambda_)}"]
     digits = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:8]
     return f"{cut(' '.join(words), NAME_LENGTH - 9)} {digits}"
-
-
-def of_evaluation(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of evaluation.json that goes into a W&B run's summary."""
-    keys = ("score_mean", "score_std", "attention_entropy", "episodes")
-    found = {f"evaluation/{key}": result[key] for key in keys if result.get(key) is not None}
-    believe = (result.get("believe") or {}).items()  # what `make believe` measured
-    return found | {f"believe/{key}": value for key, value in believe if isinstance(value, float)}
 
 
 def _recorded(folder: Path) -> list[dict[str, Any]]:

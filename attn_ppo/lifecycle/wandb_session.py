@@ -1,7 +1,7 @@
 """W&B's own process and its run: opened online or offline within seconds, and shut down.
 
-check_login, standing · open_run, shut_down · remove_earlier_parts, put_in_place · sync_command ·
-cause_of.
+check_login, standing · set_up, open_run, shut_down · remove_earlier_parts, put_in_place ·
+sync_command · cause_of.
 """
 
 import logging
@@ -40,7 +40,7 @@ def check_login() -> None:
     _give_home(tempfile.gettempdir())
     try:
         with wandb_environment.heeded():
-            _set_up().mode = "online"
+            set_up().mode = "online"
             _check_login()
     except Exception as error:
         why = "wandb is not installed" if isinstance(error, ImportError) else cause_of(error)
@@ -62,7 +62,7 @@ def standing() -> Standing:
     _give_home(tempfile.gettempdir())
     logged_in, no_answer = True, ""
     with wandb_environment.heeded():
-        settings = _set_up()
+        settings = set_up()
         mode, settings.mode = LESS_THAN_ONLINE.get(settings.mode, ""), "online"
         try:
             _check_login()
@@ -97,7 +97,7 @@ def open_run(mode: str, about: dict[str, Any]) -> tuple[Any, str]:
 
 def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
     """As open_run; `trouble` is why a run that could be online is offline."""
-    settings = _set_up()
+    settings = set_up()
     about = about | _asked_for(settings, about)
     del about["known"]
     if mode == "auto":
@@ -116,7 +116,7 @@ def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
     except Exception as error:
         cause = cause_of(error)
     shut_down()  # until then a failed init occupies its id: "run ID is in use"
-    _set_up()
+    set_up()
     return _start("offline", about), cause
 
 
@@ -224,7 +224,7 @@ def _give_home(folder: str) -> None:
         os.environ["HOME"] = folder
 
 
-def _set_up() -> Any:
+def set_up() -> Any:
     """Makes wandb quiet; returns its settings, to which variables and files contribute."""
     import wandb
 
@@ -242,6 +242,7 @@ def _asked_for(settings: Any, about: dict[str, Any]) -> dict[str, Any]:
         "project": about["project"] or known.get("project") or settings.project or PROJECT,
         "name": known.get("name") or settings.run_name or about["name"],
         "group": known.get("group") or settings.run_group or about["group"],
+        "job_type": settings.run_job_type or about["job_type"],
         "tags": list(dict.fromkeys([*about["tags"], *more_tags])),
         "id": about["id"] or settings.run_id or secrets.token_hex(4),
     }
