@@ -1,7 +1,8 @@
 """A stand-in for a W&B server on loopback: takes a run's config, rows and summary, keeps them.
 
 It answers the calls that an online `init`, `log` and `finish` of wandb 0.31 and its `wandb sync`
-make (GraphQL and file_stream) and nothing else. As the real one does, it knows a row by its
+make (GraphQL, file_stream, uploads), those by which `wandb.Api` reads runs, their rows and files,
+and those that save a workspace, and nothing else. As the real one does, it knows a row by its
 `_step`, a later row of the same step taking the place of the earlier, and tells a resumed run how
 far it got. `die()` cuts every connection, `hang()` takes requests and never
 answers: two ways in which a real server disappears from under a run.
@@ -36,11 +37,16 @@ class ServedRun:
     sent: list[int] = field(default_factory=list)  # the steps of all rows that ever came
     summary: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None  # None while it runs
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The rows as W&B shows them."""
         return [self.by_step[step] for step in sorted(self.by_step)]
+
+    @property
+    def state(self) -> str:
+        return {None: "running", 0: "finished"}.get(self.exit_code, "failed")
 
     def setting(self, key: str) -> Any:
         """One root value of the run's config."""
@@ -56,6 +62,7 @@ class WandbServer:
     def __init__(self, *, refuse: int | None = None) -> None:
         self.runs: dict[str, ServedRun] = {}
         self.calls: list[str] = []
+        self.views: dict[str, dict[str, Any]] = {}  # saved workspaces, by name
         self.refuse = refuse
         self._alive = True
         self._answering = threading.Event()
@@ -108,8 +115,72 @@ class WandbServer:
         if "historyTail" in query:  # a resume asks what is there already
             return {"model": self._resume_point(values)}
         if "createRunFiles" in query:
-            return {"createRunFiles": {"runID": "", "uploadHeaders": [], "files": []}}
+            urls = [f"{self.url}/up/{values['run']}/{name}" for name in values["files"]]
+            pairs = zip(values["files"], urls, strict=True)
+            files = [{"name": name, "uploadUrl": url} for name, url in pairs]
+            return {"createRunFiles": {"runID": "", "uploadHeaders": [], "files": files}}
+        if "upsertView" in query:
+            new = values["name"] not in self.views
+            self.views[values["name"]] = values
+            return {"upsertView": {"view": {"id": "v", "name": values["name"]}, "inserted": new}}
+        if "project(" in query:
+            return {"project": self._project(query, values)}
         return {"serverInfo": SERVER_INFO, "viewer": ACCOUNT}
+
+    def _project(self, query: str, values: dict[str, Any]) -> dict[str, Any] | None:
+        """What the public API asks of a project: its runs, a page at a time, or one of them."""
+        name = values.get("project") or values.get("name")
+        runs = [run for run in self.runs.values() if run.project == name]
+        if not runs:
+            return None
+        if "runs(" in query:
+            first = int(values.get("cursor") or 0)
+            page = list(enumerate(runs))[first : first + values["perPage"]]
+            end = {
+                "endCursor": str(first + len(page)),
+                "hasNextPage": first + len(page) < len(runs),
+            }
+            edges = [{"node": self._node(run), "cursor": str(i + 1)} for i, run in page]
+            return {
+                "internalId": "1",
+                "runCount": len(runs),
+                "readOnly": False,
+                "runs": {"edges": edges, "pageInfo": end},
+            }
+        key = values.get("run") or values.get("runName") or values["name"]
+        if key not in self.runs:
+            return {"run": None}
+        run = self.runs[key]
+        found = self._node(run)
+        if "history(" in query:
+            low, high = values["minStep"], values["maxStep"]
+            found["history"] = [json.dumps(r) for r in run.rows if low <= r["_step"] < high]
+        if "files(" in query:
+            edges = [
+                {"node": {"id": n, "name": n, "sizeBytes": str(len(b))}, "cursor": n}
+                for n, b in run.files.items()
+            ]
+            page_info = {"endCursor": None, "hasNextPage": False}
+            found |= {"fileCount": len(edges), "files": {"edges": edges, "pageInfo": page_info}}
+        return {"internalId": "1", "run": found}
+
+    def _node(self, run: ServedRun) -> dict[str, Any]:
+        keys = {key: {"typeCounts": []} for row in run.rows for key in row}
+        last = run.rows[-1]["_step"] if run.rows else -1
+        return self._bucket(run) | {
+            "state": run.state,
+            "group": run.fields.get("groupName"),
+            "jobType": run.fields.get("jobType"),
+            "tags": run.fields.get("tags", []),
+            "summaryMetrics": json.dumps(run.summary),
+            "systemMetrics": "{}",
+            "historyKeys": {"lastStep": last, "sets": [], "keys": keys},
+            "projectId": "1",
+            "user": {"name": "tester", "username": "tester"},
+            "createdAt": "2026-01-01T00:00:00Z",
+            "heartbeatAt": "2026-01-01T00:00:00Z",
+            "parquetHistory": {"parquetUrls": [], "liveData": []},
+        }
 
     def _upsert(self, values: dict[str, Any]) -> dict[str, Any]:
         inserted = values["name"] not in self.runs
@@ -186,6 +257,11 @@ def _handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             server.reply("/", b"")  # or wait, where the server hangs
             self._answer(404, {})
+
+        def do_PUT(self) -> None:
+            _, _, run, name = self.path.split("/", 3)
+            server.runs[run].files[name] = self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(200, {})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

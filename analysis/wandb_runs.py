@@ -1,0 +1,135 @@
+"""Runs from W&B: from its server, or from the files that it recorded offline.
+
+read_wandb, read_offline -> what analysis.runs.read_runs makes of folders. Each run is written as a
+folder of its own in a cache, ~/.cache/attn_ppo/wandb/, and used again while W&B has nothing new.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from analysis.runs import NoRunsError, Problem, Run, read_folders
+from analysis.wandb_account import AGGREGATES, connect, place_of, runs_in
+from analysis.wandb_folders import Recorded, file_name, is_up_to_date, updates_of, write_run
+from analysis.wandb_log import Log, read_log
+from attn_ppo.lifecycle.wandb_summary import EVALUATION, LAST_GAMES
+
+PAGE = 1_000  # rows in one answer of W&B's
+_LATE = "_late"  # in a summary: W&B takes a while until it gives the rows that it was sent
+AT_ONCE = 4  # runs that are fetched side by side
+
+
+def read_wandb(project: str) -> tuple[list[Run], list[Problem]]:
+    """The runs of `entity/project`, or of a sweep or group in it, `entity/project/name`.
+
+    Every row of every run: W&B's own charts and `history()` sample them. Raises ConfigError where
+    nobody is logged in, RunError where the server doesn't answer, NoRunsError without runs.
+    """
+    with connect(project) as api:
+        place = place_of(project, api)
+        found = runs_in(place, api)
+        root = cache().joinpath(*map(file_name, (api.settings["base_url"], *place.path.split("/"))))
+        folders = [root / file_name(f"{run.name} {run.id}") for run in found]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            fetched = pool.map(_fetch, found, folders)
+            bar = tqdm(fetched, f"reading {place}", len(found), unit="run", disable=None)
+            summaries = list(bar)
+    return _read(folders, summaries, str(place))
+
+
+def read_offline(folder: Path) -> tuple[list[Run], list[Problem]]:
+    """The runs whose W&B files are at or below `folder`: offline-run-*, run-*, as W&B makes them.
+
+    Parts of one run, as a resumed run leaves them, are put together, each agent step once. Raises
+    NoRunsError without runs.
+    """
+    root = cache() / "offline" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    folders, summaries, problems = [], [], []
+    parts = parts_below(folder)
+    for run_id, logs in tqdm(parts.items(), "reading W&B's files", unit="run", disable=None):
+        source = {str(log): [log.stat().st_size, log.stat().st_mtime_ns] for log in logs}
+        own = root / file_name(run_id)
+        try:
+            run = joined([read_log(log) for log in logs])
+        except (ValueError, OSError) as error:
+            problems.append(Problem("skipped", logs[-1], str(error)))
+            continue
+        if run.about["job_type"] == AGGREGATES:
+            continue
+        if not is_up_to_date(own, source):
+            write_run(own, run, source)
+        folders.append(own)
+        summaries.append(run.summary)
+    if problems and not folders:
+        raise NoRunsError(f"no runs to draw in {folder}: none of {len(problems)} can be read")
+    runs, more = _read(folders, summaries, str(folder))
+    return runs, problems + more
+
+
+def parts_below(folder: Path) -> dict[str, list[Path]]:
+    """By W&B's id of each run, its logs, the oldest first."""
+    logs = [folder] if folder.suffix == ".wandb" else sorted(folder.rglob("run-*.wandb"))
+    parts: dict[str, list[Path]] = {}
+    for log in sorted(logs, key=lambda log: log.parent.name.removeprefix("offline-")):
+        parts.setdefault(log.stem.removeprefix("run-"), []).append(log)
+    return parts
+
+
+def joined(parts: Iterable[Log]) -> Recorded:
+    """One run of its parts, the oldest first: what a later one says holds, rows of all of them."""
+    first, *later = parts
+    about, config, summary = dict(first.about), dict(first.config), dict(first.summary)
+    rows, code = list(first.rows), first.exit_code
+    for part in later:
+        about |= {key: value for key, value in part.about.items() if value}
+        config, summary, code = config | part.config, summary | part.summary, part.exit_code
+        rows += part.rows
+    state = "running" if code is None else "failed" if code else "finished"
+    return Recorded(about, config, rows, summary, state)
+
+
+def cache() -> Path:
+    """Where runs that were read from W&B are kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "attn_ppo" / "wandb"
+
+
+def _fetch(run: Any, folder: Path) -> dict[str, Any]:
+    """Downloads a run, unless its folder has all that W&B has; returns its summary."""
+    summary = dict(run.summary_metrics)
+    state = {"state": run.state, "rows": run._attrs.get("historyLineCount"), "group": run.group}
+    digits = hashlib.sha256(json.dumps([run.config, summary], sort_keys=True).encode()).hexdigest()
+    source = {**state, "digits": digits}
+    if not is_up_to_date(folder, source):
+        about = {"id": run.id, "name": run.name, "group": run.group, "job_type": run.job_type}
+        rows = updates_of(run.scan_history(page_size=PAGE))
+        if not rows or rows[-1]["env_steps"] < summary.get("env_steps", 0):
+            source, summary = {}, summary | {_LATE: True}  # asked for again next time
+        write_run(folder, Recorded(about, run.config, rows, summary, run.state), source)
+    return summary
+
+
+def _read(
+    folders: list[Path], summaries: list[Mapping[str, Any]], source: str
+) -> tuple[list[Run], list[Problem]]:
+    """The runs in these folders, with a note on what W&B doesn't have of them."""
+    runs, problems = read_folders(folders, source)
+    lacking = {folder: _lacks(s) for folder, s in zip(folders, summaries, strict=True)}
+    notes = [Problem("note", run.folder, lack) for run in runs if (lack := lacking[run.folder])]
+    return runs, problems + notes
+
+
+def _lacks(summary: Mapping[str, Any]) -> str:
+    """What W&B doesn't have of a run of an earlier version, or of one that is going on."""
+    lacks = ["its last rows yet"] if _LATE in summary else []
+    if f"{LAST_GAMES}env_steps" not in summary:
+        lacks.append("single games")
+    if f"{EVALUATION}score_mean" in summary and f"{EVALUATION}scores" not in summary:
+        lacks.append("the evaluation's single scores")
+    return f"W&B doesn't have {' and '.join(lacks)} of it" if lacks else ""
