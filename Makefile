@@ -10,11 +10,12 @@ BELIEVE ?=
 STRESS ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+SYNC ?=
 BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures videos page believe stress page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures videos page believe stress sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +51,9 @@ believe: $(READY)  ## where attention of RUNS=runs/<name> lies, and whether it s
 
 stress: $(READY)  ## let the agents of RUNS=runs/<name>, by default the newest, play changed games; STRESS=<options>
 	$(BIN)/python -m analysis.stress $(or $(RUNS),$(RUN)) $(STRESS)
+
+sync: $(READY)  ## upload what W&B recorded offline of RUNS=runs/<name>, by default of all of runs/; SYNC=<options>
+	$(BIN)/python -m analysis.sync $(RUNS) $(SYNC)
 
 page-build: $(WEB)/node_modules  ## rebuild the page's front end from its TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build

@@ -41,7 +41,7 @@ def read_log(path: Path) -> Log:
         elif kind == "config":
             _change(log.config, record.config)
         elif kind == "history":
-            log.rows.append(_values(record.history.item))
+            log.rows.append(_put({}, record.history.item))
         elif kind == "summary":
             _change(log.summary, record.summary)
         elif kind == "exit":
@@ -64,19 +64,20 @@ def _about(run: Any) -> dict[str, Any]:
 
 
 def _change(values: dict[str, Any], changes: Any) -> None:
-    """Applies a record's changes to nested values, under the names in which W&B shows them."""
-    for item in changes.update:
+    """Applies a record's changes to nested values."""
+    _put(values, changes.update)
+    for item in changes.remove:
+        values.pop(item.key, None)
+
+
+def _put(values: dict[str, Any], items: Any) -> dict[str, Any]:
+    for item in items:
         *path, key = list(item.nested_key) or [item.key]
         place = values
         for name in path:
             place = place.setdefault(name, {})
         place[key] = json.loads(item.value_json)
-    for item in changes.remove:
-        values.pop(item.key, None)
-
-
-def _values(items: Any) -> dict[str, Any]:
-    return {".".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
+    return values
 
 
 def _messages(path: Path) -> Iterator[bytes]:

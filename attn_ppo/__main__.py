@@ -50,6 +50,7 @@ COMMANDS = {
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
     "videos": Command(_analysis("videos"), "runs/demo", "videos of what the agents look at"),
     "believe": Command(_analysis("believe"), "runs/demo", "whether agents do what they show"),
+    "sync": Command(_analysis("sync"), "runs/demo", "uploads what W&B recorded offline"),
     "stress": Command(_analysis("stress"), "runs/demo", "what agents score in changed games"),
     "ball_in_box": Command(
         _analysis("ball_in_box"),

@@ -135,7 +135,7 @@ def test_malformed_key_falls_back(start, said, monkeypatch, server: WandbServer)
 
 
 def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeypatch):  # noqa: ARG001
-    begin = wandb_session._start
+    begin = wandb_session.start
 
     def never_online(mode: Any, about: dict[str, Any]) -> Any:
         if mode == "online":
@@ -144,7 +144,7 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
         return begin(mode, about)
 
     monkeypatch.setattr(wandb_session, "ONLINE_SECONDS", 1)
-    monkeypatch.setattr(wandb_session, "_start", never_online)
+    monkeypatch.setattr(wandb_session, "start", never_online)
     begun = time.monotonic()
     assert start("online").mode == "offline"
     assert time.monotonic() - begun < 9

@@ -106,18 +106,18 @@ def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
         shut_down()
         return None, ""
     if mode == "offline":
-        return _start(mode, about), trouble or "as asked for"
+        return start(mode, about), trouble or "as asked for"
     settings.mode = "online"
     deadline = time.monotonic() + ONLINE_SECONDS
     try:
         _check_access(settings.base_url)
         left = deadline - time.monotonic()
-        return call_with_timeout(left, lambda: _start("online", about)), ""
+        return call_with_timeout(left, lambda: start("online", about)), ""
     except Exception as error:
         cause = cause_of(error)
     shut_down()  # until then a failed init occupies its id: "run ID is in use"
     set_up()
-    return _start("offline", about), cause
+    return start("offline", about), cause
 
 
 def shut_down() -> None:
@@ -248,15 +248,17 @@ def _asked_for(settings: Any, about: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _start(mode: Literal["online", "offline"], about: dict[str, Any]) -> Any:
-    """Starts a W&B run whose charts have env_steps as their x-axis."""
+def start(mode: Literal["online", "offline"], about: dict[str, Any], **limits: float) -> Any:
+    """Starts a W&B run whose charts have env_steps as their x-axis; `limits` are W&B's settings."""
     import wandb
 
     # On a full disk each line of W&B's own log would print a traceback.
     logging.getLogger("wandb").setLevel(logging.CRITICAL + 1)
     # `wandb sync` renumbers the steps of an offline run that was started with resume="allow".
     resume = "allow" if mode == "online" else None
-    run = wandb.init(mode=mode, resume=resume, reinit="create_new", **about)
+    run = wandb.init(
+        mode=mode, resume=resume, reinit="create_new", settings=limits or None, **about
+    )
     run.define_metric("env_steps")
     run.define_metric("*", step_metric="env_steps")
     # A link into the home folder, dangling once the run folder is copied elsewhere.
