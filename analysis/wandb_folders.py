@@ -36,14 +36,16 @@ class Recorded(NamedTuple):
 
 def is_up_to_date(folder: Path, source: Mapping[str, Any]) -> bool:
     """Whether `folder` is what `write_run` made of this very source."""
-    try:
-        return json.loads((folder / SOURCE).read_text()) == dict(source)
-    except (OSError, ValueError):
-        return False
+    return _read_source(folder).get("source") == dict(source)
 
 
-def write_run(folder: Path, run: Recorded, source: Mapping[str, Any]) -> None:
-    """Makes `folder` this run's; `source` says of what, and is written last."""
+def lacks(folder: Path) -> str:
+    """What W&B doesn't have of the run that `folder` was made of; "" where it has all."""
+    return _read_source(folder).get("lacks", "")
+
+
+def write_run(folder: Path, run: Recorded, source: Mapping[str, Any] | None) -> None:
+    """Makes `folder` this run's; `source` says of what, None where W&B's last rows are late."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SOURCE).unlink(missing_ok=True)
     config = {key: value for key, value in run.config.items() if not key.startswith("_")}
@@ -59,7 +61,8 @@ def write_run(folder: Path, run: Recorded, source: Mapping[str, Any]) -> None:
             write_atomically(folder / name, text)
         else:
             (folder / name).unlink(missing_ok=True)
-    write_atomically(folder / SOURCE, json.dumps(dict(source)))
+    told = {"source": source, "lacks": _lacks(run.summary, late=source is None)}
+    write_atomically(folder / SOURCE, json.dumps(told))
 
 
 def updates_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -132,3 +135,19 @@ def _status(run: Recorded) -> dict[str, Any]:
 
 def _within(summary: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
+
+
+def _lacks(summary: Mapping[str, Any], *, late: bool) -> str:
+    found = ["its last rows yet"] if late else []
+    if f"{LAST_GAMES}env_steps" not in summary:
+        found.append("single games")
+    if f"{EVALUATION}score_mean" in summary and f"{EVALUATION}scores" not in summary:
+        found.append("the evaluation's single scores")
+    return f"W&B doesn't have {' and '.join(found)} of it" if found else ""
+
+
+def _read_source(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / SOURCE).read_text())
+    except (OSError, ValueError):
+        return {}

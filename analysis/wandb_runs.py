@@ -7,7 +7,7 @@ folder of its own in a cache, ~/.cache/attn_ppo/wandb/, and used again while W&B
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,10 @@ from tqdm import tqdm
 
 from analysis.runs import NoRunsError, Problem, Run, read_folders
 from analysis.wandb_account import AGGREGATES, connect, place_of, runs_in
-from analysis.wandb_folders import Recorded, file_name, is_up_to_date, updates_of, write_run
+from analysis.wandb_folders import Recorded, file_name, is_up_to_date, lacks, updates_of, write_run
 from analysis.wandb_log import Log, read_log
-from attn_ppo.lifecycle.wandb_summary import EVALUATION, LAST_GAMES
 
 PAGE = 1_000  # rows in one answer of W&B's
-_LATE = "_late"  # in a summary: W&B takes a while until it gives the rows that it was sent
 AT_ONCE = 4  # runs that are fetched side by side
 
 
@@ -38,9 +36,9 @@ def read_wandb(project: str) -> tuple[list[Run], list[Problem]]:
         folders = [root / file_name(f"{run.name} {run.id}") for run in found]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             fetched = pool.map(_fetch, found, folders)
-            bar = tqdm(fetched, f"reading {place}", len(found), unit="run", disable=None)
-            summaries = list(bar)
-    return _read(folders, summaries, str(place))
+            for _ in tqdm(fetched, f"reading {place}", len(found), unit="run", disable=None):
+                pass
+    return _read(folders, str(place))
 
 
 def read_offline(folder: Path) -> tuple[list[Run], list[Problem]]:
@@ -50,25 +48,24 @@ def read_offline(folder: Path) -> tuple[list[Run], list[Problem]]:
     NoRunsError without runs.
     """
     root = cache() / "offline" / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    folders, summaries, problems = [], [], []
+    folders, problems = [], []
     parts = parts_below(folder)
     for run_id, logs in tqdm(parts.items(), "reading W&B's files", unit="run", disable=None):
         source = {str(log): [log.stat().st_size, log.stat().st_mtime_ns] for log in logs}
         own = root / file_name(run_id)
         try:
-            run = joined([read_log(log) for log in logs])
+            if not is_up_to_date(own, source):
+                run = joined([read_log(log) for log in logs])
+                if run.about["job_type"] == AGGREGATES:
+                    continue
+                write_run(own, run, source)
         except (ValueError, OSError) as error:
             problems.append(Problem("skipped", logs[-1], str(error)))
             continue
-        if run.about["job_type"] == AGGREGATES:
-            continue
-        if not is_up_to_date(own, source):
-            write_run(own, run, source)
         folders.append(own)
-        summaries.append(run.summary)
     if problems and not folders:
         raise NoRunsError(f"no runs to draw in {folder}: none of {len(problems)} can be read")
-    runs, more = _read(folders, summaries, str(folder))
+    runs, more = _read(folders, str(folder))
     return runs, problems + more
 
 
@@ -100,8 +97,8 @@ def cache() -> Path:
     return Path(home) / "attn_ppo" / "wandb"
 
 
-def _fetch(run: Any, folder: Path) -> dict[str, Any]:
-    """Downloads a run, unless its folder has all that W&B has; returns its summary."""
+def _fetch(run: Any, folder: Path) -> None:
+    """Downloads a run, unless its folder has all that W&B has."""
     summary = dict(run.summary_metrics)
     state = {"state": run.state, "rows": run._attrs.get("historyLineCount"), "group": run.group}
     digits = hashlib.sha256(json.dumps([run.config, summary], sort_keys=True).encode()).hexdigest()
@@ -109,27 +106,17 @@ def _fetch(run: Any, folder: Path) -> dict[str, Any]:
     if not is_up_to_date(folder, source):
         about = {"id": run.id, "name": run.name, "group": run.group, "job_type": run.job_type}
         rows = updates_of(run.scan_history(page_size=PAGE))
-        if not rows or rows[-1]["env_steps"] < summary.get("env_steps", 0):
-            source, summary = {}, summary | {_LATE: True}  # asked for again next time
-        write_run(folder, Recorded(about, run.config, rows, summary, run.state), source)
-    return summary
+        # W&B takes a while until it gives all rows that it was sent
+        late = not rows or rows[-1]["env_steps"] < summary.get("env_steps", 0)
+        recorded = Recorded(about, run.config, rows, summary, run.state)
+        write_run(folder, recorded, None if late else source)
 
 
-def _read(
-    folders: list[Path], summaries: list[Mapping[str, Any]], source: str
-) -> tuple[list[Run], list[Problem]]:
+def _read(folders: list[Path], source: str) -> tuple[list[Run], list[Problem]]:
     """The runs in these folders, with a note on what W&B doesn't have of them."""
+    if not folders:
+        allowed = "allowed: runs of ours on W&B, or files that it recorded of them offline"
+        raise NoRunsError(f"no runs to draw in {source}: none found\n{allowed}")
     runs, problems = read_folders(folders, source)
-    lacking = {folder: _lacks(s) for folder, s in zip(folders, summaries, strict=True)}
-    notes = [Problem("note", run.folder, lack) for run in runs if (lack := lacking[run.folder])]
+    notes = [Problem("note", run.folder, lack) for run in runs if (lack := lacks(run.folder))]
     return runs, problems + notes
-
-
-def _lacks(summary: Mapping[str, Any]) -> str:
-    """What W&B doesn't have of a run of an earlier version, or of one that is going on."""
-    lacks = ["its last rows yet"] if _LATE in summary else []
-    if f"{LAST_GAMES}env_steps" not in summary:
-        lacks.append("single games")
-    if f"{EVALUATION}score_mean" in summary and f"{EVALUATION}scores" not in summary:
-        lacks.append("the evaluation's single scores")
-    return f"W&B doesn't have {' and '.join(lacks)} of it" if lacks else ""
