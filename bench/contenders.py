@@ -98,7 +98,7 @@ def run_stable_baselines(job: Job, clock: Clock) -> None:
     from stable_baselines3.common.env_util import make_atari_env
     from stable_baselines3.common.vec_env import VecFrameStack
 
-    _register_atari()
+    register_atari()
     envs = VecFrameStack(make_atari_env(f"{job.game}NoFrameskip-v4", NUM_ENVS, seed=0), 4)
     model = PPO(
         "CnnPolicy",
@@ -121,7 +121,7 @@ def run_stable_baselines(job: Job, clock: Clock) -> None:
 
 def run_cleanrl(job: Job, clock: Clock) -> None:
     """CleanRL's ppo_atari.py. Two wrappers that it uses have other names since Gymnasium 1.0."""
-    _register_atari()
+    register_atari()
     wrappers: Any = gymnasium.wrappers
     wrappers.GrayScaleObservation = wrappers.GrayscaleObservation
     wrappers.FrameStack = wrappers.FrameStackObservation
@@ -231,7 +231,8 @@ def _use_old_tensordict() -> None:
     container.to_module = put_as_it_is
 
 
-def _register_atari() -> None:
+def register_atari() -> None:
+    """Makes ale-py's games known to Gymnasium."""
     gymnasium.register_envs(importlib.import_module("ale_py"))
 
 

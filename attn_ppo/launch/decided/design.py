@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from attn_ppo import config, schema
-from attn_ppo.atari import human_scores
+from attn_ppo.atari import reference_scores
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, shorten
 from attn_ppo.formats import plain, spelled
@@ -71,7 +71,7 @@ def of(asked: CommandLine) -> Design:
     zeros = {_place(c): name for name, c in cells.items() if c.lambda_ == 0}
     against = {n: zeros[_place(c)] for n, c in cells.items() if c.lambda_ and _place(c) in zeros}
     random = {
-        name: human_scores.table()[c.env][0] if c.decided.margin else None
+        name: reference_scores.published()[c.env][0] if c.decided.margin else None
         for name, c in cells.items()
     }
     return Design(cells, against, random, asked.configs[0].budget or 0)
@@ -122,7 +122,7 @@ def _check_keys(configs: Sequence[RunConfig]) -> None:
         if 0 not in lambdas or len(lambdas) < 2:
             allowed = "0, which others are compared with, and at least one of these: lambda=0,0.005"
             raise ConfigError("lambda", ",".join(map(plain, lambdas)), allowed)
-    known = human_scores.table()
+    known = reference_scores.published()
     for settings in configs:
         if settings.decided.margin and settings.env not in known:
             allowed = f"one of the {len(known)} games whose score of random play is known; "

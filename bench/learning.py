@@ -1,0 +1,164 @@
+"""`python -m bench.learning`: what our PPO and Stable-Baselines3's learn from the same settings.
+
+Trains both on a game, several seeds each, ours without attention: the plain Nature CNN that the
+peer has. Draws the curves with intervals over seeds, and tests the difference at the end. Runs that
+are finished are not made again: the same command goes on.
+"""
+
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.equivalence import difference
+from analysis.panels import DPI, QUIET, agg_figure, footnote, style, tint
+from analysis.stats import mean_interval
+from attn_ppo.arguments import Parser, whole
+from attn_ppo.atari import games
+from attn_ppo.errors import ConfigError, ExitCode, report
+from attn_ppo.formats import short_number
+from attn_ppo.lifecycle.disk import replacing, write_atomically
+from attn_ppo.schema import Range
+from bench.race import environment
+
+LAST_GAMES = 100
+POINTS = 100
+STEPS, SEEDS = Range(10_000, 10**9), Range(0, 10**9)
+LOOKS = {"attn_ppo, no attention": "#20508f", "Stable-Baselines3": "#c2571a"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Trains what isn't there yet, draws, prints; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        games.rom_id(options.game)
+        options.steps = whole("steps", options.steps, STEPS)
+        options.seeds = [whole("seeds", seed, SEEDS) for seed in options.seeds]
+    except ConfigError as error:
+        return report(error)
+    (options.out / "runs").mkdir(parents=True, exist_ok=True)
+    ours, theirs = LOOKS
+    tables = {
+        ours: [_ours(options, seed) for seed in options.seeds],
+        theirs: [_theirs(options, seed) for seed in options.seeds],
+    }
+    lines = told(tables, options)
+    path = options.out / options.game
+    write_atomically(path.with_suffix(".md"), "\n".join(lines) + "\n")
+    with replacing(path.with_suffix(".png")) as temporary, style():
+        draw(tables, options.game, options.steps).savefig(
+            temporary, format="png", dpi=DPI, metadata={"Software": None}
+        )
+    print("\n".join([*lines, f"look at {path}.png"]))
+    return ExitCode.DONE
+
+
+def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespace) -> list[str]:
+    """A table in Markdown: the last 100 games' mean, over seeds, and the difference."""
+    ends = {
+        who: np.array([curve(table, np.array([options.steps]))[0] for table in each])
+        for who, each in tables.items()
+    }
+    what = f"{options.game}, {short_number(options.steps)} agent steps"
+    lines = [f"| {what} | seeds | mean [95 %] | each |", "| --- | ---: | ---: | --- |"]
+    for who, scores in ends.items():
+        at = mean_interval(scores)
+        each = ", ".join(f"{score:.4g}" for score in scores)
+        lines.append(f"| {who} | {at.n} | {at.value:.4g} [{at.low:.4g}, {at.high:.4g}] | {each} |")
+    ours, theirs = ends.values()
+    apart = difference(theirs, ours)
+    lines += [
+        "",
+        f"Mean raw score of the last {LAST_GAMES} training games. Ours less Stable-Baselines3's: "
+        f"{apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch).",
+    ]
+    return lines
+
+
+def curve(table: pd.DataFrame, at: np.ndarray) -> np.ndarray:
+    """(P,) mean score of the last 100 games finished by each of `at` (P,); nan before the first."""
+    steps, scores = (table[name].to_numpy(float) for name in ("env_steps", "episode_return"))
+    sums = np.concatenate([[0.0], scores.cumsum()])
+    ends = np.searchsorted(steps, at, side="right")
+    starts = np.maximum(0, ends - LAST_GAMES)
+    with np.errstate(invalid="ignore"):
+        return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) -> Figure:
+    """Curves of single seeds, their means, and the means' 95 % intervals by Student's t."""
+    at = np.linspace(steps / 25, steps, POINTS)
+    with style():
+        figure = agg_figure(7, 4)
+        panel = figure.subplots()
+        for (who, each), color in zip(tables.items(), LOOKS.values(), strict=True):
+            curves = np.stack([curve(table, at) for table in each])
+            spans = [mean_interval(scores) for scores in curves.T]
+            low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
+            panel.fill_between(at, low, high, color=tint(color, 0.15), lw=0)
+            panel.plot(at, curves.T, color=tint(color, 0.5), lw=0.7)
+            panel.plot(at, curves.mean(axis=0), color=color, lw=2, label=f"{who} (n = {len(each)})")
+        panel.set(xlabel="agent steps", ylabel=f"mean raw score, last {LAST_GAMES} games")
+        panel.set_ylim(bottom=0)
+        panel.xaxis.set_major_formatter(lambda value, _: short_number(int(value)))
+        panel.legend(frameon=False, loc="upper left", labelcolor=QUIET)
+        figure.suptitle(f"{game}: the same PPO twice", x=0.01, ha="left", fontsize=14)
+        footnote(
+            figure,
+            "Thick: mean over seeds. Bands: its 95 % interval by Student's t. Thin: single seeds. "
+            "Both: Nature CNN, 8 games, 128 steps, 4 epochs of 4 minibatches, learning rate from "
+            "2.5e-4 to 0, clip range 0.2 of ratio and value, one thread.",
+        )
+    return figure
+
+
+def _ours(options: argparse.Namespace, seed: int) -> pd.DataFrame:
+    root, name = options.out / "runs", f"ours-{options.steps}"
+    _run(
+        "attn_ppo.train",
+        *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
+        *("attention.gate=none", f"name={name}", f"root={root}", "evaluation.episodes=1"),
+        *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
+    )
+    return pd.read_csv(root / name / options.game / f"lambda=0/seed={seed}/episodes.csv")
+
+
+def _theirs(options: argparse.Namespace, seed: int) -> pd.DataFrame:
+    path = options.out / f"runs/sb3-{options.game}-{short_number(options.steps)}-seed={seed}.csv"
+    if not path.exists():
+        _run("bench.learning_sb3", options.game, str(seed), str(options.steps), str(path))
+    return pd.read_csv(path)
+
+
+def _run(module: str, *arguments: str) -> None:
+    """Runs a child to its end. Raises SystemExit where it fails."""
+    command = [sys.executable, "-m", module, *arguments]
+    print(*command[1:], file=sys.stderr, flush=True)
+    code = subprocess.run(command, env=os.environ | environment(1), check=False).returncode
+    if code:
+        raise SystemExit(code)
+
+
+def _parser() -> Parser:
+    parser = Parser("bench.learning", __doc__, "--steps 200000")
+    add = parser.add_argument
+    add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
+    add("--steps", default="200000", help="agent steps; default: 200000")
+    add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
+    add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
+    return parser
+
+
+if __name__ == "__main__":
+    process.finish(main)
