@@ -1,0 +1,40 @@
+"""What is told of runs that are amiss: each one while they are few, else how many of each kind."""
+
+import re
+from collections.abc import Sequence
+
+from analysis.runs import Problem
+
+MOST = 12  # lines
+# What differs between two runs that have the same problem: paths, then numbers with their unit.
+_OWN = re.compile(r"\S*/\S*|[-+]?\d[\d.,]*(?:e[-+]?\d+)?[kMG]?\b")
+
+
+def told(problems: Sequence[Problem], *, in_full: bool = False) -> list[str]:
+    """A line a problem; with more than a dozen a line for those of one kind and reason.
+
+    Such a line has their number, the words that they share, and the first one's folder.
+    """
+    if in_full or len(problems) <= MOST:
+        return [str(problem) for problem in problems]
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.kind, _OWN.sub("…", problem.what)), []).append(problem)
+    order = sorted(alike.values(), key=len, reverse=True)
+    lines = [_line(each) for each in order[: MOST - 1]]
+    rest = sum(map(len, order[MOST - 1 :]))
+    lines += [f"{rest} more, of {len(order) - MOST + 1} other reasons"] if rest else []
+    return [*lines, f"each of these {len(problems)}: python -m analysis.figures --problems"]
+
+
+def _line(alike: Sequence[Problem]) -> str:
+    """`skipped 12 runs: no metrics.csv; the first is runs/paper/Breakout/lambda=0/seed=0`."""
+    if len(alike) == 1:
+        return str(alike[0])
+    kind, words = alike[0].kind, [" ".join(each.what.split()).split(" ") for each in alike]
+    shared = [
+        word if all(other[at] == word for other in words) else _OWN.sub("…", word)
+        for at, word in enumerate(words[0])
+    ]
+    what = re.sub(r"…( …)+", "…", " ".join(shared))
+    return f"{kind} {len(alike)} runs: {what}; the first is {alike[0].folder}"
