@@ -30,7 +30,9 @@ from analysis.believe_figures import FIGURES
 from analysis.believe_table import save_tables, to_text
 from analysis.panels import save
 from analysis.playing import check_writable, exit_code
-from analysis.runs import newest_root, read_runs
+from analysis.problems import told
+from analysis.runs import CURVES, newest_root, read_runs
+from analysis.sources import folder_with_agents
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.errors import ExitCode
 from attn_ppo.interpret.believe.subject import Options
@@ -54,13 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _believe(options: argparse.Namespace) -> int:
-    roots = options.folders or [newest_root()]
+    given = options.folders or [newest_root()]
+    roots = [folder_with_agents(each, "measure") for each in given]
     code = ExitCode.DONE
     for root in roots:
-        runs, problems = read_runs(root)
+        runs, problems = read_runs(root, CURVES)
         finished = [run for run in runs if not run.unfinished]
         print(f"{root}: {len(finished)} finished run{'s' * (len(finished) != 1)}", flush=True)
-        print(*problems, sep="\n") if problems else None
+        print(*told(problems), sep="\n") if problems else None
         out = options.out or root / "figures"
         check_writable("--out", out)
         measured = all_measured(finished, options.measured, stress_of(out / "stress.csv"))

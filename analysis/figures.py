@@ -8,15 +8,18 @@ if __name__ == "__main__":
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis import sources
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.groups import lambdas_of, order_games, variants_in
 from analysis.panels import save
+from analysis.problems import told
 from analysis.reward_curves import draw_reward_curves
-from analysis.runs import Problem, Run, newest_root, read_runs
+from analysis.runs import Problem, Run
 from analysis.score_table import save_score_table, score_table
+from analysis.sources import Source
 from attn_ppo import config
 from attn_ppo.arguments import Parser
-from attn_ppo.errors import ExitCode, RunError, report
+from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import columns
 from attn_ppo.lifecycle.disk import disk_error
 from attn_ppo.variants import Variant
@@ -27,21 +30,20 @@ FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the figures, prints problems and paths; 0, or 2 without runs, 4 on a disk error."""
     parser = Parser("analysis.figures", __doc__, "runs/demo")
-    parser.add_argument(
-        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
-    )
+    parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
     parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
+    parser.add_argument("--problems", action="store_true", help="tell each run's, however many")
     options = parser.parse_args(arguments)
-    root = options.root
+    out = options.out
     try:
-        root = root or newest_root()
-        runs, problems = read_runs(root)
-        print(summary(root, runs, problems))
-        written = make_figures(runs, options.out or root / "figures")
-    except RunError as error:
+        source, runs, problems = sources.read(options.source)
+        print(summary(source, runs, problems, in_full=options.problems))
+        out = out or source.folder / "figures"
+        written = make_figures(runs, out)
+    except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
-        return report(disk_error(Path(error.filename or root or config.default_root()), error))
+        return report(disk_error(Path(error.filename or out or config.default_root()), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 
@@ -58,8 +60,14 @@ def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
     return written + save_score_table(score_table(runs), out / "score_table")
 
 
-def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str:
-    """How many games, lambdas, seeds and runs were read; a line each variant and each problem."""
+def summary(
+    source: Source | Path,
+    runs: Sequence[Run],
+    problems: Sequence[Problem],
+    *,
+    in_full: bool = False,
+) -> str:
+    """How many games, lambdas, seeds and runs were read; a line a variant, lines on problems."""
     counts = {
         "game": len(order_games(run.config.env for run in runs)),
         "lambda": len(lambdas_of(runs)),
@@ -68,12 +76,12 @@ def summary(root: Path, runs: Sequence[Run], problems: Sequence[Problem]) -> str
     }
     text = ", ".join(f"{count} {what}{'s' * (count > 1)}" for what, count in counts.items())
     finished = sum(not run.unfinished for run in runs)
-    lines, variants = [f"{root}: {text}, {finished} finished"], variants_in(runs)
+    lines, variants = [f"{source}: {text}, {finished} finished"], variants_in(runs)
     if variants[0].settings:
         heads = [_runs_of(variant, runs) for variant in variants]
         texts = columns([[head, *v.settings] for head, v in zip(heads, variants, strict=True)])
         lines += [f"  {text}" for text in texts]
-    return "\n".join([*lines, *map(str, problems)])
+    return "\n".join([*lines, *told(problems, in_full=in_full)])
 
 
 def _runs_of(variant: Variant, runs: Sequence[Run]) -> str:

@@ -31,7 +31,9 @@ from analysis.playing import (
     side_by_side,
     told_apart,
 )
-from analysis.runs import newest_root, read_runs
+from analysis.problems import told
+from analysis.runs import CURVES, newest_root, read_runs
+from analysis.sources import folder_with_agents
 from attn_ppo.arguments import whole
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.interpret.network import OpenAgent, open_agent
@@ -64,16 +66,16 @@ def _write_pages(options: argparse.Namespace) -> int:
 
 def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
     """The pages to write, and the folders of the runs on each."""
-    given = options.folders or [newest_root()]
+    given = [folder_with_agents(each, "show") for each in options.folders or [newest_root()]]
     if len(given) > 1 or is_run(given[0]):
         if len(given) > MOST_AGENTS:
             allowed = f"up to {MOST_AGENTS} folders of runs"
             raise ConfigError("", f"{len(given)} folders", allowed, wrong="are too many")
         shared = Path(os.path.commonpath([folder.resolve() for folder in given]))
         return {options.out or (given[0] if len(given) == 1 else shared) / "page.html": given}
-    runs, problems = read_runs(given[0])
-    for problem in problems:
-        print(problem)
+    runs, problems = read_runs(given[0], CURVES)
+    for line in told(problems):
+        print(line)
     pages = {}
     for game, agents in by_game(runs, options.agent_seed).items():
         shown = side_by_side(game, agents, given[0], options.agent_seed)

@@ -27,7 +27,8 @@ from analysis.figures import summary
 from analysis.groups import averaged
 from analysis.panels import save
 from analysis.playing import by_game, check_writable, exit_code
-from analysis.runs import Problem, Run, newest_root, read_runs
+from analysis.runs import CURVES, Problem, Run, newest_root, read_runs
+from analysis.sources import folder_with_agents
 from analysis.stress_report import Played, draw_stress, losses, stress_table, table_lines
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError
@@ -58,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stress_a_sweep(options: argparse.Namespace) -> int:
-    root = options.root or newest_root()
-    runs, problems = read_runs(root)
+    root = folder_with_agents(options.root or newest_root(), "play with")
+    runs, problems = read_runs(root, CURVES)
     print(summary(root, runs, problems))
     out = options.out or root / "figures"
     check_writable("--out", out)

@@ -28,7 +28,8 @@ from analysis.playing import (
     side_by_side,
     told_apart,
 )
-from analysis.runs import Problem, Run, newest_root, read_runs
+from analysis.runs import CURVES, Problem, Run, newest_root, read_runs
+from analysis.sources import folder_with_agents
 from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.formats import cut
@@ -47,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _videos_of_a_sweep(options: argparse.Namespace) -> int:
-    root = options.root or newest_root()
-    runs, problems = read_runs(root)
+    root = folder_with_agents(options.root or newest_root(), "film")
+    runs, problems = read_runs(root, CURVES)
     print(summary(root, runs, problems))
     chosen, out = by_game(runs, options.agent_seed), options.out or root / "videos"
     check_writable("--out", out)
