@@ -124,7 +124,7 @@ def _write_run(settings: RunConfig, what: str, spread: float, rng: np.random.Gen
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(config.to_yaml(settings))
     _write_table(folder / "episodes.csv", dict(zip(EPISODES, games, strict=True)))
-    _write_table(folder / "metrics.csv", {name: rows[name] for name in METRICS})
+    _write_table(folder / "metrics.csv", {name: rows[name] for name in METRICS if name in rows})
     if what == TORN:
         path = folder / "metrics.csv"
         path.write_bytes(path.read_bytes()[:-30])
@@ -196,6 +196,7 @@ def _rows(
         "lambda": np.full(done, settings.lambda_),
         "regularization": entropy,
         "map_overlap": 0.2 + 0.02 * wobble[1],
+        "map_movement": (0.3 + 0.02 * wobble[2]) if what != STUCK else 0.001 * wobble[2] ** 2,
     }
     if what == TWICE:  # it was resumed from a checkpoint a third of the way back
         at = np.r_[0 : 2 * done // 3, done // 3 : done]
