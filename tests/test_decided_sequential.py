@@ -51,9 +51,9 @@ def test_scores_without_spread_have_a_statistic():
 @pytest.mark.parametrize(
     ("error", "boundary"),
     [
-        # up to the first look error / 2 is spent; of 20 splits 2 are as extreme as the observed
-        (0.2, 7.34846923),  # 0.1 * 20 = 2: 6 / sqrt(2 / 3)
-        (0.19, math.inf),  # 0.095 * 20 = 1.9
+        # up to the first look error / 5 is spent; of 20 splits 2 are as extreme as the observed
+        (0.5, 7.34846923),  # 0.1 * 20 = 2: 6 / sqrt(2 / 3)
+        (0.49, math.inf),  # 0.098 * 20 = 1.96
     ],
 )
 def test_the_boundary_is_the_smallest_that_keeps_the_error(error, boundary):
@@ -63,37 +63,36 @@ def test_the_boundary_is_the_smallest_that_keeps_the_error(error, boundary):
 
 def test_what_a_look_can_t_spend_is_left_for_the_next():
     paths = [np.abs(values) for values in sequential.statistics([APART, APART])]
-    # 2 of 400 paths are as extreme as the observed; 2/3 of the error is spent up to the second look
-    assert sequential.boundaries(paths, 0.0075)[1] == paths[1][0, 1]  # 0.005 * 400 = 2
-    assert sequential.boundaries(paths, 0.0074)[1] == math.inf  # 1.97
+    # 2 of 400 paths are as extreme as the observed; half the error is spent up to the second look
+    assert sequential.boundaries(paths, 0.01)[1] == paths[1][0, 1]  # 0.005 * 400 = 2
+    assert sequential.boundaries(paths, 0.0099)[1] == math.inf  # 1.98
 
 
 def test_never_more_than_the_error_reaches_a_boundary():
     rng = np.random.default_rng(1)
-    # Whole scores, so that some permutations are equal; of 20 ** 4 the fourth look draws 10,000.
+    # Whole scores, so that some permutations are equal; of 20 ** 4 the fourth look draws 20,000.
     batches = [Batch(*rng.integers(0, 20, (2, 3)).astype(float)) for _ in range(4)]
     paths = [np.abs(values) for values in sequential.statistics(batches)]
-    assert [len(values) for values in paths] == [20, 400, 8000, 10_000]
+    assert [len(values) for values in paths] == [20, 400, 8000, 20_000]
     found = sequential.boundaries(paths, 0.3)
     parts = [float((v >= found[: v.shape[1]]).any(1).mean()) for v in paths]
-    assert all(part <= most for part, most in zip(parts, [0.15, 0.2, 0.225, 0.24], strict=True))
-    assert parts[2] > 0.2  # and not far below it, or it would rarely decide
+    assert all(part <= most for part, most in zip(parts, [0.06, 0.15, 0.208, 0.24], strict=True))
+    assert parts[2] > 0.19  # and not far below it, or it would rarely decide
     wider = sequential.boundaries(paths, 0.4)
     assert all(b <= a for a, b in zip(found, wider, strict=True))
 
 
 def test_of_several_comparisons_each_has_its_share_and_what_goes_leaves_its_own():
-    # Up to the first look 0.025 is spent. Of 252 splits 2 are as extreme as FIVE, 4 as NEARLY.
-    # Alone 0.025 * 252 = 6.3: both differ. Of two, 3.15: FIVE differs, which leaves 6.3 to NEARLY.
-    assert decided(Comparison([Batch(*FIVE)])) == [LOWER]
-    assert decided(Comparison([Batch(*NEARLY)])) == [LOWER]
-    nothing = Comparison([Batch(FIVE[0], FIVE[0])])
-    assert decided(Comparison([Batch(*NEARLY)]), nothing) == ["", ""]
-    assert decided(Comparison([Batch(*NEARLY)]), Comparison([Batch(*FIVE)])) == [LOWER, LOWER]
-    # a comparison counts also before it has scores
-    assert decided(Comparison([Batch(*NEARLY)]), Comparison([])) == ["", ""]
-    assert decided(Comparison([Batch(*FIVE)]), Comparison([])) == [LOWER, ""]
-    assert decided(Comparison([Batch(*FIVE[::-1])])) == [HIGHER]
+    # Up to the first look 0.02 is spent. Of 252 splits 2 are as extreme as FIVE, 4 as NEARLY.
+    # Alone 0.02 * 252 = 5.04: both differ. Of two, 2.52: FIVE differs, which leaves 5.04 to NEARLY.
+    five, nearly = Comparison([Batch(*FIVE)]), Comparison([Batch(*NEARLY)])
+    nothing, none_yet = Comparison([Batch(FIVE[0], FIVE[0])]), Comparison([])
+    assert decided(five, error=0.1) == decided(nearly, error=0.1) == [LOWER]
+    assert decided(Comparison([Batch(*FIVE[::-1])]), error=0.1) == [HIGHER]
+    assert decided(nearly, nothing, error=0.1) == ["", ""]
+    assert decided(nearly, five, error=0.1) == [LOWER, LOWER]
+    assert decided(nearly, none_yet, error=0.1) == ["", ""]  # which counts as well
+    assert decided(five, none_yet, error=0.1) == [LOWER, ""]
 
 
 def test_more_than_a_share_is_left_or_not():
@@ -132,11 +131,12 @@ def test_the_same_scores_decide_the_same_in_any_order_of_comparisons():
 @pytest.mark.parametrize(
     ("seeds", "comparisons", "sides", "look"),
     [
-        (5, 1, 2, 1),  # 0.025 * 252 = 6.3 >= 2
-        (3, 1, 2, 2),  # 0.025 * 20 = 0.5; 2/3 * 0.05 * 400 = 13.3
-        (3, 4, 2, 2),  # 3.3
-        (2, 1, 2, 3),  # 2/3 * 0.05 * 36 = 1.2; 3/4 * 0.05 * 216 = 8.1
-        (2, 1, 1, 2),
+        (5, 1, 2, 1),  # 0.01 * 252 = 2.5 >= 2
+        (5, 2, 2, 2),  # 1.3
+        (5, 2, 1, 1),
+        (3, 1, 2, 2),  # 0.01 * 20 = 0.2; 0.025 * 400 = 10
+        (3, 6, 2, 3),  # 1.7; of 8000 more
+        (2, 1, 2, 3),  # 0.025 * 36 = 0.9; 9/13 * 0.05 * 216 = 7.5
     ],
 )
 def test_the_first_look_that_could_decide(seeds, comparisons, sides, look):

@@ -36,7 +36,7 @@ def judge(design: Design, looks: Sequence[Look], given_up: Set[str] = frozenset(
         "asked": design.asked(),
         "budget": design.budget,
         "spent": used,
-        "state": _state(cells, comparisons),
+        "state": _state(cells, comparisons, design.budget - used >= 2 * design.seeds),
         "looks": list(looks),
         "comparisons": comparisons,
     }
@@ -93,9 +93,10 @@ def _next(
 
 
 def _is_hopeless(design: Design, verdict: Verdict, left: int) -> bool:
-    last, more = verdict.steps[-1], left // (2 * design.seeds)
+    """Whether all runs that are left, or those of one look more, would hardly decide it."""
+    last, more = verdict.steps[-1], max(1, left // (2 * design.seeds))
     most = last.n + more * design.seeds
-    return more > 0 and sequential.is_hopeless(last, most, len(design.against))
+    return sequential.is_hopeless(last, most, len(design.against))
 
 
 def _told(
@@ -132,7 +133,7 @@ def _told(
     }
 
 
-def _state(cells: Sequence[str], comparisons: Sequence[Mapping[str, Any]]) -> str:
+def _state(cells: Sequence[str], comparisons: Sequence[Mapping[str, Any]], runs_left: bool) -> str:
     if cells:
         return decision.GOING_ON
     told = {c["decision"] for c in comparisons if c["look"] is None}
@@ -140,7 +141,8 @@ def _state(cells: Sequence[str], comparisons: Sequence[Mapping[str, Any]]) -> st
         return decision.DECIDED
     if f"{decision.UNDECIDED}: {decision.RUNS_FAILED}" in told:
         return decision.RUNS_FAILED
-    return decision.BUDGET_SMALL if told == {decision.HOPELESS} else decision.BUDGET_SPENT
+    hopeless = runs_left and told == {decision.HOPELESS}
+    return decision.BUDGET_SMALL if hopeless else decision.BUDGET_SPENT
 
 
 def _finite(value: float | None) -> float | None:
