@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 
 from attn_ppo.launch.decided import sequential
-from attn_ppo.launch.decided.sequential import HIGHER, LOWER, NO_DROP, Batch, Comparison, Step
+from attn_ppo.launch.decided.sequential import (
+    HIGHER,
+    LOWER,
+    NO_DROP,
+    Batch,
+    Comparison,
+    Spending,
+    Step,
+)
 
 LOW, HIGH = np.array([1.0, 2, 3]), np.array([7.0, 8, 9])
 APART = Batch(LOW, HIGH)
@@ -16,9 +24,10 @@ FIVE = np.arange(1.0, 6), np.arange(6.0, 11)
 NEARLY = np.array([1.0, 2, 3, 4, 6]), np.array([5.0, 7, 8, 9, 10])
 
 
-def decided(*comparisons: Comparison, kept: float = 0.9, **more) -> list[str]:
-    named = dict(enumerate(comparisons))
-    return [v.decision for v in sequential.decide(named, kept=kept, **more).values()]
+def decided(*comparisons: Comparison, looks: int = 1, error: float = 0.05, **more) -> list[str]:
+    named, spending = dict(enumerate(comparisons)), Spending(looks, error)
+    verdicts = sequential.decide(named, kept=0.9, spending=spending, **more)
+    return [verdict.decision for verdict in verdicts.values()]
 
 
 def test_the_statistic_is_welchs_t_of_all_scores_so_far():
@@ -51,21 +60,22 @@ def test_scores_without_spread_have_a_statistic():
 @pytest.mark.parametrize(
     ("error", "boundary"),
     [
-        # up to the first look error / 5 is spent; of 20 splits 2 are as extreme as the observed
-        (0.5, 7.34846923),  # 0.1 * 20 = 2: 6 / sqrt(2 / 3)
-        (0.49, math.inf),  # 0.098 * 20 = 1.96
+        # Of one planned look 80% is spent; of 20 splits 2 are as extreme as the observed.
+        (0.125, 7.34846923),  # 0.1 * 20 = 2: 6 / sqrt(2 / 3)
+        (0.124, math.inf),  # 0.0992 * 20 = 1.98
     ],
 )
 def test_the_boundary_is_the_smallest_that_keeps_the_error(error, boundary):
     paths = [np.abs(values) for values in sequential.statistics([APART])]
-    assert sequential.boundaries(paths, error) == pytest.approx([boundary])
+    assert sequential.boundaries(paths, Spending(1, error)) == pytest.approx([boundary])
 
 
 def test_what_a_look_can_t_spend_is_left_for_the_next():
     paths = [np.abs(values) for values in sequential.statistics([APART, APART])]
-    # 2 of 400 paths are as extreme as the observed; half the error is spent up to the second look
-    assert sequential.boundaries(paths, 0.01)[1] == paths[1][0, 1]  # 0.005 * 400 = 2
-    assert sequential.boundaries(paths, 0.0099)[1] == math.inf  # 1.98
+    # 2 of 400 paths are as extreme as the observed; 80% is spent up to the second look
+    spending = Spending(2, 0.00625)
+    assert sequential.boundaries(paths, spending)[1] == paths[1][0, 1]  # 0.005 * 400 = 2
+    assert sequential.boundaries(paths, spending._replace(error=0.0062))[1] == math.inf  # 1.98
 
 
 def test_never_more_than_the_error_reaches_a_boundary():
@@ -74,25 +84,25 @@ def test_never_more_than_the_error_reaches_a_boundary():
     batches = [Batch(*rng.integers(0, 20, (2, 3)).astype(float)) for _ in range(4)]
     paths = [np.abs(values) for values in sequential.statistics(batches)]
     assert [len(values) for values in paths] == [20, 400, 8000, 20_000]
-    found = sequential.boundaries(paths, 0.3)
+    found = sequential.boundaries(paths, Spending(3, 0.3))
     parts = [float((v >= found[: v.shape[1]]).any(1).mean()) for v in paths]
-    assert all(part <= most for part, most in zip(parts, [0.06, 0.15, 0.208, 0.24], strict=True))
-    assert parts[2] > 0.19  # and not far below it, or it would rarely decide
-    wider = sequential.boundaries(paths, 0.4)
+    assert all(part <= most for part, most in zip(parts, [0.0267, 0.107, 0.24, 0.255], strict=True))
+    assert parts[2] > 0.2  # and not far below it, or it would rarely decide
+    wider = sequential.boundaries(paths, Spending(3, 0.4))
     assert all(b <= a for a, b in zip(found, wider, strict=True))
 
 
 def test_of_several_comparisons_each_has_its_share_and_what_goes_leaves_its_own():
-    # Up to the first look 0.02 is spent. Of 252 splits 2 are as extreme as FIVE, 4 as NEARLY.
+    # Of 0.025 one planned look spends 0.02. Of 252 splits 2 are as extreme as FIVE, 4 as NEARLY.
     # Alone 0.02 * 252 = 5.04: both differ. Of two, 2.52: FIVE differs, which leaves 5.04 to NEARLY.
     five, nearly = Comparison([Batch(*FIVE)]), Comparison([Batch(*NEARLY)])
     nothing, none_yet = Comparison([Batch(FIVE[0], FIVE[0])]), Comparison([])
-    assert decided(five, error=0.1) == decided(nearly, error=0.1) == [LOWER]
-    assert decided(Comparison([Batch(*FIVE[::-1])]), error=0.1) == [HIGHER]
-    assert decided(nearly, nothing, error=0.1) == ["", ""]
-    assert decided(nearly, five, error=0.1) == [LOWER, LOWER]
-    assert decided(nearly, none_yet, error=0.1) == ["", ""]  # which counts as well
-    assert decided(five, none_yet, error=0.1) == [LOWER, ""]
+    assert decided(five, error=0.025) == decided(nearly, error=0.025) == [LOWER]
+    assert decided(Comparison([Batch(*FIVE[::-1])]), error=0.025) == [HIGHER]
+    assert decided(nearly, nothing, error=0.025) == ["", ""]
+    assert decided(nearly, five, error=0.025) == [LOWER, LOWER]
+    assert decided(nearly, none_yet, error=0.025) == ["", ""]  # which counts as well
+    assert decided(five, none_yet, error=0.025) == [LOWER, ""]
 
 
 def test_more_than_a_share_is_left_or_not():
@@ -104,13 +114,17 @@ def test_more_than_a_share_is_left_or_not():
     assert decided(Comparison([Batch(zero - 2, zero)], random=98.0)) == [""]
     assert decided(Comparison([Batch(zero - 2, zero)])) == [""]  # not asked
     # 93..97 are lower than 100..104, and yet above 90%
-    (both,) = sequential.decide({0: Comparison([Batch(zero - 7, zero)], 0.0)}, kept=0.9).values()
+    (both,) = sequential.decide(
+        {0: Comparison([Batch(zero - 7, zero)], 0.0)}, kept=0.9, spending=Spending(1)
+    ).values()
     assert (both.decision, both.within_margin) == (LOWER, True)
 
 
 def test_what_was_decided_stays_and_later_batches_change_nothing():
     batches = [Batch(*FIVE), Batch(*FIVE[::-1])]
-    (verdict,) = sequential.decide({0: Comparison(batches)}, kept=0.9).values()
+    (verdict,) = sequential.decide(
+        {0: Comparison(batches)}, kept=0.9, spending=Spending(1)
+    ).values()
     assert verdict.decision == LOWER
     assert len(verdict.steps) == 1
 
@@ -121,27 +135,39 @@ def test_the_same_scores_decide_the_same_in_any_order_of_comparisons():
         name: Comparison([Batch(rng.normal(-shift, 1, 3), rng.normal(0, 1, 3)) for _ in range(4)])
         for name, shift in {"a": 0, "b": 2, "c": 4}.items()
     }
-    forward = sequential.decide(cells, kept=0.9)
-    backward = sequential.decide(dict(reversed(cells.items())), kept=0.9)
+    options = {"kept": 0.9, "spending": Spending(4)}
+    forward = sequential.decide(cells, **options)
+    backward = sequential.decide(dict(reversed(cells.items())), **options)
     assert forward == backward
-    assert forward == sequential.decide(cells, kept=0.9)
+    assert forward == sequential.decide(cells, **options)
     assert [v.decision for v in forward.values()][2] == LOWER
 
 
 @pytest.mark.parametrize(
-    ("seeds", "comparisons", "sides", "look"),
+    ("seeds", "comparisons", "planned", "sides", "look"),
     [
-        (5, 1, 2, 1),  # 0.01 * 252 = 2.5 >= 2
-        (5, 2, 2, 2),  # 1.3
-        (5, 2, 1, 1),
-        (3, 1, 2, 2),  # 0.01 * 20 = 0.2; 0.025 * 400 = 10
-        (3, 6, 2, 3),  # 1.7; of 8000 more
-        (2, 1, 2, 3),  # 0.025 * 36 = 0.9; 9/13 * 0.05 * 216 = 7.5
+        (5, 1, 2, 2, 1),  # 0.01 * 252 = 2.5 >= 2
+        (5, 2, 2, 2, 2),  # 1.3
+        (5, 2, 2, 1, 1),
+        (3, 1, 2, 2, 2),  # 0.01 * 20 = 0.2; 0.04 * 400 = 16
+        (3, 2, 4, 2, 2),  # 0.01 / 2 * 400 = 2
+        (3, 3, 4, 2, 3),  # 1.3; of 8000 more
+        (2, 1, 2, 1, 2),  # 0.04 * 36 = 1.4
+        (2, 1, 2, 2, 3),  # 1.4; 0.05 * (0.8 + 0.2 / 3) * 216 = 9.4
     ],
 )
-def test_the_first_look_that_could_decide(seeds, comparisons, sides, look):
-    assert sequential.first_look(seeds, comparisons, 10, sides=sides) == look
-    assert sequential.first_look(seeds, comparisons, look - 1, sides=sides) is None
+def test_the_first_look_that_could_decide(seeds, comparisons, planned, sides, look):
+    options = {"planned": planned, "sides": sides}
+    assert sequential.first_look(seeds, comparisons, 10, **options) == look
+    assert sequential.first_look(seeds, comparisons, look - 1, **options) is None
+
+
+def test_what_is_spent():
+    spending = Spending(2, 0.1)
+    # 0.08 * (1/2)^2, 0.08; then 0.08 + 0.02 * (1 - 2/3), 0.08 + 0.02 * (1 - 2/4): never 0.1
+    expected = [0.02, 0.08, 0.0866667, 0.09]
+    assert [sequential.spent(k, spending) for k in (1, 2, 3, 4)] == pytest.approx(expected)
+    assert 0.0999 < sequential.spent(1000, spending) < 0.1
 
 
 def test_no_hope():
@@ -171,7 +197,8 @@ def of_twice(kind: str, left: float, sweeps: int, looks: int) -> list[list[str]]
         zero = draw()
         ours = [left * draw() for _ in range(2)]
         pairs = [[Batch(a, b) for a, b in zip(one, zero, strict=True)] for one in ours]
-        found.append(decided(*(Comparison(p, 0.0) for p in pairs), most_paths=400))
+        compared = (Comparison(pair, 0.0) for pair in pairs)
+        found.append(decided(*compared, looks=looks, most_paths=400))
     return found
 
 

@@ -3,8 +3,9 @@
     until        "decided"
     asked        what may not change from one start to the next: `cells` (game, axes and lambda, as
                  in `Breakout lambda=0.005`), `seeds` (runs a cell and look), `first_seed`,
-                 `margin`, `error` (chance of any wrong decision, of each question), `random` (what
-                 random play scores, by cell; null where the margin isn't asked), `settings`
+                 `margin`, `looks` (planned at first), `error` (chance of any wrong decision, of
+                 each question), `random` (what random play scores, by cell; null where the margin
+                 isn't asked), `settings`
     budget       runs at most
     spent        runs that count: those looked at, and those that failed
     state        going on | decided | budget spent | budget too small (for what is left: no further
@@ -46,7 +47,7 @@ def read(sweep: Path) -> dict[str, Any] | None:
     path = sweep / NAME
     try:
         said = json.loads(path.read_text("utf-8"))
-        if said["until"] != "decided" or not {"asked", "budget", "looks"} <= said.keys():
+        if said["until"] != "decided" or "cells" not in said["asked"] or "looks" not in said:
             raise KeyError("until")
         return said
     except FileNotFoundError:

@@ -11,7 +11,6 @@ from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.decided import design as designs
-from attn_ppo.launch.decided import sequential
 from attn_ppo.launch.decided.design import Design
 from attn_ppo.launch.decided.judge import Look, judge, spent
 from attn_ppo.launch.decided.rounds import Launch, Round, runs_of
@@ -72,8 +71,7 @@ def _say_first(design: Design, looks: Sequence[Look]) -> None:
         f"{count} lambda{'s' * (count != 1)} against 0 in {design.first.sweep_folder}: "
         f"{seeds} seeds a look, at most {budget} runs{begun}"
     )
-    most = 1 + (budget - len(design.cells) * seeds) // (2 * seeds)
-    look = sequential.first_look(seeds, count, most, sides=2)
+    look = designs.can_decide(design, differs=True)
     if look is None:
         print("too few runs to decide that a lambda differs, however clear it is: a larger budget=")
     elif look > 1:

@@ -22,7 +22,7 @@ from attn_ppo.schema import nearest
 
 VARIED = ("env", "lambda", "seed")
 LARGEST_SEED = 2**31 - 1
-MOST_LOOKS = 100
+MOST_BUDGET = 10_000
 
 
 class Design(NamedTuple):
@@ -32,6 +32,7 @@ class Design(NamedTuple):
     against: Mapping[str, str]  # cell -> the one of lambda 0
     random: Mapping[str, float | None]  # cell -> what random play scores; None: no margin asked
     budget: int
+    looks: int  # that were planned when the sweep began; its budget may have been raised since
 
     @property
     def first(self) -> RunConfig:
@@ -59,6 +60,7 @@ class Design(NamedTuple):
             "seeds": self.seeds,
             "first_seed": first.seed,
             "margin": first.decided.margin,
+            "looks": self.looks,
             "error": sequential.ERROR,
             "random": dict(self.random),
             "settings": settings | {"evaluation.episodes": first.evaluation.episodes},
@@ -74,7 +76,11 @@ def of(asked: CommandLine) -> Design:
         name: reference_scores.published()[c.env][0] if c.decided.margin else None
         for name, c in cells.items()
     }
-    return Design(cells, against, random, asked.configs[0].budget or 0)
+    first = asked.configs[0]
+    budget, said = first.budget or 0, decision.read(first.sweep_folder)
+    looks = max(1, budget // (len(cells) * first.decided.seeds))
+    looks = said["asked"].get("looks", looks) if said else looks
+    return Design(cells, against, random, budget, looks)
 
 
 def name_of(settings: RunConfig) -> str:
@@ -133,21 +139,28 @@ def _check_keys(configs: Sequence[RunConfig]) -> None:
 def _check_budget(design: Design) -> None:
     """Raises ConfigError where the runs are too few for a look, or for any decision."""
     cells, seeds, budget = len(design.cells), design.seeds, design.budget
-    one_look = cells * seeds
-    sides = 1 if design.first.decided.margin else 2
-    looks = sequential.first_look(seeds, len(design.against), MOST_LOOKS, sides=sides)
-    if looks is None:
-        allowed = f"more than {seeds}: permutations of so few, or fewer games and lambdas"
-        raise ConfigError("decided.seeds", seeds, allowed, wrong="can't decide anything")
-    least = one_look + (looks - 1) * 2 * seeds  # all cells once, then one comparison alone
-    if budget < least:
-        allowed = f"at least {least:,}: for a look {seeds} runs of each of {cells} cells"
-        if looks > 1:
-            allowed += f", and for {looks - 1} more of a lambda and 0: sooner nothing is decided"
-        raise ConfigError("budget", budget, allowed)
     if design.first.seed + budget > LARGEST_SEED:
         allowed = f"at most {LARGEST_SEED - budget:,}: until=decided takes seeds that follow it"
         raise ConfigError("seed", design.first.seed, allowed)
+    if not can_decide(design):
+        enough = range(cells * seeds, MOST_BUDGET + 1, seeds)
+        planned = (design._replace(budget=b, looks=max(1, b // (cells * seeds))) for b in enough)
+        least = next((each.budget for each in planned if can_decide(each)), MOST_BUDGET)
+        allowed = f"at least {least:,}, of which something can be decided: {cells} games and "
+        allowed += f"lambdas with {seeds} seeds a look, the last ones perhaps of one and of 0"
+        raise ConfigError("budget", budget, allowed)
+
+
+def can_decide(design: Design, *, differs: bool = False) -> int | None:
+    """The first look that could decide anything, or whether a lambda differs; None: there's none.
+
+    With the most looks that the budget allows: one at all cells, then at one lambda and 0.
+    """
+    left = design.budget - len(design.cells) * design.seeds
+    most = 1 + left // (2 * design.seeds) if left >= 0 else 0
+    sides = 2 if differs or not design.first.decided.margin else 1
+    count = len(design.against)
+    return sequential.first_look(design.seeds, count, most, planned=design.looks, sides=sides)
 
 
 def _check_folder(design: Design) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from attn_ppo.launch.decided import sequential
 from attn_ppo.launch.decided.design import Design
-from attn_ppo.launch.decided.sequential import Batch, Comparison, Verdict
+from attn_ppo.launch.decided.sequential import Batch, Comparison, Spending, Verdict
 from attn_ppo.lifecycle import decision
 
 Look = Mapping[str, Any]  # as decision.json has it
@@ -20,25 +20,33 @@ class Judged(NamedTuple):
     cells: list[str]  # those that get further runs, in order; none: it is over
 
 
-def judge(design: Design, looks: Sequence[Look], given_up: Set[str] = frozenset()) -> Judged:
+def judge(
+    design: Design,
+    looks: Sequence[Look],
+    given_up: Set[str] = frozenset(),
+    *,
+    most_paths: int = sequential.MOST_PATHS,
+) -> Judged:
     """What follows from the looks, always the same from the same.
 
     Cells in `given_up` get no further runs on this start of the command.
     """
+    comparisons = {name: _comparison(design, looks, name) for name in design.against}
+    spending = Spending(design.looks)
     verdicts = sequential.decide(
-        {name: _comparison(design, looks, name) for name in design.against}, kept=design.kept
+        comparisons, kept=design.kept, spending=spending, most_paths=most_paths
     )
     used = spent(looks)
     cells, told = _next(design, given_up, verdicts, design.budget - used)
-    comparisons = [_told(design, looks, name, verdicts[name], told[name]) for name in verdicts]
+    compared = [_told(design, looks, name, verdicts[name], told[name]) for name in verdicts]
     said = {
         "until": "decided",
         "asked": design.asked(),
         "budget": design.budget,
         "spent": used,
-        "state": _state(cells, comparisons, design.budget - used >= 2 * design.seeds),
+        "state": _state(cells, compared, design.budget - used >= 2 * design.seeds),
         "looks": list(looks),
-        "comparisons": comparisons,
+        "comparisons": compared,
     }
     return Judged(said, cells)
 

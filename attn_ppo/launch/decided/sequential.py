@@ -10,9 +10,10 @@ be wrongly decided is spent over the looks. Ours differs where a sweep does:
 - The statistic is Welch's t, so that cells with unlike spread may be compared (Janssen 1997).
 - Over the comparisons of each question: Holm's step-down of Bonferroni, which holds whatever ties
   them, as all share the scores at lambda 0 (Maurer and Bretz 2013 for group-sequential tests).
-- Up to the k-th look k^2 / (k^2 + 4) of the error is spent: a fifth, a half, 69%, 80%, ... That
-  names no last look, so a budget may be raised later. What permutations are too few for at one look
-  is left for the next.
+- Of the error 80% is spent over the looks that the budget has for all comparisons, as the square of
+  their number, so that most is there when scores are; and the rest over those that follow, ever
+  less, as runs are saved or the budget is raised. What permutations are too few for at one look is
+  left for the next.
 
 decide: scores of all comparisons -> what is decided at which look. Everything is deterministic: the
 permutations are enumerated, or where there are more than MOST_PATHS drawn with a fixed seed.
@@ -30,12 +31,20 @@ from numpy.typing import NDArray
 
 ERROR = 0.05  # of each question: the chance of any wrong answer among all comparisons
 MOST_PATHS = 20_000
+PLANNED_SHARE = 0.8  # of the error, for the looks that were planned
 LARGEST = 1e6  # statistic of scores that differ without any spread
 HOPELESS = 0.1  # chance of a decision below which no more is tried
 _SEED = 20_240
 
 LOWER, HIGHER, NO_DROP = "lower", "higher", "no drop beyond the margin"
 Floats = NDArray[np.float64]
+
+
+class Spending(NamedTuple):
+    """How much error there is, and over how many looks most of it: those that were planned."""
+
+    planned: int
+    error: float = ERROR
 
 
 class Batch(NamedTuple):
@@ -83,7 +92,7 @@ def decide(
     comparisons: Mapping[Hashable, Comparison],
     *,
     kept: float,
-    error: float = ERROR,
+    spending: Spending,
     most_paths: int = MOST_PATHS,
 ) -> dict[Hashable, Verdict]:
     """The verdict on each comparison, of all that the sweep makes, also of those without a batch.
@@ -98,11 +107,10 @@ def decide(
     keeping: set[Hashable] = set()
     for look in range(1, looks + 1):
         here = [k for k, c in comparisons.items() if k not in decided and len(c.batches) >= look]
-        bounds = _step_down(
-            {k: paths[k].differs[:look] for k in here}, differing, len(paths), error
-        )
+        differs = {k: paths[k].differs[:look] for k in here}
+        bounds = _step_down(differs, differing, len(paths), spending)
         keeps = {k: p[:look] for k in here if (p := paths[k].keeps) is not None}
-        kept_bounds = _step_down(keeps, keeping, len(paths), error)
+        kept_bounds = _step_down(keeps, keeping, len(paths), spending)
         for key in here:
             step = _step(comparisons[key], paths[key], look, bounds[key], kept_bounds.get(key))
             steps[key].append(step)
@@ -113,21 +121,24 @@ def decide(
     return {key: Verdict(*decided.get(key, ("", False)), steps[key]) for key in comparisons}
 
 
-def spent(look: int, error: float) -> float:
-    """The part of `error` that may be spent up to a look, the first being 1."""
-    return error * look**2 / (look**2 + 4)
+def spent(look: int, spending: Spending) -> float:
+    """The part of the error that may be spent up to a look, the first being 1."""
+    planned, error = spending
+    if look <= planned:
+        return error * PLANNED_SHARE * (look / planned) ** 2
+    return error * (PLANNED_SHARE + (1 - PLANNED_SHARE) * (1 - planned / look))
 
 
-def boundaries(paths: Sequence[Floats], error: float) -> list[float]:
-    """For each look the smallest value with which `error` is kept; infinite where there is none.
+def boundaries(paths: Sequence[Floats], spending: Spending) -> list[float]:
+    """For each look the smallest value with which the error is kept; infinite where there is none.
 
     `paths` has for the k-th look the statistics (paths, k) of the permutations of its batches. Of
-    these at most spent(k, error) may have reached a boundary by then.
+    these at most spent(k, spending) may have reached a boundary by then.
     """
     found: list[float] = []
     for look, values in enumerate(paths, start=1):
         left = (values[:, :-1] < np.array(found)).all(axis=1)
-        allowed = math.floor(spent(look, error) * len(values) + 1e-9) - int((~left).sum())
+        allowed = math.floor(spent(look, spending) * len(values) + 1e-9) - int((~left).sum())
         found.append(_smallest(values[left, -1], allowed))
     return found
 
@@ -144,14 +155,15 @@ def statistics(batches: Sequence[Batch], most_paths: int = MOST_PATHS) -> list[F
     ]
 
 
-def first_look(seeds: int, comparisons: int, looks: int, *, sides: int) -> int | None:
+def first_look(seeds: int, comparisons: int, looks: int, *, planned: int, sides: int) -> int | None:
     """The first of so many looks at `seeds` more scores each that could decide anything.
 
     At its smallest a permutation's p is `sides` over the number of permutations.
     """
+    spending = Spending(planned, ERROR / comparisons)
     for look in range(1, looks + 1):
         paths = min(math.comb(2 * seeds, seeds) ** look, MOST_PATHS)
-        if math.floor(spent(look, ERROR / comparisons) * paths + 1e-9) >= sides:
+        if math.floor(spent(look, spending) * paths + 1e-9) >= sides:
             return look
     return None
 
@@ -181,7 +193,10 @@ def _paths_of(comparison: Comparison, kept: float, most_paths: int) -> _Paths:
 
 
 def _step_down(
-    paths: Mapping[Hashable, Sequence[Floats]], rejected: set[Hashable], count: int, error: float
+    paths: Mapping[Hashable, Sequence[Floats]],
+    rejected: set[Hashable],
+    count: int,
+    spending: Spending,
 ) -> dict[Hashable, list[float]]:
     """Holm: adds to `rejected` what reaches a boundary, and returns the boundaries of all.
 
@@ -190,7 +205,7 @@ def _step_down(
     found: dict[Hashable, list[float]] = {}
     left = dict(paths)
     while True:
-        share = error / max(1, count - len(rejected))
+        share = spending._replace(error=spending.error / max(1, count - len(rejected)))
         found |= {key: boundaries(values, share) for key, values in left.items()}
         new = {key for key, values in left.items() if values[-1][0, -1] >= found[key][-1]}
         if not new:
