@@ -124,7 +124,7 @@ def test_it_stops_when_all_is_decided(capsys):
     }
     assert said()["state"] == "decided"
     assert len(engine.made) == said()["spent"] == 27
-    # of 10 looks the second spends 0.8 * (2 / 10)^2 of 0.025, of 400 paths 0.3; the third of 8000 14
+    # Of 10 looks the second spends 0.8 * (2 / 10)^2 of 0.025, of 400 paths 0.3.
     assert [c["look"] for c in said()["comparisons"]] == [3, 3]
     (row,) = [r for r in capsys.readouterr().out.splitlines() if r.endswith("  lower")]
     # scores 100, 101, 102 thrice and 80 less; 80 / (101 - 1.7) = 81% above random play
