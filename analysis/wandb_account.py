@@ -1,10 +1,11 @@
-"""W&B's API for who is logged in, and names of what is there: connect, Place, place_of."""
+"""W&B's API for who is logged in, and names of what is there: connect, Place, place_of, runs_in."""
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.lifecycle import wandb_environment, wandb_session
 
@@ -64,6 +65,14 @@ def place_of(text: str, api: Any) -> Place:
     if len(words) == 1:
         words.insert(0, str(api.default_entity))
     return Place(*words)
+
+
+def project_of(settings: RunConfig, status: Mapping[str, Any]) -> str:
+    """The project that a run is in or would be, `entity/project` where the entity is known."""
+    known = status.get("wandb_known") or {}
+    project = settings.wandb.project or known.get("project") or os.environ.get("WANDB_PROJECT")
+    entity = settings.wandb.entity or os.environ.get("WANDB_ENTITY")
+    return "/".join(filter(None, (entity, project or wandb_session.PROJECT)))
 
 
 def runs_in(place: Place, api: Any) -> list[Any]:

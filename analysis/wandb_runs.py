@@ -73,9 +73,14 @@ def parts_below(folder: Path) -> dict[str, list[Path]]:
     """By W&B's id of each run, its logs, the oldest first."""
     logs = [folder] if folder.suffix == ".wandb" else sorted(folder.rglob("run-*.wandb"))
     parts: dict[str, list[Path]] = {}
-    for log in sorted(logs, key=lambda log: log.parent.name.removeprefix("offline-")):
+    for log in sorted(logs, key=_begun):
         parts.setdefault(log.stem.removeprefix("run-"), []).append(log)
     return parts
+
+
+def _begun(log: Path) -> tuple[str, int]:
+    """When a part was begun: its folder says so to the second."""
+    return log.parent.name.removeprefix("offline-"), log.stat().st_mtime_ns
 
 
 def joined(parts: Iterable[Log]) -> Recorded:

@@ -61,6 +61,7 @@ class WandbServer:
 
     def __init__(self, *, refuse: int | None = None) -> None:
         self.runs: dict[str, ServedRun] = {}
+        self.deleted: dict[str, ServedRun] = {}
         self.calls: list[str] = []
         self.views: dict[str, dict[str, Any]] = {}  # saved workspaces, by name
         self.refuse = refuse
@@ -119,6 +120,10 @@ class WandbServer:
             pairs = zip(values["files"], urls, strict=True)
             files = [{"name": name, "uploadUrl": url} for name, url in pairs]
             return {"createRunFiles": {"runID": "", "uploadHeaders": [], "files": files}}
+        if "deleteRun" in query:
+            name = next(name for name, run in self.runs.items() if _id(run) == values["id"])
+            self.deleted[name] = self.runs.pop(name)
+            return {"deleteRun": {"clientMutationId": None}}
         if "upsertView" in query:
             new = values["name"] not in self.views
             self.views[values["name"]] = values
@@ -204,7 +209,7 @@ class WandbServer:
     def _bucket(self, run: ServedRun) -> dict[str, Any]:
         project = {"id": "p", "name": run.project, "entity": {"id": "e", "name": "tester"}}
         return {
-            "id": base64.b64encode(f"Run:{run.name}".encode()).decode(),
+            "id": _id(run),
             "name": run.name,
             "displayName": run.fields.get("displayName", run.name),
             "config": json.dumps(run.config),
@@ -223,6 +228,10 @@ class WandbServer:
                 run.summary = lines[-1]
         if sent.get("complete"):
             run.exit_code = sent["exitcode"]
+
+
+def _id(run: ServedRun) -> str:
+    return base64.b64encode(f"Run:{run.name}".encode()).decode()
 
 
 class _Listener(ThreadingHTTPServer):
