@@ -28,7 +28,7 @@ from analysis.claims import MARGINS, Claims, claims, margin_of
 from analysis.comparisons import MARGIN
 from analysis.groups import Group, averaged, group, mean_curve
 from analysis.runs import Run
-from analysis.wandb_account import AGGREGATES, Place, connect, place_of, project_of
+from analysis.wandb_account import AGGREGATES, Place, aggregates_in, connect, place_of, project_of
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import cut, plain
@@ -71,7 +71,7 @@ def upload(runs: Sequence[Run], found: Claims, place: Place, api: Any) -> str:
     content = json.dumps([rows, summary, about], sort_keys=True, default=str)
     digits = hashlib.sha256(content.encode()).hexdigest()[:8]
     stem = f"{AGGREGATES}-{cut(sweep.replace(' ', '-'), 64)}-"
-    earlier = [run for run in api.runs(place.path) if _is_of(run, stem)]
+    earlier = [run for run in aggregates_in(place, api) if run.id.startswith(stem)]
     if there := [r for r in earlier if r.id == stem + digits and r.state == "finished"]:
         return f"on W&B already: {there[0].url}"
     what = {"id": stem + digits, "entity": place.entity, "project": place.project}
@@ -151,11 +151,6 @@ def _interval_curve(runs: Sequence[Run], of: str) -> Iterator[tuple[int, dict[st
     for env_steps, mean, wide in zip(curve.env_steps, curve.mean, half, strict=True):
         values = {"mean": mean, "low": mean - wide, "high": mean + wide, "n": n}
         yield round(env_steps), {k: float(v) for k, v in values.items() if np.isfinite(v)}
-
-
-def _is_of(run: Any, stem: str) -> bool:
-    """Whether a run on W&B is an earlier one of these; never one that was trained."""
-    return run.job_type == AGGREGATES and run.id.startswith(stem)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -12,6 +12,7 @@ from attn_ppo.lifecycle import wandb_environment, wandb_session
 PREFIX = "wandb:"  # of a source on W&B, on a command line
 AGGREGATES = "aggregates"  # the job type of runs that hold means over others, and weren't trained
 SECONDS = 30  # for one answer
+PAGE = 100  # runs in one answer
 
 
 class Place(NamedTuple):
@@ -78,12 +79,20 @@ def project_of(settings: RunConfig, status: Mapping[str, Any]) -> str:
 def runs_in(place: Place, api: Any) -> list[Any]:
     """W&B's runs there that were trained, with settings and summaries, the oldest first."""
     try:
-        every = list(api.runs(place.path, per_page=100, lazy=False))
+        every = list(api.runs(place.path, per_page=PAGE, lazy=False))
     except ValueError as error:  # no such project
         wrong, allowed = f"isn't there ({wandb_session.cause_of(error)})", "a project on W&B"
         raise ConfigError("", str(place), allowed, wrong=wrong) from None
     trained = [run for run in every if run.job_type != AGGREGATES]
     return [run for run in trained if place.part in (None, run.group, run.config.get("name"))]
+
+
+def aggregates_in(place: Place, api: Any) -> list[Any]:
+    """W&B's runs in a project that hold means over others; none where there's no project yet."""
+    try:
+        return [run for run in api.runs(place.path, per_page=PAGE) if run.job_type == AGGREGATES]
+    except ValueError:
+        return []
 
 
 def _refused(value: str, why: str) -> ConfigError:
