@@ -58,7 +58,7 @@ def make_agent(
     backend isn't available, RunError where those weights aren't there any more.
     """
     backend = backends.choose(settings, device, saved.agent["backend"] if saved else None)
-    torch.backends.cudnn.deterministic = True
+    backends.settle_convolutions(device)
     seeds = np.random.SeedSequence(settings.seed).generate_state(2, np.uint64)
     init_seed, rng_seed = (int(seed) >> 1 for seed in seeds)
     init_rng = Generator().manual_seed(init_seed)  # on the CPU: the same agent on every device

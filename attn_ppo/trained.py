@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from attn_ppo.agent import device_for, restored
 from attn_ppo.atari.games import action_names
+from attn_ppo.compute import backends
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
 from attn_ppo.evaluate import EPISODES, evaluate
@@ -88,6 +89,7 @@ class TrainedAgent:
         self.weights = agent.weights  # SHA-256 of the weights, in hex
         self.folder = folder  # the run's; the file of an exported agent
         self.device = device  # where `act`, `attention` and `play` compute
+        backends.settle_convolutions(device)
         on_cpu = device.type == "cpu"
         self.model = agent.model if on_cpu else opened_copy(agent.model).to(device)
         self._agent = agent  # on the CPU

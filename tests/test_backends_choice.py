@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sysconfig
+from pathlib import Path
 
 import pytest
 import torch
 import torch._inductor
 from starting import COMMAND, rows, train
 
+from attn_ppo.agent import make_agent
 from attn_ppo.compute import backends
 from attn_ppo.errors import ConfigError
+from attn_ppo.interpret.network import OpenAgent
+from attn_ppo.trained import TrainedAgent
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 CHOICES = {
@@ -154,6 +158,45 @@ def test_whether_bf16_is_emulated(cpuinfo, emulated, tmp_path):
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert backends.bf16_is_emulated(CPU, tmp_path / "cpuinfo") is emulated
     assert not backends.bf16_is_emulated(CPU, tmp_path / "nowhere")
+
+
+CONVOLUTIONS = {  # compute capability, TF32 by the environment, AMD -> cuDNN's, or PyTorch's own
+    "an H100": ((9, 0), None, None, True),
+    "an A100": ((8, 0), None, None, True),
+    "a T4": ((7, 5), None, None, False),
+    "a P100": ((6, 0), None, None, False),
+    "an H100 with TF32 forbidden": ((9, 0), "0", None, False),
+    "an H100 with TF32 allowed": ((9, 0), "1", None, True),
+    "an MI300": ((9, 4), None, "6.3", False),
+}
+
+
+@pytest.mark.parametrize("gpu", CONVOLUTIONS)
+def test_no_run_has_fp32_convolutions_by_cudnn(gpu, monkeypatch):
+    """They aren't 0 where only zeros are seen."""
+    capability, override, hip, by_cudnn = CONVOLUTIONS[gpu]
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    if override:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", True)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
+    backends.settle_convolutions(CPU)
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic) == (True, False)
+    backends.settle_convolutions(CUDA)
+    assert (torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic) == (by_cudnn, True)
+
+
+def test_agents_settle_convolutions_where_they_compute(settings_of, monkeypatch):
+    asked = []
+    monkeypatch.setattr(backends, "settle_convolutions", asked.append)
+    settings = settings_of("attention.hidden=16")
+    agent = make_agent(settings, 4, CPU)
+    agent.model.requires_grad_(False)
+    trained = OpenAgent(settings, agent.model, 0, "")
+    TrainedAgent(trained, tuple("abcd"), Path(), CPU, 0)
+    assert asked == [CPU, CPU]
 
 
 @pytest.mark.usefixtures("in_empty_folder")

@@ -143,6 +143,26 @@ def compile_missing(device: torch.device) -> str:
     return ""
 
 
+def settle_convolutions(device: torch.device) -> None:
+    """Has a GPU's convolutions add up in one order, and be exactly 0 where they see only zeros.
+
+    cuDNN's in TF32, PyTorch's default, are. In fp32 it leaves up to 1e-5 there (torch 2.11, an
+    H100), as Winograd's algorithm does; scaled to length one, a cell's features would be that
+    noise. So without TF32 PyTorch computes convolutions itself, which is slower.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+        if not has_tf32(device):
+            torch.backends.cudnn.enabled = False
+
+
+def has_tf32(device: torch.device) -> bool:
+    """Whether a GPU computes in TF32: NVIDIA's do from compute capability 8.0 on, if they may."""
+    if torch.version.hip or os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 def bf16_is_emulated(device: torch.device, cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the device has no instructions for bf16, which then costs more than it gains."""
     if device.type == "cuda":
