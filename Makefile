@@ -7,6 +7,7 @@ VIDEOS ?=
 RUN ?=
 PAGE ?=
 BELIEVE ?=
+CLAIMS ?=
 STRESS ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -15,7 +16,7 @@ BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures videos page believe stress sync page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures claims videos page believe stress sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +40,9 @@ status: $(READY)  ## state and progress of the runs in RUNS=runs/<name>, by defa
 
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
 	$(BIN)/python -m analysis.figures $(RUNS)
+
+claims: $(READY)  ## up to which lambda nothing is lost in RUNS=runs/<name>, by default the newest; CLAIMS=<options>
+	$(BIN)/python -m analysis.claims $(RUNS) $(CLAIMS)
 
 videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
 	$(BIN)/python -m analysis.videos $(or $(RUNS),$(RUN)) $(VIDEOS)

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": ["attn_ppo.doctor"],
     "evaluate": ["attn_ppo.evaluate", str(RUN), "2"],
     "figures": ["analysis.figures", "runs/default"],
+    "claims": ["analysis.claims", "runs/default"],
     "videos": ["analysis.videos", "runs/default", *PLAYED[1:]],
     "page": ["analysis.page", *PLAYED],
     "ball": ["analysis.ball_in_box", str(RUN), "--steps", "20"],
@@ -169,7 +170,7 @@ sys.meta_path.insert(0, Guard())
 
 
 @pytest.mark.parametrize(
-    "name", ["train", "status", "doctor", "evaluate", "figures", "videos", "bench"]
+    "name", ["train", "status", "doctor", "evaluate", "figures", "claims", "videos", "bench"]
 )
 def test_signals_are_heeded_before_what_takes_time_to_import(name, tmp_path):
     """Also by a package that `python -m` imports before the command itself."""
