@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = options.root
     try:
-        margin = _margin(options.margin)
+        margin = margin_of(options.margin)
         root = root or newest_root()
         runs, problems = read_runs(root)
         found = claims(runs, margin=margin)
@@ -124,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _margin(text: str) -> float:
+def margin_of(text: str) -> float:
+    """The margin that a command line spells. Raises ConfigError."""
     try:
         margin = float(text)
     except ValueError:

@@ -51,7 +51,9 @@ def answer(
     if not rows:
         return Answer(variant, "Only λ = 0 was run: there is nothing to hold against it.", ())
     if not any(row.base.n for row in rows):
-        missing = "λ = 0 has no finished run" if any(r.score.n for r in rows) else "No run is done"
+        missing = (
+            "λ = 0 has no finished run" if any(r.score.n for r in rows) else "no run has finished"
+        )
         return Answer(variant, f"Undecided: {missing}, so nothing can be compared yet.", ())
     return Answer(
         variant,

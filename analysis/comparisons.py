@@ -145,8 +145,10 @@ def _played(runs: Sequence[Run], variant: Variant) -> list[Played]:
     found = []
     for game in order_games(run.config.env for run in members):
         here = [run for run in members if run.config.env == game]
-        finished = [run for run in here if not run.unfinished]
-        scored = "evaluation" if finished and all(map(_is_scored, finished)) else "training"
+        finished = [
+            run for run in sorted(here, key=lambda run: run.config.seed) if not run.unfinished
+        ]
+        scored = "evaluation" if finished and all(map(is_evaluated, finished)) else "training"
         if scored == "training":
             finished = [replace(run, evaluation=None) for run in finished]
         cells = {
@@ -157,11 +159,6 @@ def _played(runs: Sequence[Run], variant: Variant) -> list[Played]:
         random = ends.random if ends else math.nan
         found.append(Played(variant, game, scored, here[0].config.total_steps, random, cells))
     return found
-
-
-def _is_scored(run: Run) -> bool:
-    """Whether the evaluation has all that is needed of it."""
-    return is_evaluated(run) or (run.evaluation is not None and run.config.attention.gate == "none")
 
 
 def _cell(runs: Sequence[Run], scored: str) -> Cell:
