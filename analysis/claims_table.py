@@ -38,7 +38,8 @@ def frame(rows: Sequence[Comparison]) -> pd.DataFrame:
             **_interval("score", row.score),
             **_interval("base", row.base),
             **_interval("difference", row.difference),
-            "p": row.difference.p,
+            "p_welch": row.difference.p,
+            "p": row.p,
             "p_corrected": row.p_corrected,
             "kept": row.kept.value,
             "kept_low": row.kept.low,
@@ -112,7 +113,8 @@ def notes(margin: float) -> list[str]:
         "tested in this order no correction is due. That holds for each game; for all games "
         "together too, where every one must pass.",
         "Costs: lower than λ = 0, p < 0.05 after Holm's correction for all comparisons of the "
-        "table. Undecided: neither. A p that isn't small is no sign that nothing is lost.",
+        "table; p is the larger of Welch's and of that with the variance of all λ of the game. "
+        "Undecided: neither. A p that isn't small is no sign that nothing is lost.",
         "Left above random: the score less random play's, over the same of λ = 0.",
         "Loss that can be told: the drop, as a share of the score above random play, that so many "
         "seeds, as far apart as these, would show in a one-sided test at 5 % four times of five.",

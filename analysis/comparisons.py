@@ -27,6 +27,7 @@ from analysis.equivalence import (
     fixed_sequence,
     holm,
     p_above,
+    p_apart,
     seeds_needed,
 )
 from analysis.groups import (
@@ -77,7 +78,8 @@ class Comparison(NamedTuple):
     random: float
     margin: float  # in raw score, of these runs
     difference: Difference
-    p_corrected: float
+    p: float  # the larger of Welch's and that with the variance of all lambdas
+    p_corrected: float  # by Holm, of all comparisons
     kept: Equivalence  # share of what lambda 0 has above random play
     improvement: Interval
     entropy: float  # nats
@@ -129,7 +131,7 @@ def compare(
     """All comparisons with lambda 0: variants, games in their order, lambdas ascending."""
     every = [game for variant in variants_in(runs) for game in _played(runs, variant)]
     rows = [_compare(of, each, margin) for of in every for each in of.cells if each > 0]
-    corrected = holm([row.difference.p for row in rows])
+    corrected = holm([row.p for row in rows])
     rows = [row._replace(p_corrected=float(p)) for row, p in zip(rows, corrected, strict=True)]
     found = []
     for of in every:
@@ -185,6 +187,7 @@ def _compare(of: Played, lambda_: float, margin: float) -> Comparison:
         random=of.random,
         margin=raw,
         difference=difference(base.scores, other.scores),
+        p=p_apart(base.scores, other.scores, [cell.scores for cell in of.cells.values()]),
         p_corrected=math.nan,
         kept=equivalence(base.scores, other.scores, margin, floor=of.random),
         improvement=_improvement([base.scores], [other.scores]),

@@ -126,21 +126,34 @@ def test_what_few_seeds_can_tell(tmp_path):
 
 
 def test_p_is_corrected_for_all_comparisons_of_all_games(tmp_path):
-    cells = breakout(at_0=(90, 100, 110), at_001=(60, 70, 75), at_005=NOISY)
+    cells = breakout(at_0=(90, 100, 110), at_001=(60, 70, 75), at_005=(95, 100, 105))
     cells |= {
         ("Pong", "0"): (1, 2, 3),
         ("Pong", "0.001"): (1, 2.5, 3),
         ("Pong", "0.005"): (0, 3, 4),
     }
     of = found(tmp_path, cells)
-    p = [row.difference.p for row in of.comparisons]
-    assert p[0] == min(p) < 0.05
-    assert of.comparisons[0].p_corrected == pytest.approx(4 * p[0])
-    assert (of.comparisons[0].verdict, 4 * p[0] > 0.05) == (UNDECIDED, True)
+    first, *others = of.comparisons
+    assert first.p == first.difference.p < min(each.p for each in others)  # Welch's is the larger
+    assert first.p_corrected == pytest.approx(4 * first.p)
+    assert first.p < 0.05 < 4 * first.p
+    assert first.verdict == UNDECIDED
     assert (
         "Lower by itself, but not after correction for all comparisons: Breakout at λ = 0.001."
         in of.answer
     )
+
+
+def test_a_drop_must_be_beyond_what_other_lambdas_spread(tmp_path):
+    """By Welch's t alone 3 seeds that are close together would do."""
+    of = found(tmp_path, breakout(at_0=(100, 101, 102), at_001=(70, 71, 72), at_005=NOISY))
+    row = of.comparisons[0]
+    # variances 1, 1 and 4000 / 3 of 3, 3 and 4: (2 + 2 + 4000) / 7 = 572, of 7 degrees of freedom;
+    # t = 30 / sqrt(572 * 2 / 3) = 1.536
+    assert row.difference.p < 0.0001
+    assert row.p == pytest.approx(2 * scipy_stats.t.sf(1.536, 7), abs=1e-3)
+    assert row.p_corrected > row.p
+    assert row.verdict == UNDECIDED
 
 
 def test_lambda_0_at_random_play_has_nothing_to_lose(tmp_path):
@@ -206,6 +219,10 @@ def test_without_lambda_0_there_is_nothing_to_compare(tmp_path):
     of = found(tmp_path, breakout(at_001=BEST, at_005=HALF))
     assert verdicts(of) == [UNDECIDED, UNDECIDED]
     assert of.answer == ("Undecided: λ = 0 has no finished run, so nothing can be compared yet.")
+    other = found(
+        tmp_path / "other", breakout(at_0=BEST, at_001=SAME) | {("Enduro", "0.001"): BEST}
+    )
+    assert "No finished run of λ = 0 to compare with: Enduro at λ = 0.001." in other.answer
     alone = found(tmp_path / "alone", breakout(at_0=BEST))
     assert alone.answer == "Only λ = 0 was run: there is nothing to hold against it."
     assert alone.table().empty

@@ -14,6 +14,7 @@ from analysis.equivalence import (
     fixed_sequence,
     holm,
     p_above,
+    p_apart,
     seeds_needed,
 )
 
@@ -124,6 +125,23 @@ def test_scores_that_are_all_one_number():
     assert equivalence(best, best - 4, 0.1, floor=-21).costs_nothing  # 38 of 42 is 0.905
     assert detectable(best, best) == 0
     assert seeds_needed(best, best, 1.0) == 2
+
+
+def test_a_group_that_happens_to_have_no_spread_borrows_that_of_others():
+    # variances 1, 1 and 16: 6 in the mean, of 6 degrees of freedom; t = 4 / sqrt(6 * 2 / 3) = 2
+    base, other = np.array([1.0, 2.0, 3.0]), np.array([5.0, 6.0, 7.0])
+    family = [base, other, np.array([0.0, 4.0, 8.0])]
+    assert difference(base, other).p < 0.01
+    assert p_apart(base, other, family) == pytest.approx(2 * scipy_stats.t.sf(2, 6))
+    # unequal groups: (2 * 1 + 1 * 8 + 3 * 20 / 3) / 6 = 5; t = 10 / sqrt(5 * (1 / 3 + 1 / 2))
+    two, four = np.array([10.0, 14.0]), np.array([0.0, 2.0, 4.0, 6.0])
+    t = 10 / np.sqrt(5 * (1 / 3 + 1 / 2))
+    welch = difference(base, two).p
+    assert p_apart(base, two, [base, two, four]) == max(welch, 2 * scipy_stats.t.sf(t, 6)) == welch
+    family = [base + 10, two, four, np.array([1.0]), np.array([])]  # the last two have no variance
+    t = 0.0
+    assert p_apart(base + 10, two, family) == pytest.approx(1)
+    assert math.isnan(p_apart(base, np.array([1.0]), [base, np.array([1.0])]))
 
 
 def test_above_random_play_is_a_t_test():
