@@ -57,12 +57,14 @@ def iqm(scores: Scores) -> np.ndarray:
     games = _games(scores)
     weights = np.concatenate([np.full(g.shape[-1], 1 / g.shape[-1] / len(games)) for g in games])
     pooled = np.concatenate(games, axis=-1)
-    order = np.argsort(pooled, axis=-1)
-    each = weights[order]
+    if len({game.shape[-1] for game in games}) == 1:
+        ordered, each = np.sort(pooled, axis=-1), weights  # ten times faster, for the bootstrap
+    else:
+        order = np.argsort(pooled, axis=-1)
+        ordered, each = np.take_along_axis(pooled, order, axis=-1), weights[order]
     before = np.cumsum(each, axis=-1) - each
     cut = math.floor(TRIMMED * len(weights)) / len(weights)
     kept = (np.minimum(before + each, 1 - cut) - np.maximum(before, cut)).clip(min=0)
-    ordered = np.take_along_axis(pooled, order, axis=-1)
     return (kept * ordered).sum(axis=-1) / kept.sum(axis=-1)
 
 

@@ -176,12 +176,12 @@ def test_a_game_without_a_claim_does_not_count_for_all_games(tmp_path):
     assert "No claim on Enduro, where λ = 0 isn't shown" in of.answer
 
 
-def test_in_all_games_it_is_the_smallest_of_theirs(tmp_path):
+@pytest.mark.parametrize(("scores", "together"), [(NOISY, UNDECIDED), (HALF, COSTS)])
+def test_in_all_games_it_is_the_smallest_of_theirs(scores, together, tmp_path):
     cells = breakout(at_0=BEST, at_001=SAME, at_005=SAME)
-    for lambda_, scores in (("0", BEST), ("0.001", SAME), ("0.005", NOISY)):
-        cells["Enduro", lambda_] = scores
+    cells |= {("Enduro", "0"): BEST, ("Enduro", "0.001"): SAME, ("Enduro", "0.005"): scores}
     of = found(tmp_path, cells)
-    assert [row.everywhere for row in of.over] == [COSTS_NOTHING, UNDECIDED]
+    assert [row.everywhere for row in of.over] == [COSTS_NOTHING, together]
     assert of.answer.startswith(
         "Up to λ = 0.001, sharpening attention costs nothing in Breakout and Enduro: a loss of"
     )
