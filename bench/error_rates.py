@@ -11,6 +11,7 @@ if __name__ == "__main__":
     process.begin()
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from tqdm import tqdm
@@ -35,6 +36,7 @@ REPEATS = 500  # of each bootstrap
 SEEDS = (3, 5, 10)
 STUDIES = Range(10, 1_000_000)
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Kind = Callable[[Draw, int, np.random.Generator], dict[str, bool]]
 
 
 def normal(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
@@ -82,36 +84,30 @@ POWER = {  # the more, the better
 def main(arguments: Sequence[str]) -> int:
     """Prints the tables; returns the exit code."""
     parser = Parser("bench.error_rates", __doc__, "--studies 200")
-    parser.add_argument("--studies", default="1000", help=f"of each kind, {STUDIES}; %(default)s")
+    parser.add_argument("--studies", default="400", help=f"of each kind, {STUDIES}; %(default)s")
     options = parser.parse_args(arguments)
     try:
         studies = whole("--studies", options.studies, STUDIES)
     except ConfigError as error:
         return report(error)
     found: dict[tuple[str, int], dict[str, float]] = {}
-    for name in tqdm(POPULATIONS, desc="populations"):
-        for seeds in SEEDS:
-            found[name, seeds] = rates(POPULATIONS[name], seeds, studies)
+    for name, seeds in tqdm([(name, seeds) for name in POPULATIONS for seeds in SEEDS]):
+        found[name, seeds] = rates(POPULATIONS[name], seeds, studies)
     for told, title in ((HOLD, "holds the truth, %"), (ERR, "errs, %"), (POWER, "finds it, %")):
         print(table(found, told, title), end="\n\n")
     return 0
 
 
-def rates(draw: Draw, seeds: int, studies: int, seed: int = 0) -> dict[str, float]:
-    """Share of the studies by what is counted: HOLD, ERR and POWER."""
+def rates(
+    draw: Draw, seeds: int, studies: int, kinds: Sequence[Kind] | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Share of the studies by what is counted, of all kinds: HOLD, ERR and POWER."""
     rng = np.random.default_rng(seed)
-    means = np.array(GAMES)[:, None]
-    middle = float(iqm(list(means * draw(rng, (len(GAMES), 200_000)))))
-    counted: dict[str, list[bool]] = {name: [] for name in (*HOLD, *ERR, *POWER)}
-    for _ in range(studies):
-        base, same = means * draw(rng, (len(GAMES), seeds)), means * draw(rng, (len(GAMES), seeds))
-        lower = (1 - MARGIN) * means * draw(rng, (len(GAMES), seeds))
-        for of in (_held(base, same, middle, rng), _in_a_game(base, same, lower)):
-            for name, yes in of.items():
-                counted[name].append(yes)
-        others = draw(rng, (LAMBDAS, len(GAMES), seeds))
-        for name, yes in _in_a_table(draw(rng, (len(GAMES), seeds)), others).items():
-            counted[name].append(yes)
+    counted: dict[str, list[bool]] = {}
+    for kind in kinds or (held, in_a_game, in_a_table):
+        for _ in range(studies):
+            for name, yes in kind(draw, seeds, rng).items():
+                counted.setdefault(name, []).append(bool(yes))
     return {name: float(np.mean(each)) for name, each in counted.items()}
 
 
@@ -125,10 +121,9 @@ def table(found: dict[tuple[str, int], dict[str, float]], told: dict[str, str], 
     return "\n".join(rows)
 
 
-def _held(
-    base: np.ndarray, same: np.ndarray, middle: float, rng: np.random.Generator
-) -> dict[str, bool]:
-    """Which intervals hold the truth; `base` and `same` (games, seeds) are alike."""
+def held(draw: Draw, seeds: int, rng: np.random.Generator) -> dict[str, bool]:
+    """Which intervals of a study hold the truth."""
+    base, same = (_games(draw, seeds, rng) for _ in range(2))
 
     def drawn(scores: np.ndarray, statistic: Callable, percentile: bool) -> Interval:
         return bootstrap(scores, statistic, rng=rng, repeats=REPEATS, percentile=percentile)
@@ -146,15 +141,17 @@ def _held(
         "mean, t": _holds(mean_interval(base[0]), GAMES[0]),
         "mean, percentile": _holds(drawn(base[0], mean, True), GAMES[0]),
         "difference": apart.low <= 0 <= apart.high,
-        "iqm, t": _holds(drawn(base, iqm, False), middle),
-        "iqm, percentile": _holds(drawn(base, iqm, True), middle),
+        "iqm, t": _holds(drawn(base, iqm, False), middle(draw)),
+        "iqm, percentile": _holds(drawn(base, iqm, True), middle(draw)),
         "improvement": _holds(probability_of_improvement(base, same), 0.5),
         "improvement, percentile": _holds(drawn(both, improvement, True), 0.5),
     }
 
 
-def _in_a_game(base: np.ndarray, same: np.ndarray, lower: np.ndarray) -> dict[str, bool]:
-    """Tests of the first game, and of all six; `lower` has lost the margin."""
+def in_a_game(draw: Draw, seeds: int, rng: np.random.Generator) -> dict[str, bool]:
+    """Tests of the first game, and of all six."""
+    base, same = (_games(draw, seeds, rng) for _ in range(2))
+    lower = (1 - MARGIN) * _games(draw, seeds, rng)
     lost = [
         equivalence(one, other, MARGIN, floor=0) for one, other in zip(base, lower, strict=True)
     ]
@@ -168,8 +165,10 @@ def _in_a_game(base: np.ndarray, same: np.ndarray, lower: np.ndarray) -> dict[st
     }
 
 
-def _in_a_table(base: np.ndarray, others: np.ndarray) -> dict[str, bool]:
-    """Tests of a whole table: `base` (games, seeds), `others` (lambdas, games, seeds) alike."""
+def in_a_table(draw: Draw, seeds: int, rng: np.random.Generator) -> dict[str, bool]:
+    """Tests of a table of five lambdas, all of them alike, or of one that loses half."""
+    base, *each = (_games(draw, seeds, rng) for _ in range(1 + LAMBDAS))
+    others = np.array(each)
     games = range(len(GAMES))
     pairs = [(base[game], other[game]) for other in others for game in games]
     families = [[base[game], *others[:, game]] for game in games] * LAMBDAS
@@ -189,6 +188,17 @@ def _in_a_table(base: np.ndarray, others: np.ndarray) -> dict[str, bool]:
         "half lost, of 30": bool(holm([one, *p[1:]])[0] < ALPHA),
         "up to": any(passed[2:]),
     }
+
+
+@cache
+def middle(draw: Draw) -> float:
+    """The true interquartile mean."""
+    return float(iqm(_games(draw, 200_000, np.random.default_rng(0))))
+
+
+def _games(draw: Draw, seeds: int, rng: np.random.Generator) -> np.ndarray:
+    """(games, seeds) scores."""
+    return np.array(GAMES)[:, None] * draw(rng, (len(GAMES), seeds))
 
 
 def _holds(interval: Interval, truth: float) -> bool:
