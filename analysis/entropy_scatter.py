@@ -15,8 +15,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
-from analysis.captions import count_text, inexact_text, random_text, seeds_text, unfinished_text
+from analysis.captions import (
+    count_text,
+    inexact_text,
+    random_text,
+    sd_text,
+    seeds_text,
+    unfinished_text,
+)
 from analysis.groups import (
+    CELLS,
     Group,
     attention_entropy,
     averaged,
@@ -28,10 +36,12 @@ from analysis.groups import (
     last_games,
     mean_sd,
     training_score,
+    uniform_entropies,
 )
-from analysis.layout import Layout, layout_of, left_out_text, legend_handles
+from analysis.layout import Layout, layout_of, left_out_text, legend_handles, with_counts
 from analysis.panels import (
     QUIET,
+    UNIFORM,
     Place,
     draw_random_play,
     footnote,
@@ -46,7 +56,6 @@ from analysis.runs import Run
 from attn_ppo.formats import fixed
 from attn_ppo.variants import NO_ATTENTION, Variant
 
-CELLS = 49  # of the 7 x 7 attention map
 DOT: dict[str, Any] = {"s": 34, "zorder": 3}
 CROSS: dict[str, Any] = {"marker": "x", "s": 62, "linewidth": 2.3, "zorder": 5}
 LONE: dict[str, Any] = CROSS | {"s": 80, "zorder": 2.8}  # behind the dot of a single run
@@ -54,9 +63,12 @@ BAR: dict[str, Any] = {"fmt": "none", "lw": 1.2, "capsize": 3, "zorder": 2.5}
 MARGIN = 0.05  # of the range of scores, above and below
 
 
-def draw_entropy_scatter(runs: Sequence[Run]) -> Figure | None:
+def draw_entropy_scatter(runs: Sequence[Run], *, ddof: int = 1) -> Figure | None:
     """The figure, None if no run has attention; dots carry the id `run <group> <seed>`, crosses
-    `mean <group>`. Colours are those of all `runs`, with attention or not."""
+    `mean <group>`. Colours are those of all `runs`, with attention or not.
+
+    The bars' SD has n - `ddof` in its denominator.
+    """
     having = [run for run in runs if not math.isnan(sum(position(run)))]
     if not having:
         return None
@@ -70,14 +82,14 @@ def draw_entropy_scatter(runs: Sequence[Run]) -> Figure | None:
             title="Final score and attention entropy",
             x_label="attention entropy (nats, sum over maps)",
             y_label="mean raw score",
-            notes=layout.notes,
+            notes=with_counts(layout, shown),
         )
         for place, panel in panels.items():
-            draw_panel(panel, [run for run in shown if layout.place(run) == place], layout)
+            draw_panel(panel, [run for run in shown if layout.place(run) == place], layout, ddof)
         bound = draw_limits(layout, panels, shown)
         share_y(panels)
         legend(figure, [*legend_handles(layout, shown, ls="", ms=6), *mark_handles(shown)])
-        footnote(figure, f"{caption(drawn, shown, bound)} {left_out_text(layout)}")
+        footnote(figure, f"{caption(drawn, shown, bound, ddof)} {left_out_text(layout)}")
     return figure
 
 
@@ -92,7 +104,7 @@ def games(run: Run) -> np.ndarray:
     return evaluation_games(run) if is_evaluated(run) else last_games(run)
 
 
-def draw_panel(panel: Axes, runs: Sequence[Run], layout: Layout) -> None:
+def draw_panel(panel: Axes, runs: Sequence[Run], layout: Layout, ddof: int) -> None:
     """Dots, hollow without an evaluation, the means' crosses with their bars, and random play.
 
     The means of a variant are joined in lambda's order.
@@ -108,7 +120,7 @@ def draw_panel(panel: Axes, runs: Sequence[Run], layout: Layout) -> None:
             dot = panel.scatter(*position(run), **DOT, **look, marker=marker)
             dot.set(gid=f"run {key.id} {run.config.seed}", clip_on=False)
             shown.append(position(run)[1])
-        mean, low, high = draw_mean(panel, key, members, color)
+        mean, low, high = draw_mean(panel, key, members, color, ddof)
         paths.setdefault(key.variant, []).append(mean)
         shown += [low, high]
     for variant, means in paths.items():
@@ -120,13 +132,13 @@ def draw_panel(panel: Axes, runs: Sequence[Run], layout: Layout) -> None:
 
 
 def draw_mean(
-    panel: Axes, key: Group, members: Sequence[Run], color: str
+    panel: Axes, key: Group, members: Sequence[Run], color: str, ddof: int
 ) -> tuple[tuple[float, float], float, float]:
     """A group's cross and its bar of one SD; returns the cross's place and the bar's ends."""
     used = averaged(members)
-    (x, _, _), (y, sd, _) = (mean_sd(v) for v in zip(*map(position, used), strict=True))
+    (x, _, _), (y, sd, _) = (mean_sd(v, ddof) for v in zip(*map(position, used), strict=True))
     if len(used) == 1:
-        sd = mean_sd(games(used[0]))[1]
+        sd = mean_sd(games(used[0]), ddof)[1]
     look = CROSS if len(used) > 1 else LONE
     cross = panel.scatter(x, y, **look, color=color)
     cross.set(gid=f"mean {key.id}", clip_on=False)
@@ -155,23 +167,20 @@ def draw_limits(layout: Layout, panels: Mapping[Place, Axes], shown: Sequence[Ru
     K maps of 49 cells have at most K ln 49 nats together.
     """
     right = max(position(run)[0] for run in shown)
-    bounds = {place: _bounds(r for r in shown if layout.place(r) == place) for place in panels}
+    bounds = {
+        place: uniform_entropies(r for r in shown if layout.place(r) == place) for place in panels
+    }
     fits = {bound for each in bounds.values() for bound in each if right > 0.75 * bound}
     for place, panel in panels.items():
         panel.set_xlim(0, max(*(1.04 * bound for bound in fits), 1.06 * right, 1e-3))
         for bound in bounds[place] & fits:
-            panel.axvline(bound, color=QUIET, lw=1, ls=(0, (5, 2)), gid="uniform")
-    every = _bounds(shown)
+            panel.axvline(bound, **UNIFORM, gid="uniform")
+    every = uniform_entropies(shown)
     if len(every) > 1:
         return f"Uniform attention (dashed where it fits): {fixed(math.log(CELLS), 2)} nats a map."
     (bound,) = every
     where = " (dashed)" if fits else ", off to the right"
     return f"Uniform attention would have {fixed(bound, 2)} nats{where}."
-
-
-def _bounds(runs: Iterable[Run]) -> set[float]:
-    """The entropy of uniform attention, nats, for each number of maps that these runs have."""
-    return {run.config.attention.maps * math.log(CELLS) for run in runs}
 
 
 def mark_handles(shown: Sequence[Run]) -> list[Line2D]:
@@ -187,11 +196,11 @@ def mark_handles(shown: Sequence[Run]) -> list[Line2D]:
     return [gap(), *kinds, *random_handles(shown)]
 
 
-def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str) -> str:
+def caption(runs: Sequence[Run], shown: Sequence[Run], bound: str, ddof: int) -> str:
     """Where the numbers are from, how many seeds, who is left out and who unfinished."""
     each = "λ and settings" if any(run.variant.settings for run in shown) else "λ"
     sentences = [f"{seeds_text(shown)} for each {each}.".capitalize(), games_text(shown)]
-    sentences += [bars_text(shown), random_text(shown)]
+    sentences += [bars_text(shown, ddof), random_text(shown)]
     if len(lambdas_of(shown)) > 1:
         sentences.append("Grey lines join the λ in ascending order.")
     sentences.append(bound)
@@ -219,11 +228,11 @@ def games_text(shown: Sequence[Run]) -> str:
     return " ".join(sentences)
 
 
-def bars_text(shown: Sequence[Run]) -> str:
+def bars_text(shown: Sequence[Run], ddof: int) -> str:
     """What the bars are over: seeds, or the games of a single one."""
     sizes = [averaged(members) for members in group(shown).values()]
     lone = [games(used[0]) for used in sizes if len(used) == 1]
     over = ["over seeds"] if any(len(used) > 1 for used in sizes) else []
     if any(len(each) > 1 for each in lone):
         over.append("of a single seed over its games" if over else "over a seed's games")
-    return f"Bars: ±1 SD, {', '.join(over)}." if over else ""
+    return f"Bars: {sd_text(ddof)}, {', '.join(over)}." if over else ""

@@ -5,13 +5,16 @@ from attn_ppo.lifecycle import process
 if __name__ == "__main__":
     process.begin()
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from analysis import sources
+from analysis.entropy_curves import draw_entropy_curves
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.groups import lambdas_of, order_games, variants_in
-from analysis.panels import save
+from analysis.panels import KINDS, save
 from analysis.problems import told
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run
@@ -22,9 +25,21 @@ from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import columns
 from attn_ppo.lifecycle.disk import disk_error
+from attn_ppo.schema import check_choice
 from attn_ppo.variants import Variant
 
-FIGURES = {"reward_curves": draw_reward_curves, "entropy_scatter": draw_entropy_scatter}
+FIGURES: dict[str, Callable[..., Figure | None]] = {
+    "reward_curves": draw_reward_curves,
+    "entropy_curves": draw_entropy_curves,
+    "entropy_scatter": draw_entropy_scatter,
+}
+NEEDS = {  # of runs, for a figure that isn't drawn from all
+    "entropy_curves": "no run has attention",
+    "entropy_scatter": "no run has both attention and a score",
+}
+WITH_SD = ("reward_curves", "entropy_curves", "entropy_scatter")
+SDS = {"sample": 1, "study": 0}  # what is taken off n in its denominator
+DEFAULT_KINDS = ("png", "pdf")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,14 +47,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser("analysis.figures", __doc__, "runs/demo")
     parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
     parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
+    parser.add_argument(
+        "--sd",
+        default="sample",
+        help="sample: n - 1 in the denominator (default); study: n, as in the study's figures",
+    )
+    parser.add_argument(
+        "--format",
+        default=",".join(DEFAULT_KINDS),
+        metavar="KINDS",
+        help=f"of {', '.join(KINDS)}; default: %(default)s",
+    )
     parser.add_argument("--problems", action="store_true", help="tell each run's, however many")
     options = parser.parse_args(arguments)
     out = options.out
     try:
+        ddof = SDS[check_choice("--sd", options.sd, SDS)]
+        named = dict.fromkeys(options.format.split(","))
+        kinds = [check_choice("--format", kind, KINDS) for kind in named]
         source, runs, problems = sources.read(options.source)
         print(summary(source, runs, problems, in_full=options.problems))
         out = out or source.folder / "figures"
-        written = make_figures(runs, out)
+        written = make_figures(runs, out, ddof=ddof, kinds=kinds)
     except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
@@ -48,15 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def make_figures(runs: Sequence[Run], out: Path) -> list[Path]:
-    """Writes every figure and table into `out`; returns the paths."""
+def make_figures(
+    runs: Sequence[Run], out: Path, *, ddof: int = 1, kinds: Sequence[str] = DEFAULT_KINDS
+) -> list[Path]:
+    """Writes every figure and table into `out`; returns the paths.
+
+    SDs in figures have n - `ddof` in their denominator, those of the table n - 1.
+    """
     written: list[Path] = []
     for name, draw in FIGURES.items():
-        figure = draw(runs)
+        figure = draw(runs, ddof=ddof) if name in WITH_SD else draw(runs)
         if figure is None:
-            print(f"no {name}: no run has both attention and a score")
+            print(f"no {name}: {NEEDS[name]}")
         else:
-            written += save(figure, out / name)
+            written += save(figure, out / name, kinds)
     return written + save_score_table(score_table(runs), out / "score_table")
 
 

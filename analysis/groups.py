@@ -4,6 +4,7 @@ Every SD is nan for fewer than two seeds and has n - 1 in its denominator unless
 is in the study: there it is n.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from attn_ppo.variants import Variant
 STUDY_GAMES = ("BeamRider", "Breakout", "MsPacman", "Frostbite", "Enduro", "Seaquest")
 SCORE = "episode_return"  # in metrics: the mean raw score of the last 100 games
 POINTS = 500  # of an interpolated curve, as in the study
+CELLS = 49  # of the 7 x 7 attention map
 LAST_GAMES = 100  # of training, whose mean is episode_return
 LAST_UPDATES = 10  # whose mean entropy stands in for an evaluation's
 
@@ -83,6 +85,11 @@ def averaged(runs: Sequence[Run]) -> list[Run]:
     would shorten the range that the seeds have in common.
     """
     return [run for run in runs if not run.unfinished] or list(runs)
+
+
+def counted(runs: Sequence[Run]) -> int:
+    """Of how many runs a group's mean is: those of `averaged` that have a score."""
+    return sum(known_range(run) is not None for run in averaged(runs))
 
 
 def mean_curve(
@@ -152,6 +159,11 @@ def attention_entropy(run: Run) -> float:
         return float(run.evaluation["attention_entropy"])
     entropies = column(run.metrics, "attention_entropy")
     return mean_sd(entropies[~np.isnan(entropies)][-LAST_UPDATES:])[0]
+
+
+def uniform_entropies(runs: Iterable[Run]) -> set[float]:
+    """The entropy of uniform attention, nats, for each number of maps that these runs have."""
+    return {run.config.attention.maps * math.log(CELLS) for run in runs}
 
 
 def is_evaluated(run: Run) -> bool:

@@ -39,6 +39,7 @@ NOTE_LINE, NOTE_LETTERS = 11.0, 13.5  # points a line above a panel, letters in 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
 DASHES: Any = (0, (4, 2))
 RANDOM: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (1, 1.6))}
+UNIFORM: dict[str, Any] = {"color": QUIET, "lw": 1, "ls": (0, (5, 2))}
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#9a9a9a",
     "axes.grid": True,
@@ -173,7 +174,12 @@ def _head(panel: Axes, title: str, note: str, room: float, above: float) -> None
 
 
 def _wrapped(text: str, inches: float) -> str:
-    return "\n".join(textwrap.wrap(text, int(inches * NOTE_LETTERS), break_on_hyphens=False))
+    letters = int(inches * NOTE_LETTERS)
+    return "\n".join(
+        part
+        for line in text.split("\n")
+        for part in textwrap.wrap(unbroken(line), letters, break_on_hyphens=False)
+    )
 
 
 def share_y(panels: Mapping[Place, Axes]) -> None:
@@ -235,6 +241,11 @@ def random_handles(runs: Sequence[Run]) -> list[Line2D]:
     """The legend entry for those lines, if there are any."""
     known = any(random_score(run) for run in runs)
     return [Line2D([], [], **RANDOM, label="random play")] if known else []
+
+
+def uniform_handle() -> Line2D:
+    """The legend entry for a line at uniform attention."""
+    return Line2D([], [], **UNIFORM, label="uniform attention")
 
 
 def tick_number(value: float, plain_below: float = 1_000) -> str:

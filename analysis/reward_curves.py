@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.captions import count_text, random_text
 from analysis.curves import FRAMES_AXIS, caption, draw_curves
 from analysis.groups import LAST_GAMES, last_games
-from analysis.layout import layout_of, left_out_text, legend_handles
+from analysis.layout import layout_of, left_out_text, legend_handles, with_counts
 from analysis.panels import (
     draw_random_play,
     footnote,
@@ -38,7 +38,7 @@ def draw_reward_curves(runs: Sequence[Run], *, ddof: int = 1) -> Figure:
             title="Score during training",
             x_label="agent steps",
             y_label="mean raw score of the last 100 games",
-            notes=layout.notes,
+            notes=with_counts(layout, drawn),
             above=FRAMES_AXIS,
         )
         draw_curves(panels, layout, drawn, ddof=ddof)

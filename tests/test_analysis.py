@@ -15,13 +15,10 @@ from analysis.runs import read_runs
 
 ROOT = Path(__file__).parents[1]
 INLINE = "module://matplotlib_inline.backend_inline"
+DRAWN = ("entropy_curves", "entropy_scatter", "reward_curves")
 FILES = [
-    "entropy_scatter.pdf",
-    "entropy_scatter.png",
-    "reward_curves.pdf",
-    "reward_curves.png",
-    "score_table.csv",
-    "score_table.md",
+    *[f"{name}.{kind}" for name in DRAWN for kind in ("pdf", "png")],
+    *["score_table.csv", "score_table.md"],
 ]
 
 
@@ -113,11 +110,40 @@ def test_figures_are_written_whole_and_the_same_each_time(tmp_path, capsys):
         assert (out / file).read_bytes() == (again / file).read_bytes(), file
 
 
+def test_kinds_are_asked_for_and_another_process_writes_the_same_bytes(tmp_path):
+    write_sweep(tmp_path / "sweep", ["Pong"], ["0", "0.0005"], seeds=2)
+    args = [str(tmp_path / "sweep"), "--format", "svg,pdf", "--out"]
+    assert figures.main([*args, str(tmp_path / "here")]) == 0
+    command = [sys.executable, "-m", "analysis.figures", *args, str(tmp_path / "there")]
+    there = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "5"}
+    subprocess.run(command, env=there, check=True, capture_output=True)
+    written = sorted(f"{name}.{kind}" for name in DRAWN for kind in ("pdf", "svg"))
+    assert sorted(os.listdir(tmp_path / "here")) == [*written, *FILES[-2:]]
+    for file in written:
+        one, other = ((tmp_path / folder / file).read_bytes() for folder in ("here", "there"))
+        assert one == other, file
+        assert (b"<svg" in one) == file.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--format", "png,jpg"], "--format=jpg is not allowed"),
+        (["--sd", "studi"], "--sd=studi is not allowed\nallowed: sample, study\nnearest: study"),
+    ],
+)
+def test_unknown_kinds_and_sds_are_told(args, told, tmp_path, capsys):
+    write_run(tmp_path)
+    assert figures.main([str(tmp_path), *args]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "figures").exists()
+
+
 @pytest.mark.parametrize("games", [["Pong"], ["Seaquest", "Enduro", "Frostbite", *"ABC"]])
 def test_one_game_and_six_are_drawn(tmp_path, games):
     runs = write_sweep(tmp_path, games, ["0"], seeds=1)
     figures.make_figures(runs, tmp_path)
-    for name in ("reward_curves", "entropy_scatter"):
+    for name in DRAWN:
         image = imread(tmp_path / f"{name}.png")[..., :3]
         assert min(image.shape[:2]) > 500
         assert 0.005 < (image < 0.9).any(axis=-1).mean() < 0.5  # neither blank nor full

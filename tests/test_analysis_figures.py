@@ -172,7 +172,8 @@ def test_the_scatter_has_a_dot_a_run_and_a_cross_a_lambda(tmp_path):
     assert figure is not None
     drawn = marks(figure, "Breakout")
     of_groups = {"run 0.0 0", "run 0.0 1", "mean 0.0", "run 0.005 0", "mean 0.005", "path"}
-    assert set(drawn) == {*of_groups, "sd 0.0", "random play"}
+    assert set(drawn) == {*of_groups, "sd 0.0", "random play", "settings"}
+    assert " ".join(drawn["settings"].get_text().split()) == "n = 2 at λ = 0; 1 at λ = 0.005"
     assert at(drawn["run 0.0 0"]) == [0.5, 30]
     # not evaluated: entropy (7 + 5 + 3 + 2) / 4 = 4.25 of the last updates, last score 8, hollow
     assert at(drawn["run 0.0 1"]) == [4.25, 8]

@@ -81,14 +81,14 @@ def test_with_one_lambda_variants_share_a_panel_and_differ_in_colour(tmp_path):
 
 
 def test_with_several_lambdas_a_variant_has_a_panel_on_one_axis(tmp_path):
-    runs = write_grid(tmp_path, ["0.1", "0.2"], gates=["softmax", "none"], lambdas=["0", "0.001"])
+    write_grid(tmp_path, ["0.1", "0.2"], gates=["softmax", "none"], lambdas=["0", "0.001"])
     write_run(tmp_path, "Breakout", "0.001", 2, rows=SECOND.replace("40,160,8", "40,160,90"))
     curves = draw_reward_curves(read_runs(tmp_path)[0])
     assert notes(curves) == [
-        "A: attention.gate=none (no attention) ppo.clip_range=0.1",
-        "B: attention.gate=none (no attention) ppo.clip_range=0.2",
-        "C: attention.gate=softmax ppo.clip_range=0.1",
-        "D: attention.gate=softmax ppo.clip_range=0.2",
+        "A: attention.gate=none (no attention) ppo.clip_range=0.1 n = 2",
+        "B: attention.gate=none (no attention) ppo.clip_range=0.2 n = 2",
+        "C: attention.gate=softmax ppo.clip_range=0.1 n = 2",
+        "D: attention.gate=softmax ppo.clip_range=0.2 n = 3 at λ = 0.001; 2 at λ = 0",
     ]
     assert [ids(panel, "mean") for panel in curves.axes] == [
         ["mean 0.0 A"],
@@ -99,7 +99,8 @@ def test_with_several_lambdas_a_variant_has_a_panel_on_one_axis(tmp_path):
     assert len({panel.get_ylim() for panel in curves.axes}) == 1
     assert curves.axes[0].get_ylim()[1] > 90  # D's third seed
     assert legend_texts(curves) == ["λ = 0", "λ = 0.001", "random play"]
-    assert notes(scatter_of(runs)) == [note for note in notes(curves) if "softmax" in note]
+    scatter = scatter_of(read_runs(tmp_path)[0])
+    assert notes(scatter) == [note for note in notes(curves) if "softmax" in note]
 
 
 def test_rows_are_games_and_columns_variants(tmp_path):
