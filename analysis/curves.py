@@ -1,7 +1,7 @@
 """A column of metrics over training: a line a group (mean over seeds), a band of one SD, seeds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,12 +48,18 @@ def draw_curves(
 
 
 def draw_band(
-    panel: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str
+    panel: Axes,
+    x: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    color: str,
+    step: Literal["post"] | None = None,
 ) -> PolyCollection:
     """An opaque band with edges, which are over all bands, for these hide each other."""
-    band = panel.fill_between(x, low, high, color=tint(color, 0.1), lw=0, zorder=1)
+    band = panel.fill_between(x, low, high, color=tint(color, 0.1), lw=0, zorder=1, step=step)
     for edge in (low, high):
-        panel.plot(x, edge, color=tint(color, 0.5), lw=0.7, zorder=2.2)
+        style: dict[str, Any] = {"drawstyle": f"steps-{step}" if step else "default"}
+        panel.plot(x, edge, color=tint(color, 0.5), lw=0.7, zorder=2.2, **style)
     return band
 
 

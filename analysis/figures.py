@@ -11,11 +11,15 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import sources
+from analysis.aggregate_curves import draw_aggregate_curves
 from analysis.entropy_curves import draw_entropy_curves
 from analysis.entropy_scatter import draw_entropy_scatter
+from analysis.frontier import draw_frontier
 from analysis.groups import lambdas_of, order_games, variants_in
+from analysis.intervals import draw_intervals
 from analysis.panels import KINDS, save
 from analysis.problems import told
+from analysis.profiles import draw_profiles
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Problem, Run
 from analysis.score_table import save_score_table, score_table
@@ -32,10 +36,19 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "reward_curves": draw_reward_curves,
     "entropy_curves": draw_entropy_curves,
     "entropy_scatter": draw_entropy_scatter,
+    "frontier": draw_frontier,
+    "aggregate_curves": draw_aggregate_curves,
+    "intervals": draw_intervals,
+    "profiles": draw_profiles,
 }
-NEEDS = {  # of runs, for a figure that isn't drawn from all
+SHARED = "no game with a human's score has a finished run of every line"
+NEEDS = {  # why a figure isn't drawn
     "entropy_curves": "no run has attention",
     "entropy_scatter": "no run has both attention and a score",
+    "frontier": "no game has finished runs of λ = 0 and of another",
+    "aggregate_curves": SHARED,
+    "intervals": SHARED,
+    "profiles": f"{SHARED}, or of each a single one",
 }
 WITH_SD = ("reward_curves", "entropy_curves", "entropy_scatter")
 SDS = {"sample": 1, "study": 0}  # what is taken off n in its denominator

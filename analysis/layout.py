@@ -82,21 +82,22 @@ def layout_of(runs: Sequence[Run], shown: Sequence[Run], *, pooled: bool = False
 
 def with_counts(layout: Layout, shown: Sequence[Run]) -> dict[Place, str]:
     """The notes of panels, and where means aren't all over as many seeds, how many each is over."""
-    counts = {key: counted(members) for key, members in group(shown).items()}
+    counts = {key: f"{counted(members)}" for key, members in group(shown).items()}
     if len(set(counts.values())) < 2:
         return layout.notes
     notes = {}
     for place, note in layout.notes.items():
         there = group(run for run in shown if layout.place(run) == place)
-        by_count: dict[int, list[Group]] = {}
-        for key in sorted(there, key=lambda key: -counts[key]):
-            by_count.setdefault(counts[key], []).append(key)
-        notes[place] = "\n".join(filter(None, [note, _counts_text(layout, by_count)]))
+        text = counts_text(layout, {key: counts[key] for key in there})
+        notes[place] = "\n".join(filter(None, [note, text]))
     return notes
 
 
-def _counts_text(layout: Layout, by_count: Mapping[int, Sequence[Group]]) -> str:
-    """`n = 5`, or `n = 5 at λ = 0, 0.0005; 3 at λ = 0.002`."""
+def counts_text(layout: Layout, counts: Mapping[Group, str]) -> str:
+    """`n = 5`, or `n = 5 at λ = 0, 0.0005; 3 at λ = 0.002`, for counts in words."""
+    by_count: dict[str, list[Group]] = {}
+    for key, count in counts.items():
+        by_count.setdefault(count, []).append(key)
     if len(by_count) == 1:
         return f"n = {next(iter(by_count))}"
     texts = []

@@ -39,6 +39,7 @@ NOTE_LINE, NOTE_LETTERS = 11.0, 13.5  # points a line above a panel, letters in 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
 DASHES: Any = (0, (4, 2))
 RANDOM: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (1, 1.6))}
+HUMAN: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (6, 2, 1, 2))}
 UNIFORM: dict[str, Any] = {"color": QUIET, "lw": 1, "ls": (0, (5, 2))}
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": "#9a9a9a",

@@ -88,7 +88,7 @@ def test_with_several_lambdas_a_variant_has_a_panel_on_one_axis(tmp_path):
         "A: attention.gate=none (no attention) ppo.clip_range=0.1 n = 2",
         "B: attention.gate=none (no attention) ppo.clip_range=0.2 n = 2",
         "C: attention.gate=softmax ppo.clip_range=0.1 n = 2",
-        "D: attention.gate=softmax ppo.clip_range=0.2 n = 3 at λ = 0.001; 2 at λ = 0",
+        "D: attention.gate=softmax ppo.clip_range=0.2 n = 2 at λ = 0; 3 at λ = 0.001",
     ]
     assert [ids(panel, "mean") for panel in curves.axes] == [
         ["mean 0.0 A"],

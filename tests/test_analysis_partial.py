@@ -28,7 +28,7 @@ def test_a_mean_is_drawn_only_where_its_seeds_have_scores_and_says_how_many(tmp_
     # one goes from 20 to 30, two from 10 to 40: they share 20 to 30
     assert drawn["mean 0.001"].get_xdata()[[0, -1]].tolist() == [20, 30]
     assert drawn["sd 0.001"].get_paths()[0].get_extents().intervalx.tolist() == [20, 30]
-    assert notes(figure) == ["n = 3 at λ = 0.001; 2 at λ = 0", "n = 1"]
+    assert notes(figure) == ["n = 2 at λ = 0; 3 at λ = 0.001", "n = 1"]
     assert footnote(figure).startswith("Lines: mean over 1 to 3 seeds.")
 
 
