@@ -11,12 +11,14 @@ CLAIMS ?=
 STRESS ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+DASHBOARD ?=
+AGGREGATES ?=
 SYNC ?=
 BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures claims videos page believe stress sync page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures claims videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -55,6 +57,12 @@ believe: $(READY)  ## where attention of RUNS=runs/<name> lies, and whether it s
 
 stress: $(READY)  ## let the agents of RUNS=runs/<name>, by default the newest, play changed games; STRESS=<options>
 	$(BIN)/python -m analysis.stress $(or $(RUNS),$(RUN)) $(STRESS)
+
+dashboard: $(READY)  ## a workspace on W&B of RUNS=runs/<name> or wandb:entity/project; DASHBOARD=<options>
+	$(BIN)/python -m analysis.dashboard $(RUNS) $(DASHBOARD)
+
+aggregates: $(READY)  ## upload the means of RUNS=runs/<name> as a run on W&B; AGGREGATES=<options>
+	$(BIN)/python -m analysis.aggregates $(RUNS) $(AGGREGATES)
 
 sync: $(READY)  ## upload what W&B recorded offline of RUNS=runs/<name>, by default of all of runs/; SYNC=<options>
 	$(BIN)/python -m analysis.sync $(RUNS) $(SYNC)

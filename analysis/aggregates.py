@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import math
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -62,21 +63,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def upload(runs: Sequence[Run], found: Claims, place: Place, api: Any) -> str:
     """Puts a sweep's means on W&B in place of earlier ones; says where, or that they're there.
 
-    W&B can't change rows that it has, nor give the name of a deleted run again. So the id is the
-    sweep's with digits of what is uploaded, and earlier ones go once this one has arrived.
+    W&B neither changes rows that it has nor gives the id of a deleted run again: each time it is a
+    new run of the same name, and earlier ones go once it has arrived. One that was cut off goes on.
     """
     sweep = " ".join(sorted({run.config.name for run in runs}))
-    rows, summary = curves(runs), summary_of(found)
-    about = config_of(runs, sweep, found)
+    rows, summary, about = curves(runs), summary_of(found), config_of(runs, sweep, found)
     content = json.dumps([rows, summary, about], sort_keys=True, default=str)
-    digits = hashlib.sha256(content.encode()).hexdigest()[:8]
+    about["digits"] = hashlib.sha256(content.encode()).hexdigest()
     stem = f"{AGGREGATES}-{cut(sweep.replace(' ', '-'), 64)}-"
     earlier = [run for run in aggregates_in(place, api) if run.id.startswith(stem)]
-    if there := [r for r in earlier if r.id == stem + digits and r.state == "finished"]:
+    same = [run for run in earlier if run.config.get("digits") == about["digits"]]
+    if there := [run for run in same if run.state == "finished"]:
         return f"on W&B already: {there[0].url}"
-    what = {"id": stem + digits, "entity": place.entity, "project": place.project}
+    run_id = same[0].id if same else stem + secrets.token_hex(4)
+    what = {"id": run_id, "entity": place.entity, "project": place.project, "config": about}
     what |= {"name": f"{sweep} {AGGREGATES}", "group": f"{sweep} {AGGREGATES}"}
-    what |= {"job_type": AGGREGATES, "tags": [AGGREGATES], "config": about}
+    what |= {"job_type": AGGREGATES, "tags": [AGGREGATES]}
     with tempfile.TemporaryDirectory(prefix="attn_ppo-aggregates-") as folder:
         run = wandb_session.start("online", what | {"dir": folder}, finish_timeout=120.0)
         for step, row in enumerate(rows.values(), 1):
@@ -85,7 +87,7 @@ def upload(runs: Sequence[Run], found: Claims, place: Place, api: Any) -> str:
         run.summary.update(summary)
         run.finish()
     for run_before in earlier:
-        if run_before.id != stem + digits:
+        if run_before.id != run_id:
             run_before.delete()
     return f"look at {run.url}"
 
@@ -132,7 +134,7 @@ def config_of(runs: Sequence[Run], sweep: str, found: Claims) -> dict[str, Any]:
         for key, members in group(runs).items()
     }
     interval = f"of the mean over seeds, {CONFIDENCE:.0%}, Student's t"
-    told = {"kind": AGGREGATES, "of": sweep, "runs": len(runs), "interval": interval}
+    told = {"kind": AGGREGATES, "name": sweep, "runs": len(runs), "interval": interval}
     return told | {"margin": found.margin, "groups": groups}
 
 

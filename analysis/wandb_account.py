@@ -11,6 +11,7 @@ from attn_ppo.lifecycle import wandb_environment, wandb_session
 
 PREFIX = "wandb:"  # of a source on W&B, on a command line
 AGGREGATES = "aggregates"  # the job type of runs that hold means over others, and weren't trained
+NOBODY = "needs W&B, where nobody is logged in"
 SECONDS = 30  # for one answer
 PAGE = 100  # runs in one answer
 
@@ -41,9 +42,9 @@ def connect(why: str) -> Iterator[Any]:
         standing = wandb_session.standing()
         import wandb
     except ImportError:
-        raise _refused(why, "wandb is not installed") from None
+        raise _refused(why, "needs W&B, which is not installed") from None
     if not standing.logged_in:
-        raise _refused(why, "nobody is logged in")
+        raise _refused(why, NOBODY)
     if standing.no_answer:
         raise RunError(ExitCode.RUN_FAILED, standing.no_answer)
     with wandb_environment.heeded():
@@ -96,4 +97,4 @@ def aggregates_in(place: Place, api: Any) -> list[Any]:
 
 
 def _refused(value: str, why: str) -> ConfigError:
-    return ConfigError("", value, "wandb login, or WANDB_API_KEY, first", wrong=f"needs W&B: {why}")
+    return ConfigError("", value, "wandb login, or WANDB_API_KEY, first", wrong=why)

@@ -51,6 +51,8 @@ COMMANDS = {
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
     "videos": Command(_analysis("videos"), "runs/demo", "videos of what the agents look at"),
     "believe": Command(_analysis("believe"), "runs/demo", "whether agents do what they show"),
+    "dashboard": Command(_analysis("dashboard"), "runs/demo", "a workspace of the sweep on W&B"),
+    "aggregates": Command(_analysis("aggregates"), "runs/demo", "a sweep's means as a run on W&B"),
     "sync": Command(_analysis("sync"), "runs/demo", "uploads what W&B recorded offline"),
     "stress": Command(_analysis("stress"), "runs/demo", "what agents score in changed games"),
     "ball_in_box": Command(

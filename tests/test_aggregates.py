@@ -86,6 +86,10 @@ def test_one_run_that_the_next_replaces(sweep: Path, server: WandbServer, capsys
     assert list(server.deleted) == [first.name]
     assert trained in server.runs
     assert len(server.runs) == 2
+    # and back: W&B doesn't give the id of a deleted run again
+    assert aggregates.main([str(sweep), "--project", "tester/attention"]) == 0
+    assert len(server.deleted) == 2
+    assert len(server.runs) == 2
 
 
 def test_what_was_cut_off_goes_on(sweep: Path, server: WandbServer):

@@ -104,7 +104,11 @@ class WandbServer:
             self.calls.append(operation.group(1) if operation else "?")
             if self.refuse:
                 return self.refuse, {"errors": [{"message": "user is not logged in"}]}
-            return 200, {"data": self._graphql(call["query"], call.get("variables") or {})}
+            values = call.get("variables") or {}
+            if "upsertBucket" in call["query"] and values["name"] in self.deleted:
+                told = f"run {values['name']} was previously created and deleted"
+                return 409, {"errors": [{"message": told}]}
+            return 200, {"data": self._graphql(call["query"], values)}
         if path.endswith("/file_stream"):
             self.calls.append("file_stream")
             self._stream(path.split("/")[-2], json.loads(body))
@@ -135,6 +139,9 @@ class WandbServer:
     def _project(self, query: str, values: dict[str, Any]) -> dict[str, Any] | None:
         """What the public API asks of a project: its runs, a page at a time, or one of them."""
         name = values.get("project") or values.get("name")
+        if "allViews" in query:
+            found = [view for key, view in self.views.items() if key == values["viewName"]]
+            return {"allViews": {"edges": [{"node": view | {"id": "v"}} for view in found]}}
         runs = [run for run in self.runs.values() if run.project == name]
         if not runs:
             return None
