@@ -13,8 +13,10 @@ rounding all factors to 11 bits (tests/test_gpu_check.py does it again):
     TF32          8.9e-4            1.1e-2
     bf16          7.2e-3            4.6e-2
 
-The tolerances are four times that; fp32's have room for the Winograd convolutions that cuDNN may
-take. So neither TF32 passes for fp32, nor bf16 for TF32.
+The tolerances are four times that, fp32's more. So neither TF32 passes for fp32, nor bf16 for TF32.
+fp32 has PyTorch's own convolutions on a GPU: cuDNN's are not 0 where only zeros are seen, which the
+normalisation of each cell would blow up. No run has those (backends.settle_convolutions), and
+gpu_zeros.py says whether a run's are exactly 0 there.
 """
 
 import contextlib
@@ -77,6 +79,8 @@ def missing(name: str, precision: str, device: torch.device, ask: Ask) -> str:
     """Why a row is left out, in a line; "" where it isn't."""
     if name == "compile" and (why := backends.compile_missing(device)):
         return why
+    if precision == "tf32" and device.type == "cuda" and not backends.has_tf32(device):
+        return "this GPU has no TF32"
     if precision == "bf16" and device.type == "cuda" and backends.bf16_is_emulated(device):
         return "this GPU has no instructions for bf16"
     return "" if ask.left else "no time; give more --minutes"
@@ -135,7 +139,8 @@ def computed(
         fields = (each.double() if each.is_floating_point() else each for each in fields)
     batch = Minibatch(*fields)
     torch.compiler.reset()  # what was compiled, or recorded as a CUDA graph, has its precision
-    with products_in(precision):
+    own = without_cudnn() if precision == "fp32" else contextlib.nullcontext()
+    with products_in(precision), own:
         for _ in range(REPEATS if name == "compile" else 1):
             result = _once(settings, model, batch, backend)
     torch.compiler.reset()
@@ -182,6 +187,17 @@ def products_in(precision: str) -> Iterator[None]:
             torch.backends.cudnn.allow_tf32 = before[1]
 
 
+@contextlib.contextmanager
+def without_cudnn() -> Iterator[None]:
+    """While this lasts, a GPU's convolutions are PyTorch's own."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
+
+
 def outputs(model: nn.Module, obs: Tensor) -> tuple[Tensor, ...]:
     """Policy, value and attention."""
     policy, value, attention, _ = model(obs)
@@ -220,7 +236,7 @@ def compared(what: str, found: Result, exact: Result, precision: str) -> Row:
     errors = {name: _error(found.outputs[name], exact.outputs[name]) for name in exact.outputs}
     worst = max(errors, key=lambda name: errors[name])
     slopes = {
-        layer: _share((found.gradients[layer] - gradient).norm(), gradient.norm())
+        layer: share((found.gradients[layer] - gradient).norm(), gradient.norm())
         for layer, gradient in exact.gradients.items()
     }
     steepest = max(slopes, key=lambda layer: slopes[layer])
@@ -235,10 +251,10 @@ def compared(what: str, found: Result, exact: Result, precision: str) -> Row:
 
 def _error(found: Tensor, exact: Tensor) -> float:
     """The largest error, as a share of the largest value."""
-    return _share((found - exact).abs().max(), exact.abs().max())
+    return share((found - exact).abs().max(), exact.abs().max())
 
 
-def _share(error: Tensor, of: Tensor) -> float:
+def share(error: Tensor, of: Tensor) -> float:
     """How much of it the error is; infinite where something is nan, which max() would lose."""
     share = float(error / of)
     return math.inf if math.isnan(share) else share

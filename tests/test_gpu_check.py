@@ -1,6 +1,7 @@
 """The GPU check, on the CPU: that it passes what is right, finds what is wrong, and keeps time."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from attn_ppo.compute import backends
 from attn_ppo.compute.backends import unprepared
 from attn_ppo.ppo import ppo_loss
-from bench import gpu_agreement, gpu_check, gpu_graphs, gpu_part, gpu_resume, gpu_speed
+from bench import gpu_agreement, gpu_check, gpu_graphs, gpu_part, gpu_resume, gpu_speed, gpu_zeros
 from bench.contenders import Contender
 from bench.gpu_part import FAILED, LEFT_OUT, MEASURED, OK, Ask, Row
 from bench.pace import PARTS
@@ -101,6 +102,74 @@ def test_precision_is_set_back():
     after = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     assert (within, exact, after) == (("high", True), ("highest", False), before)
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_fp32_has_convolutions_by_pytorch(played, monkeypatch):
+    settings, weights, batch, _ = played
+    seen = []
+    by_cudnn = torch.backends.cudnn
+    monkeypatch.setattr(gpu_agreement, "_once", lambda *_: seen.append(by_cudnn.enabled))
+    for precision in ("fp32", "tf32", "bf16"):
+        gpu_agreement.computed(settings, weights, batch, CPU, "torch", precision)
+    assert (seen, by_cudnn.enabled) == ([False, True, True], True)
+
+
+@pytest.mark.parametrize(("tf32", "left_out"), [(True, ""), (False, "this GPU has no TF32")])
+def test_without_tf32_its_rows_are_left_out(tf32, left_out, monkeypatch):
+    monkeypatch.setattr(backends, "has_tf32", lambda _: tf32)
+    cuda = torch.device("cuda")
+    assert gpu_agreement.missing("torch", "tf32", cuda, ask()) == left_out
+    assert gpu_agreement.missing("torch", "fp32", cuda, ask()) == ""
+    assert gpu_agreement.missing("torch", "tf32", CPU, ask()) == ""
+
+
+class Winograd(TorchDispatchMode):
+    """Convolutions of 128 samples or more leave 1e-5 where 0 should be, as cuDNN's in fp32."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if func._schema.name == "aten::convolution" and len(found) >= 128:
+            return found + 1e-5 * found.abs().max() * (found == 0)
+        return found
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_left_where_only_zeros_are_seen(precision):
+    settings = gpu_agreement.settings_of("env=Breakout", f"compute.precision={precision}")
+    rests = {n: gpu_zeros.rest(settings, CPU, "torch", n) for n in (4, 128)}
+    row = gpu_zeros.judged_row("zeros", rests)
+    assert (row.state, rests) == (OK, {4: 0.0, 128: 0.0})
+    assert row.told == "exactly 0 where only zeros are seen, 4, 128 samples at once"
+    with Winograd():
+        rests = {n: gpu_zeros.rest(settings, CPU, "torch", n) for n in (4, 128)}
+    row = gpu_zeros.judged_row("zeros", rests)
+    assert (row.state, rests[4]) == (FAILED, 0.0)
+    assert 9e-6 < rests[128] < 1e-3  # the layers after the first see more than its own rest
+    assert " of the largest with 128, not 0, where only zeros are seen" in row.told
+
+
+def test_not_a_number_is_not_zero():
+    assert gpu_zeros.judged_row("zeros", {4: 0.0, 64: math.inf}).state == FAILED
+    assert gpu_agreement.share(torch.tensor(math.nan), torch.tensor(1.0)) == math.inf
+
+
+def test_zeros_are_looked_at_as_a_run_has_them(monkeypatch):
+    """With what it sets for its convolutions, in both of its precisions, at all sizes."""
+    asked, settled = [], []
+    monkeypatch.setattr(backends, "settle_convolutions", settled.append)
+    monkeypatch.setattr(backends, "compile_missing", lambda _: "no compiler")
+
+    def rest(settings, _, name, batch):
+        asked.append((settings.compute.precision, name, batch))
+        return 0.0
+
+    monkeypatch.setattr(gpu_zeros, "rest", rest)
+    rows = list(gpu_zeros.rows(ask()))
+    sizes = (4, 64, 128, 256, 1024)
+    assert asked == [(precision, "torch", n) for precision in ("fp32", "bf16") for n in sizes]
+    assert settled == [CPU]
+    assert [row.state for row in rows] == [OK, OK, LEFT_OUT, LEFT_OUT]
+    assert rows[0].what == "CPU, torch, compute.precision=fp32"
 
 
 def stale(name):
@@ -213,7 +282,7 @@ def parts(tmp_path, monkeypatch):
     """Writes parts that a child finds as bench/gpu_<name>.py."""
     package = tmp_path / "bench"
     shutil.copytree(ROOT / "bench", package, ignore=shutil.ignore_patterns("out", "__pycache__"))
-    monkeypatch.setattr(gpu_part, "ROOT", f"{tmp_path}:{ROOT}")
+    monkeypatch.setattr(gpu_part, "python_path", lambda: f"{tmp_path}:{ROOT}")
 
     def write(name: str, body: str) -> str:
         imports = "import os, time\nfrom bench.gpu_part import Row, judged\n"
@@ -286,9 +355,56 @@ def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, monkeypatch
     monkeypatch.setattr(gpu_check, "rows_of", note)
     monkeypatch.setattr(gpu_check, "BEGAN", time.monotonic())
     gpu_check.main(["--device", "cpu", "--minutes", "10", "--out", str(tmp_path)])
-    # nothing takes any time here: shares of 600 s
-    expected = {"machine": 60, "agreement": 210, "graphs": 210, "resume": 240, "speed": 600}
+    # nothing takes any time here: 0.4 of 600 s, and all of it for the last
+    expected = dict.fromkeys(["machine", "agreement", "zeros", "graphs", "resume"], 240) | {
+        "speed": 600
+    }
     assert asked == pytest.approx(expected, abs=20)
+
+
+def test_a_part_that_does_not_fit_is_left_out_before_it_begins(tmp_path, monkeypatch, capsys):
+    asked = {}
+
+    def note(part, ask, _):
+        asked[part] = ask.left
+        return []
+
+    monkeypatch.setattr(gpu_check, "rows_of", note)
+    monkeypatch.setattr(gpu_check, "BEGAN", time.monotonic())
+    gpu_check.main(["--device", "cpu", "--minutes", "1.2", "--out", str(tmp_path)])
+    # 72 s, of which 0.4 are 28.8: more than machine takes, less than the others, which get theirs
+    expected = {"machine": 28.8, "agreement": 50, "zeros": 40, "graphs": 30, "speed": 72}
+    assert asked == pytest.approx(expected, abs=5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "resume"
+    assert lines[2].startswith("resume  left out  it takes 80 s, 7")
+    assert lines[2].endswith(" are left; give more --minutes")
+
+
+def test_the_parts_fit_into_ten_minutes_as_an_h100_took_them(monkeypatch):
+    """Of 600 s the five before speed take 10 + 50 + 40 + 30 + 80 = 210, speed has 390: one run, one
+    of Stable-Baselines3, 2, 4 and 8 at once 45 each, 16 at once and as many of theirs 77: 379."""
+    now = 210.0
+    took = []
+
+    def measure(key, count, _):
+        nonlocal now
+        took.append((key, count))
+        now += 77 if count == 16 else 45
+        return gpu_speed.Rate(100.0 * count, dict.fromkeys(PARTS, 0.1), 1000.0)
+
+    monkeypatch.setattr(gpu_speed, "measure", measure)
+    monkeypatch.setattr(gpu_part.time, "monotonic", lambda: now)
+    assert sum(gpu_check.PARTS.values()) - gpu_check.PARTS["speed"] == 210
+    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 600.0)))
+    assert took == [("ours", 1), ("sb3", 1), *(("ours", n) for n in (2, 4, 8, 16)), ("sb3", 16)]
+    assert now == 589
+    assert {row.state for row in rows} == {MEASURED}
+    now, took = 250.0, []  # 350 s: 302 for ours, which leave 48 for 16 of theirs
+    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 600.0)))
+    assert took[-1] == ("ours", 16)
+    assert [row.state for row in rows[-2:]] == [LEFT_OUT, MEASURED]
+    assert "hydra.launcher.n_jobs=16" in rows[-1].told
 
 
 RATES = {  # ours -> how many at once
@@ -389,6 +505,8 @@ def test_what_the_compiler_traces_agrees_and_is_traced_once(monkeypatch):
     names = ["torch, fp32", "torch, tf32", "torch, bf16", "compile, fp32"]
     assert [row.what for row in rows] == ["the CPU's own fp32", *(f"CPU, {name}" for name in names)]
     assert {row.state for row in rows} == {OK}, rows
+    rows = list(gpu_zeros.rows(ask()))
+    assert [row.state for row in rows] == [OK] * 4, rows
     monkeypatch.setattr(backends, "compile_missing", lambda _: "no compiler")
     rows = [*gpu_graphs.rows(ask()), *gpu_agreement.rows(ask(0))]
     left = [row.told for row in rows if row.state == LEFT_OUT]
