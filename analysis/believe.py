@@ -22,11 +22,10 @@ from analysis.believe_agents import (
     all_measured,
     measure_all,
     stress_of,
-    summaries,
-    told_on_wandb,
 )
 from analysis.believe_equal import EQUAL, alike
 from analysis.believe_figures import FIGURES
+from analysis.believe_summary import summaries, told_on_wandb
 from analysis.believe_table import save_tables, to_text
 from analysis.panels import save
 from analysis.playing import check_writable, exit_code
@@ -34,6 +33,7 @@ from analysis.problems import told
 from analysis.runs import CURVES, newest_root, read_runs
 from analysis.sources import folder_with_agents
 from attn_ppo.arguments import Parser, whole
+from attn_ppo.compute.devices import available_cpus
 from attn_ppo.errors import ExitCode
 from attn_ppo.interpret.believe.subject import Options
 from attn_ppo.interpret.believe.verdict import Row, compared, verdict
@@ -48,6 +48,7 @@ LIMITS = {
     "games": (Range(0, 256), "whole games to play with each replacement of attention"),
     "seed": (SEEDS, "of the games that are played"),
 }
+JOBS = Range(1, 256)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +67,8 @@ def _believe(options: argparse.Namespace) -> int:
         print(*told(problems), sep="\n") if problems else None
         out = options.out or root / "figures"
         check_writable("--out", out)
-        measured = all_measured(finished, options.measured, stress_of(out / "stress.csv"))
+        stress = stress_of(out / "stress.csv")
+        measured = all_measured(finished, options.measured, stress, options.jobs)
         if not measured.agents:
             print(f"error: no finished agent in {root} could be measured", file=sys.stderr)
             code = ExitCode.BAD_INPUT
@@ -78,7 +80,7 @@ def _believe(options: argparse.Namespace) -> int:
             if figure := draw(rows):
                 written += save(figure, out / f"believe_{name}")
         for how in EQUAL if options.equal else ():
-            written += _equal(how, measured, options.measured, out)
+            written += _equal(how, measured, options, out)
         print("look at", *(f"  {path}" for path in written), sep="\n")
         if options.wandb:
             told_on_wandb(measured)
@@ -93,11 +95,12 @@ def _tell(rows: Sequence[Row], stem: Path) -> list[Path]:
     return save_tables(rows, comparisons, text, stem)
 
 
-def _equal(how: str, measured: Measured, options: Options, out: Path) -> list[Path]:
+def _equal(how: str, measured: Measured, options: argparse.Namespace, out: Path) -> list[Path]:
     """The same of milestones at which `how` is alike, where the runs have them."""
     chosen, told = alike(measured.runs, how)
     print(*told, sep="\n", flush=True)
-    agents = [agent_of(subject.run, found) for subject, found, _ in measure_all(chosen, options)]
+    every = measure_all(chosen, options.measured, options.jobs)
+    agents = [agent_of(subject.run, found) for subject, found, _ in every]
     return _tell(verdict(agents), out / f"believe_equal_{how}") if agents else []
 
 
@@ -115,6 +118,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(
             f"--{name}", default=str(default), help=f"{about}, {limits}; %(default)s"
         )
+    jobs = available_cpus()
+    parser.add_argument("--jobs", default=str(jobs), help=f"agents at a time, {JOBS}; {jobs}")
     parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
     parser.add_argument(
         "--equal",
@@ -130,6 +135,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="add a few numbers to the summaries of runs on W&B",
     )
     options = parser.checked(arguments)
+    options.jobs = whole("--jobs", options.jobs, JOBS)
     options.measured = Options(
         **{name: whole(f"--{name}", getattr(options, name), LIMITS[name][0]) for name in LIMITS}
     )

@@ -5,25 +5,26 @@ command that was stopped goes on where it was.
 """
 
 import json
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
 from analysis.files import read_json
 from analysis.groups import evaluation_games
 from analysis.runs import Problem, Run
-from analysis.videos_on_wandb import Mirror
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.believe.games import UNCHANGED
 from attn_ppo.interpret.believe.measure import FORMAT, STAGES, measure
 from attn_ppo.interpret.believe.subject import Options
-from attn_ppo.interpret.believe.verdict import Agent, Row
+from attn_ppo.interpret.believe.verdict import Agent
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
@@ -87,14 +88,14 @@ class Progress:
 
 
 def all_measured(
-    runs: Sequence[Run], options: Options, stress: Mapping[str, list[float]]
+    runs: Sequence[Run], options: Options, stress: Mapping[str, list[float]], jobs: int = 1
 ) -> Measured:
     """Measures what isn't kept; prints a line for each agent that can't be measured.
 
-    `stress`: as `stress_of` reads it.
+    `stress`: as `stress_of` reads it. `jobs`: agents at a time.
     """
     subjects = [Wanted(run, run.folder) for run in runs]
-    found = measure_all(subjects, options)
+    found = measure_all(subjects, options, jobs)
     runs = [subject.run for subject, _, _ in found]
     agents = [
         agent_of(
@@ -109,22 +110,89 @@ def all_measured(
 
 
 def measure_all(
-    subjects: Sequence[Wanted], options: Options
+    subjects: Sequence[Wanted], options: Options, jobs: int = 1
 ) -> list[tuple[Wanted, dict[str, Any], bool]]:
-    """The measures of those that can be measured, and whether they are new."""
+    """The measures of those that can be measured, and whether they are new.
+
+    `jobs` agents are measured at a time, each in a process of its own with one thread.
+    """
     kept = [_kept(subject, options) for subject in subjects]
+    left = [each for each, before in zip(subjects, kept, strict=True) if before is None]
+    fresh = iter((_at_once if min(jobs, len(left)) > 1 else _in_turn)(left, options, jobs))
     found = []
-    with closing(Progress(sum(each is None for each in kept))) as progress:
-        for subject, before in zip(subjects, kept, strict=True):
-            try:
-                measures = before or _measured(subject, options, progress)
-            except (ConfigError, RunError, KeyError, RuntimeError) as error:
-                if isinstance(error, RunError) and error.code == ExitCode.DISK:
-                    raise
-                what = str(error).removeprefix("error: ")
-                tqdm.write(str(Problem("skipped", subject.folder, what)))
-                continue
+    for subject, before in zip(subjects, kept, strict=True):
+        measures = before or next(fresh)
+        if measures:
             found.append((subject, measures, before is None))
+    return found
+
+
+def _in_turn(
+    subjects: Sequence[Wanted], options: Options, _jobs: int
+) -> list[dict[str, Any] | None]:
+    """The measures of each; None for one that can't be measured, whose problem is told."""
+    found = []
+    with closing(Progress(len(subjects))) as progress:
+        for subject in subjects:
+            found.append(_told(_tried(subject, options, progress)))
+    return found
+
+
+def _at_once(
+    subjects: Sequence[Wanted], options: Options, jobs: int
+) -> list[dict[str, Any] | None]:
+    """The same, so many at a time; each is kept as soon as it is done."""
+    found: list[dict[str, Any] | None] = [None] * len(subjects)
+    tasks = (delayed(_in_a_worker)(*each, options) for each in enumerate(subjects))
+    began, shape = time.monotonic(), "{desc} |{bar}| {n} of {total} agents, {remaining} to go"
+    print(f"measuring {len(subjects)} agents, {min(jobs, len(subjects))} at a time", flush=True)
+    with (
+        parallel_config("loky", inner_max_num_threads=1),
+        tqdm(total=len(subjects), bar_format=shape, smoothing=0, disable=None) as bar,
+    ):
+        work = Parallel(n_jobs=jobs, return_as="generator_unordered")
+        try:
+            for done, (number, measures) in enumerate(work(tasks) or (), 1):
+                found[number] = _told(measures)
+                bar.update()
+                left = (time.monotonic() - began) / done * (len(subjects) - done)
+                line = f"{subjects[number].run.config.label} ({done} of {len(subjects)}"
+                if bar.disable:
+                    to_go = f", about {max(1, round(left / 60))} min to go" if left else ""
+                    print(f"measured {line}{to_go})", flush=True)
+        except TerminatedWorkerError:
+            reason = (
+                "a process that measured an agent was killed: out of memory? --jobs 1 needs less"
+            )
+            raise RunError(ExitCode.RUN_FAILED, reason) from None
+    return found
+
+
+def _in_a_worker(
+    number: int, subject: Wanted, options: Options
+) -> tuple[int, dict[str, Any] | Problem]:
+    """Its place among the others, and what was found."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # at a terminal it is the parent's to answer
+    return number, _tried(subject, options, None)
+
+
+def _tried(
+    subject: Wanted, options: Options, progress: Progress | None
+) -> dict[str, Any] | Problem:
+    """Its measures, or why there are none. Raises RunError where the disk doesn't take them."""
+    try:
+        return _measured(subject, options, progress)
+    except (ConfigError, RunError, KeyError, RuntimeError) as error:
+        if isinstance(error, RunError) and error.code == ExitCode.DISK:
+            raise
+        return Problem("skipped", subject.folder, str(error).removeprefix("error: "))
+
+
+def _told(found: dict[str, Any] | Problem) -> dict[str, Any] | None:
+    """The measures; a problem is printed."""
+    if isinstance(found, Problem):
+        tqdm.write(str(found))
+        return None
     return found
 
 
@@ -156,44 +224,6 @@ def stress_of(path: Path) -> dict[str, list[float]]:
     return {str(weights): row.dropna().tolist() for weights, row in lost.iterrows()}
 
 
-def summaries(measured: Measured, rows: Sequence[Row]) -> None:
-    """Puts a few numbers of each agent into its evaluation.json, as "believe"."""
-    keys = {row.game: row.key for row in rows}
-    for run, agent in zip(measured.runs, measured.agents, strict=True):
-        evaluation = _evaluation(run)
-        if evaluation and evaluation.get("env_steps") == agent.measures["env_steps"]:
-            told = evaluation | {"believe": summary(agent, keys[agent.game])}
-            _write(run.folder / "evaluation.json", json.dumps(told, indent=2) + "\n")
-
-
-def summary(agent: Agent, key: str) -> dict[str, Any]:
-    """The numbers of an agent that a person would look at first."""
-    measures, on_key = agent.measures, agent.objects.get(key, {})
-    attention = measures["methods"].get("attention", {})
-    uniform = measures["interventions"].get("uniform", {})
-    passing = [name for name, each in measures["methods"].items() if each.get("passes")]
-    return {
-        "object": key or None,
-        "lift": _value(on_key.get("lift")),
-        "seen": _value(on_key.get("seen")),
-        "mutual_information": _value(on_key.get("information")),
-        "importance": _value(on_key.get("importance")),
-        "agreement": _value(attention.get("agreement")),
-        "agreement_shifted": attention.get("timeless"),
-        "uniform_kl": _value(uniform.get("kl_forward")),
-        "methods_that_pass": passing,
-    }
-
-
-def told_on_wandb(measured: Measured) -> None:
-    """Sends the summaries of what was measured now to the runs on W&B, where they are there."""
-    mirror = Mirror(print, what="the measures")
-    for run in measured.runs:
-        if run.folder in measured.new and (evaluation := _evaluation(run)):
-            mirror.show(replace(run, evaluation=evaluation), {}, env_steps=run.env_steps)
-    mirror.tell_how_to_sync()
-
-
 def _kept(subject: Wanted, options: Options) -> dict[str, Any] | None:
     """What an earlier command measured, if it is of these weights and options."""
     try:
@@ -208,31 +238,21 @@ def _kept(subject: Wanted, options: Options) -> dict[str, Any] | None:
         return None  # what is wrong is told when it is measured
 
 
-def _measured(subject: Wanted, options: Options, progress: Progress) -> dict[str, Any]:
+def _measured(subject: Wanted, options: Options, progress: Progress | None) -> dict[str, Any]:
     agent, folder = subject.open(), subject.folder
-    progress.agent(agent.settings.label)
-    progress.stage("recording")
+    if progress:
+        progress.agent(agent.settings.label)
+    begin = progress.stage if progress else lambda _: None
+    begin("recording")
     recording = recorded(folder, agent, steps=options.steps, seed=options.seed)
-    found = measure(agent, recording, options, begin=progress.stage)
-    _write(folder / FILE, json.dumps(found, indent=1) + "\n")
+    found = measure(agent, recording, options, begin=begin)
+    write(folder / FILE, json.dumps(found, indent=1) + "\n")
     return found
 
 
-def _evaluation(run: Run) -> dict[str, Any] | None:
-    """evaluation.json as it is now."""
-    try:
-        return read_json(run.folder / "evaluation.json", ("score_mean",))
-    except (ValueError, OSError):
-        return None
-
-
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     except OSError as error:
         raise disk_error(path, error, len(text)) from None
-
-
-def _value(told: dict[str, Any] | None) -> float | None:
-    return told["value"] if told else None

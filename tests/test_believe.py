@@ -66,6 +66,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(believe_agents, "measure", measure)
     monkeypatch.setattr(believe_agents, "recorded", lambda *_, **__: None)
+    monkeypatch.setattr(believe, "available_cpus", lambda: 1)  # here, where it is made up
     return found
 
 
@@ -234,6 +235,31 @@ def test_milestones_are_measured_and_kept(write_run, asked):
     assert len(asked) == 3  # two ends, and the one at equal score; entropies are equal
     assert len(list(Path("runs").rglob("milestones/*/believe.json"))) == 1
     assert Path("runs/demo/figures/believe_equal_score.csv").exists()
+
+
+@pytest.mark.slow
+def test_two_at_a_time_find_what_one_after_the_other_does(write_run, capsys):
+    folders = [write_run("lambda=0", f"seed={seed}") for seed in (0, 1)]
+    broken = write_run("lambda=0.005")
+    (broken / "checkpoint.pt").write_bytes(b"nothing")
+    small = ["--steps", "40", "--samples", "5", "--sanity", "1", "--games", "0", "--no-wandb"]
+    found = []
+    for jobs in ("2", "1"):
+        assert believe.main([*small, "--jobs", jobs]) == 0
+        found.append([(folder / "believe.json").read_text() for folder in folders])
+        for folder in folders:
+            (folder / "believe.json").unlink()
+    assert found[0] == found[1]
+    out = capsys.readouterr().out
+    assert "measuring 3 agents, 2 at a time" in out
+    assert out.count(f"skipped {broken}: ") == 2  # once in either way
+    assert "(3 of 3)" in out
+
+
+@pytest.mark.parametrize("jobs", ["0", "two", "257"])
+def test_agents_at_a_time_have_limits(jobs, capsys):
+    assert believe.main(["--jobs", jobs]) == 2
+    assert "from 1 to 256" in capsys.readouterr().err
 
 
 def test_progress_says_how_long_the_rest_takes(capsys, monkeypatch):
