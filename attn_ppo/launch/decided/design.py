@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from attn_ppo import config, schema
-from attn_ppo.atari import reference_scores
+from attn_ppo.atari import games
+from attn_ppo.atari.reference_scores import scale
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, shorten
 from attn_ppo.formats import plain, spelled
@@ -72,10 +73,7 @@ def of(asked: CommandLine) -> Design:
     cells = {name_of(c): c for c in asked.configs}
     zeros = {_place(c): name for name, c in cells.items() if c.lambda_ == 0}
     against = {n: zeros[_place(c)] for n, c in cells.items() if c.lambda_ and _place(c) in zeros}
-    random = {
-        name: reference_scores.published()[c.env][0] if c.decided.margin else None
-        for name, c in cells.items()
-    }
+    random = {name: _random(c) for name, c in cells.items()}
     first = asked.configs[0]
     budget, said = first.budget or 0, decision.read(first.sweep_folder)
     looks = max(1, budget // (len(cells) * first.decided.seeds))
@@ -128,9 +126,9 @@ def _check_keys(configs: Sequence[RunConfig]) -> None:
         if 0 not in lambdas or len(lambdas) < 2:
             allowed = "0, which others are compared with, and at least one of these: lambda=0,0.005"
             raise ConfigError("lambda", ",".join(map(plain, lambdas)), allowed)
-    known = reference_scores.published()
     for settings in configs:
-        if settings.decided.margin and settings.env not in known:
+        if settings.decided.margin and _random(settings) is None:
+            known = [game for game in games.known() if scale(game, settings.protocol)]
             allowed = f"one of the {len(known)} games whose score of random play is known; "
             allowed += "or decided.margin=0, which doesn't ask what is left above it"
             raise ConfigError("env", settings.env, allowed, nearest(settings.env, known))
@@ -181,6 +179,12 @@ def _check_folder(design: Design) -> None:
         wrong = f"differs from {design.first.sweep_folder / decision.NAME}"
         allowed = f"{shorten(there, 300)}, as there; or give this sweep its own name="
         raise ConfigError("", here, allowed, wrong=wrong)
+
+
+def _random(settings: RunConfig) -> float | None:
+    """What random play scores; None where that isn't known, or the margin isn't asked."""
+    known = scale(settings.env, settings.protocol)
+    return known.random if known and settings.decided.margin else None
 
 
 def _place(settings: RunConfig) -> str:
