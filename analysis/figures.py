@@ -14,6 +14,7 @@ from analysis import sources
 from analysis.aggregate_curves import draw_aggregate_curves
 from analysis.entropy_curves import draw_entropy_curves
 from analysis.entropy_scatter import draw_entropy_scatter
+from analysis.flag_rates import flags_of
 from analysis.frontier import draw_frontier
 from analysis.groups import lambdas_of, order_games, variants_in
 from analysis.intervals import draw_intervals
@@ -128,7 +129,8 @@ def summary(
         heads = [_runs_of(variant, runs) for variant in variants]
         texts = columns([[head, *v.settings] for head, v in zip(heads, variants, strict=True)])
         lines += [f"  {text}" for text in texts]
-    return "\n".join([*lines, *told(problems, in_full=in_full)])
+    flagged = [f"flag {run.folder}: {flag}" for run in runs for flag in flags_of(run)]
+    return "\n".join([*lines, *told(problems, in_full=in_full), *flagged])
 
 
 def _runs_of(variant: Variant, runs: Sequence[Run]) -> str:

@@ -61,7 +61,10 @@ COMMANDS = {
         "how often attention is on Breakout's ball",
     ),
     "own_runs": Command(
-        _analysis("own_runs"), "runs/study", "puts runs into the band others are held against"
+        _analysis("own_runs"), "runs/study", "the band that others are held against"
+    ),
+    "flag_rates": Command(
+        _analysis("flag_rates"), "runs/study", "how often runs are flagged, and wrongly"
     ),
     "random_play": Command(
         _analysis("random_play"), "Breakout", "measures what uniform actions score"

@@ -22,10 +22,12 @@ from torch import Tensor
 from attn_ppo.agent import Agent, load_agent
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.atari.reference_scores import normalized
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import fixed
+from attn_ppo.learning.bands import beside, published_told
 from attn_ppo.lifecycle import wandb_summary
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.lifecycle.observers import Observers
@@ -123,14 +125,22 @@ def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observ
     """Lets the finished agent play, and marks the run done."""
     env_steps, episodes = settings.trained_steps, settings.evaluation.episodes
     facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
+    flags = observers.learning.flags
+    about: dict[str, Any] = {"learning/flags": "; ".join(map(str, flags)) or "none"}
     if episodes:
         beat = observers.watchdog.beat
         result = evaluate(agent.model, settings, episodes=episodes, on_step=beat)
         write_evaluation(run_dir.folder, result, env_steps=env_steps)
         observers.terminal.message(f"{settings.label}: {summary(result)}")
+        observers.terminal.message(f"{settings.label}: {place(result, settings, env_steps)}")
         told = result | {"env_steps": env_steps}
-        observers.wandb.finish(wandb_summary.of_end(run_dir.folder, ExitCode.DONE, evaluation=told))
+        about |= wandb_summary.of_end(run_dir.folder, ExitCode.DONE, evaluation=told)
+        human = normalized(result["score_mean"], settings.env, settings.protocol)
+        about |= {"evaluation/human_normalised": human} if math.isfinite(human) else {}
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
+    for flag in flags:
+        observers.terminal.message(f"{settings.label}: {flag}")
+    observers.wandb.finish(about)
     run_dir.write_status("done", **facts)
 
 
@@ -147,6 +157,7 @@ def main(argv: Sequence[str]) -> int:
         episodes = count or max(settings.evaluation.episodes, 1)
         result = evaluate(model, settings, episodes=episodes)
         print(f"{settings.label}: {summary(result)}", flush=True)  # known even if it can't be kept
+        print(f"{settings.label}: {place(result, settings, env_steps)}", flush=True)
         write_evaluation(asked.folder, result, env_steps=env_steps)
     except (ConfigError, RunError, OSError) as error:
         return report(error)
@@ -163,6 +174,14 @@ def summary(result: dict[str, Any]) -> str:
     cells = ", ".join(fixed(n, 1) for n in result["effective_cells_per_map"])
     nats = fixed(result["attention_entropy"], 2)
     return f"{text}, attention entropy {nats} nats ({cells} cells)"
+
+
+def place(result: dict[str, Any], settings: RunConfig, env_steps: int) -> str:
+    """An evaluation's score beside a human's, our own runs' and published ones, in a line."""
+    published = published_told(settings.env)
+    own = beside(result["score_mean"], settings, env_steps)
+    known = filter(None, [own, f"published {published}" * bool(published)])
+    return "; ".join(known) or "nothing is known to hold its score against"
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ from typing import Any
 
 from attn_ppo import config
 from attn_ppo.arguments import Parser
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.formats import fixed, plain, printable, short_number
+from attn_ppo.learning.bands import bands, of_human, published_told
 from attn_ppo.lifecycle import decision, plan
 from attn_ppo.lifecycle.plan import Planned
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, sweep_of
@@ -100,13 +102,13 @@ def table(standings: Sequence[Standing]) -> str:
     width = {n: max(len(n), *(len(row[n]) for row in rows)) for n in names}
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
     rest = sum(width[n] + 2 for n in names if n != "note")
-    room = max(40, columns - rest)
+    room = max(38, columns - rest)
     lines = [_line({n: n for n in names}, width, "")]
     for row in rows:
         note = row["note"] if len(row["note"]) <= room else row["note"][: room - 3] + "..."
         lines.append(_line({n: row[n] for n in names} | {"note": note}, width, row["state"]))
     failed = _details([s for s in standings if s.state in BAD], room)
-    return "\n".join([*lines, *below, *failed])
+    return "\n".join([*lines, *below, *_others(standings), *_flagged(standings), *failed])
 
 
 def summary(
@@ -138,10 +140,12 @@ def _decisions(sweep: Path) -> str:
         return f"\n{decision.NAME} can't be read: {type(error).__name__}\n"
 
 
-def result(standing: Standing) -> tuple[str, str]:
-    """Score and attention entropy (nats) as text, those of the evaluation if there is one."""
+def result(standing: Standing) -> tuple[str, str, str]:
+    """Score, attention entropy (nats), `38% of human` or "", of the evaluation if there is one."""
     score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
-    return _number(score, 1), _number(entropy, 2)
+    known = score is not None and isinstance(standing.settings, RunConfig)
+    human = of_human(score, standing.settings) if known else ""
+    return _number(score, 1), _number(entropy, 2), human
 
 
 def _shown_state(standing: Standing) -> str:
@@ -183,7 +187,7 @@ def _lettered(told: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], lis
 
 def _cells(standing: Standing) -> dict[str, str]:
     settings, row = standing.settings, standing.row
-    score, entropy = result(standing)
+    score, entropy, human = result(standing)
     steps, speed = row.get("env_steps", 0.0), row.get("env_steps_per_second", 0.0)
     steps = steps if math.isfinite(steps) else 0.0
     seconds = row.get("elapsed_seconds", 0.0)  # over interruptions, with all that isn't updates
@@ -198,17 +202,46 @@ def _cells(standing: Standing) -> dict[str, str]:
         "progress": _progress(steps, total) if settings else "",
         "steps/s": f"{speed:,.0f}" if goes else "",
         "ETA": _duration((total - steps) / pace) if goes else "",
-        "score": score,
+        "score": f"{score} {human.removesuffix(' of human')}".rstrip(),
         "attention entropy": entropy,
         "lift": _number(row["lift"], 1) if "lift" in row else "",
         "agreement": _number(row["agreement"], 2) if "agreement" in row else "",
-        "note": standing.note,
+        "note": "; ".join(filter(None, [*(flag.kind for flag in standing.flags), standing.note])),
     }
 
 
 def _progress(steps: float, total: int) -> str:
     part = f"{short_number(steps)} of " if steps < total else ""
     return f"{part}{short_number(total)}  {100 * steps // total:3.0f}%"
+
+
+def _others(standings: Sequence[Standing]) -> Iterator[str]:
+    """What the scores are held against: a line on the scale, and of each game what others had."""
+    furthest: dict[tuple[str, Any], Standing] = {}
+    for each in standings:
+        if isinstance(each.settings, RunConfig) and 0 < each.row.get("env_steps", 0) < math.inf:
+            key = each.settings.env, each.settings.protocol
+            furthest[key] = max(furthest.get(key, each), each, key=lambda s: s.row["env_steps"])
+    if any(result(standing)[2] for standing in standings):
+        yield "score: raw, and how far it is from random play, 0%, to a human, 100%"
+    for (game, _), each in furthest.items():
+        assert isinstance(each.settings, RunConfig)
+        steps = each.row["env_steps"]
+        for band in bands(each.settings, steps, with_itself=True):
+            if band.whose == "own":
+                yield f"{game} at {short_number(steps)} steps, lambda 0: {band}"
+        if published := published_told(game):
+            yield f"{game}, published: {published}"
+
+
+def _flagged(standings: Sequence[Standing], shown: int = 10) -> Iterator[str]:
+    """What looks wrong, with the likely reason."""
+    flagged = [(standing, flag) for standing in standings for flag in standing.flags]
+    yield from ["", "what looks wrong:"] if flagged else []
+    for standing, flag in flagged[:shown]:
+        yield f"  {printable(getattr(standing.settings, 'label', ''))}: {flag}"
+    if len(flagged) > shown:
+        yield f"  and {len(flagged) - shown} more"
 
 
 def _details(failed: Sequence[Standing], room: int, shown: int = 10) -> Iterator[str]:

@@ -62,6 +62,27 @@ def test_bands_at_so_many_steps(words, env_steps, expected, settings_of):
 
 
 @pytest.mark.usefixtures("own")
+def test_a_table_of_runs_is_beside_all_of_them(settings_of):
+    settings = settings_of("env=Breakout", "lambda=0", "total_steps=500_000", "seed=1")
+    assert bands.bands(settings, 150_000, with_itself=True) == [Band("own", 3, 6, 2)]
+
+
+@pytest.mark.usefixtures("own")
+def test_what_is_derived_from_a_row(settings_of):
+    settings = settings_of("env=Breakout", "lambda=0.005", "total_steps=500_000")
+    row = {"env_steps": 150_000.0, "episode_return": 15.933595, "value_loss": 1.0}
+    assert bands.derived(row, settings) == {
+        "learning/human_normalised": pytest.approx(0.5),  # halfway from 1.36719 to 30.5
+        "learning/own_low": 3,
+        "learning/own_high": 6,
+    }
+    before = {"env_steps": 1024.0, "episode_return": math.nan}
+    assert bands.derived(before, settings) == {}
+    late = bands.derived({"env_steps": 1e7}, settings)
+    assert late == {"learning/published_low": 131, "learning/published_high": 430}
+
+
+@pytest.mark.usefixtures("own")
 def test_a_score_beside_a_human_s_and_others(settings_of):
     settings = settings_of("env=Breakout", "lambda=0.005", "total_steps=500_000")
     # (12.13 - 1.36719) / (30.5 - 1.36719) = 10.76281 / 29.13281 = 0.3694
@@ -70,6 +91,7 @@ def test_a_score_beside_a_human_s_and_others(settings_of):
     assert beside(12.13, settings, 175_000).endswith("own 7.00 (n = 1)")
     assert beside(12.13, settings, 300_000) == "37% of human"
     assert of_human(1.0, settings) == "-1% of human"
+    assert of_human(1.3, settings) == "0% of human"  # -0.23%
     assert beside(math.nan, settings, 300_000) == ""
     assert beside(5.0, settings_of("env=Tetris"), 300_000) == ""
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import shlex
 import signal
@@ -15,7 +16,9 @@ from starting import COMMAND, RUN, rows, run_command, train, wait_for
 
 from attn_ppo import config, ppo, status
 from attn_ppo import evaluate as evaluation
+from attn_ppo.learning import flags
 from attn_ppo.lifecycle import checkpoint, wandb_summary
+from attn_ppo.lifecycle.wandb_mirror import WandbMirror
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -74,6 +77,32 @@ def test_without_attention_there_is_no_attention_entropy():
     assert sent.keys() == {f"evaluation/{key}" for key in result} - {"evaluation/attention_entropy"}
     (standing,) = status.look([(folder, None)])
     assert status.result(standing)[1] == "-"
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_run_tells_what_looks_wrong_and_where_its_score_stands(monkeypatch):
+    """12 updates of 32 steps; any policy of four actions is taken for fixed."""
+    monkeypatch.setattr(flags, "NO_CHOICE", 1.387)  # ln 4 is 1.386
+    sent, summaries = [], []
+    monkeypatch.setattr(WandbMirror, "write", lambda _, row: sent.append(row))
+    monkeypatch.setattr(
+        WandbMirror, "finish", lambda _, about=None, **more: summaries.append(about) or not more
+    )
+    done = train("lambda=0.005", "total_steps=384", "ppo.num_epochs=1")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if "seed=0: " in line]
+    kinds = [line.split("seed=0: ")[1].partition(":")[0] for line in lines]
+    assert kinds.count("policy fixed") == 2  # when it began to hold, and at the end
+    assert lines[-1].endswith("a smaller ppo.learning_rate")
+    assert any("% of human; published 131 (the study) to 430" in line for line in lines)
+    assert len(sent) == 12
+    known = [row["episode_return"] for row in sent if "learning/human_normalised" in row]
+    assert len(known) == sum(not math.isnan(row["episode_return"]) for row in sent)
+    score = json.loads((RUN / "evaluation.json").read_text())["score_mean"]
+    human = (score - 1.36719) / 29.13281  # 30.5 - 1.36719
+    assert summaries[0]["evaluation/human_normalised"] == pytest.approx(human)
+    assert summaries[0]["learning/flags"].startswith("policy fixed: policy entropy 1.39 nats")
+    assert "learning/human_normalised" not in rows(RUN / "metrics.csv")[0]
 
 
 @pytest.mark.usefixtures("in_empty_folder")

@@ -17,6 +17,7 @@ from attn_ppo.lifecycle.run_dir import (
     RunDir,
     mark_status,
     read_last_row,
+    read_last_rows,
     read_status,
 )
 
@@ -69,6 +70,21 @@ def test_a_torn_last_row_is_not_read(tmp_path):
     (tmp_path / "metrics.csv").write_text("update,env_steps\n1,1024\n2,20")
     assert read_last_row(tmp_path) == {"update": 1, "env_steps": 1024}
     assert read_last_row(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("digits", [1, 400])  # of a row longer than usual
+def test_the_newest_rows_are_read_in_order(tmp_path, digits):
+    wide = "0" * digits
+    lines = [f"{number},{wide}.5\n" for number in range(300)]
+    (tmp_path / "metrics.csv").write_text("update,value\n" + "".join(lines))
+    found = read_last_rows(tmp_path, 10)
+    assert found == [{"update": number, "value": 0.5} for number in range(290, 300)]
+    (tmp_path / "metrics.csv").write_text("update,value\n" + "".join(lines[:3]) + "3,0.")
+    assert [row["update"] for row in read_last_rows(tmp_path, 10)] == [0, 1, 2]
+    assert [row["update"] for row in read_last_rows(tmp_path, 2)] == [1, 2]
+    (tmp_path / "metrics.csv").write_text("update,value\n0,1\n1,x\n2,1\n3,1\n")
+    assert [row["update"] for row in read_last_rows(tmp_path, 10)] == [2, 3]
+    assert read_last_rows(tmp_path / "nowhere", 10) == []
 
 
 @pytest.mark.usefixtures("in_empty_folder")

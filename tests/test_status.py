@@ -66,7 +66,16 @@ def test_a_table_of_many_states(capsys):
     code, by_seed, out = shown(capsys)
     assert code == 1
     assert list(by_seed) == ["seed", "2", "3", "10", "4"]  # by game, lambda, seed as a number
-    assert by_seed["10"] == ["Breakout", "0.0005", "10", "done", "1.02k", "100%", "40.3", "1.50"]
+    assert by_seed["10"] == [
+        "Breakout",
+        "0.0005",
+        "10",
+        "done",
+        "1.02k",
+        "100%",
+        "40.3 133%",
+        "1.50",
+    ]
     assert by_seed["2"] == [
         "Breakout",
         "0",
@@ -74,7 +83,7 @@ def test_a_table_of_many_states(capsys):
         "failed",
         "512 of 1.02k",
         "50%",
-        "12.5",
+        "12.5 38%",  # (12.5 - 1.36719) / (30.5 - 1.36719) = 11.13281 / 29.13281
         "3.25",
         "killed by SIGSEGV",
     ]
@@ -83,6 +92,28 @@ def test_a_table_of_many_states(capsys):
     assert "runs/default/Breakout/lambda=0/seed=2/status.json" in out  # there is no output.log
     assert "\n4 runs: 1 done, 1 failed, 1 preempted, 1 not started\n" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys):
+    columns = "update,env_steps,episode_return,attention_entropy,policy_entropy,map_movement\n"
+    for seed, movement in enumerate((0.7, 0.001)):
+        words = ("total_steps=500_000", "lambda=0.005", f"seed={seed}")
+        folder = make_run(*words, state="preempted", cause="SIGINT", env_steps=400_000)
+        lines = [f"{n},{400_000 + n},20,0.05,0.7,{movement}\n" for n in range(10)]
+        (folder / "metrics.csv").write_text(columns + "".join(lines))
+    assert status.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[-1] for line in lines[2:4]] == ["SIGINT", "attention still; SIGINT"]
+    # (20 - 1.36719) / (30.5 - 1.36719) = 18.63281 / 29.13281 = 0.6396
+    assert all("  20.0 64%  " in line for line in lines[2:4])
+    # own_runs.csv: seed 0 of 500,000 steps had 10.9675 after 400,000
+    assert "score: raw, and how far it is from random play, 0%, to a human, 100%" in lines
+    assert any(line.startswith("Breakout at 400k steps, lambda 0: own 1") for line in lines)
+    published = "Breakout, published: 131 (the study) to 430 (CleanRL XLA) after 10M steps"
+    assert published in lines
+    (told,) = lines[lines.index("what looks wrong:") + 1 : -3]
+    assert told.startswith("  Breakout lambda=0.005 seed=1: attention still: it came down to cells")
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -349,7 +380,7 @@ def test_a_table_reads_the_end_of_a_long_table_and_each_settings_once(capsys, mo
     monkeypatch.setattr(config, "as_dict", lambda run: read.append("identity") or as_dict(run))
     config.from_yaml.cache_clear()
     _, by_seed, _ = shown(capsys)
-    assert [by_seed[str(seed)][-2:] for seed in range(3)] == [["99.5", "1.25"]] * 3
+    assert [by_seed[str(seed)][-2:] for seed in range(3)] == [["99.5 337%", "1.25"]] * 3
     assert sorted(read) == ["identity"] * 3 + ["yaml"] * 3
 
 

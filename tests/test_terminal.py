@@ -38,6 +38,20 @@ def test_plain_line():
     )
 
 
+def test_a_score_is_shown_beside_a_human_s_and_our_own_runs():
+    out, clock = io.StringIO(), Clock()
+    terminal = Terminal("", 1_000_000, file=out, interval=0, clock=clock)
+    clock.now = 336.0
+    more = {"learning/human_normalised": 0.369, "learning/own_low": 9.7, "learning/own_high": 12.13}
+    terminal.write(row(120_832, 12.34) | more)
+    terminal.write(row(120_832, 1.3) | {"learning/human_normalised": -0.002})
+    terminal.write(row(120_832, 1.3) | {"learning/own_low": 785.3, "learning/own_high": 785.3})
+    first, below, alone = out.getvalue().splitlines()
+    assert first.endswith("attention entropy 5.12  37% of human  own runs 9.70 to 12.1")
+    assert below.endswith("attention entropy 5.12  0% of human")
+    assert alone.endswith("attention entropy 5.12  own runs 785")
+
+
 def test_time_left_follows_from_all_of_the_time_but_not_from_earlier_sessions():
     out, clock = io.StringIO(), Clock()
     terminal = Terminal("", 4000, 1000, file=out, interval=0, clock=clock)

@@ -77,6 +77,21 @@ def test_a_run_that_became_done_is_not_read_again(settings_of, capsys):
     assert last.startswith("2 runs  1,536 / 2,048 steps")  # 1,024 of the first, 512 of the other
 
 
+def test_the_end_of_a_run_tells_its_score_beside_a_human_s_and_what_looks_wrong(
+    settings_of, capsys
+):
+    settings = settings_of("total_steps=1024")
+    watch = Watch([settings])
+    write(settings.folder, DONE, 1024)
+    rows = "".join(f"{n},16,0.001\n" for n in range(1015, 1025))
+    (settings.folder / "metrics.csv").write_text("env_steps,episode_return,policy_entropy\n" + rows)
+    watch._look()
+    told = capsys.readouterr().err
+    # (16 - 1.36719) / (30.5 - 1.36719) = 14.63281 / 29.13281 = 0.502
+    assert "Breakout lambda=0 seed=0: done, score 16.0 (50% of human), attention entropy -" in told
+    assert "Breakout lambda=0 seed=0: policy fixed: policy entropy 0.001 nats" in told
+
+
 def test_a_run_that_was_done_and_is_evaluated_again_ends_again(settings_of, capsys):
     settings = settings_of("total_steps=1024")
     write(settings.folder, DONE, 1024)

@@ -51,12 +51,14 @@ class Watch:
     def _tell_end(self, settings: RunConfig) -> None:
         self._ended.add(settings.folder)
         found = look([(settings.folder, settings)])[0]
-        score, entropy = status.result(found)
+        score, entropy, human = status.result(found)
         cause = f": {found.note}" if found.note else ""
         self._terminal.message(
             f"[{len(self._ended)}/{self._count}] {settings.label}: {found.state}"
-            f"{cause}, score {score}, attention entropy {entropy}"
+            f"{cause}, score {score}{f' ({human})' * bool(human)}, attention entropy {entropy}"
         )
+        for flag in found.flags:
+            self._terminal.message(f"{settings.label}: {flag}")
 
 
 @contextmanager

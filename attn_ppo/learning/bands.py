@@ -6,7 +6,8 @@ steps. A band is the range of their scores, no interval: it has too few members 
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,8 @@ from attn_ppo.formats import fixed, short_number
 OWN_FILE = Path(__file__).with_name("own_runs.csv")
 PUBLISHED_FILE = Path(__file__).with_name("published.csv")
 NEAR = 0.1  # share by which steps may differ from those of a published score
+
+HUMAN, LOW, HIGH = "learning/human_normalised", "learning/{}_low", "learning/{}_high"
 
 Points = list[tuple[int, float]]
 
@@ -37,7 +40,7 @@ class Band(NamedTuple):
         return f"{self.whose} {low}{f' to {high}' * (self.n > 1)} (n = {self.n})"
 
 
-def bands(settings: RunConfig, env_steps: float) -> list[Band]:
+def bands(settings: RunConfig, env_steps: float, *, with_itself: bool = False) -> list[Band]:
     """What is known of the run's game under its protocol at so many agent steps.
 
     The run itself isn't among them: the same seed with the same settings would be the same run.
@@ -47,7 +50,7 @@ def bands(settings: RunConfig, env_steps: float) -> list[Band]:
     own = [
         found
         for run, points in _own().get((settings.env, protocol or ""), {}).items()
-        if run != itself and (found := at(points, env_steps)) is not None
+        if (with_itself or run != itself) and (found := at(points, env_steps)) is not None
     ]
     theirs = [
         mean
@@ -65,10 +68,26 @@ def beside(found: float, settings: RunConfig, env_steps: float) -> str:
     return "; ".join(filter(None, [of_human(found, settings), at_steps]))
 
 
+def derived(row: Mapping[str, float], settings: RunConfig) -> dict[str, float]:
+    """What follows from a row of metrics.csv, by W&B's name; without what isn't known."""
+    steps = row.get("env_steps", math.nan)
+    human = normalized(row.get("episode_return", math.nan), settings.env, settings.protocol)
+    found = {} if math.isnan(human) else {HUMAN: human}
+    for band in bands(settings, steps):
+        found |= {LOW.format(band.whose): band.low, HIGH.format(band.whose): band.high}
+    return found
+
+
 def of_human(found: float, settings: RunConfig) -> str:
     """`37% of human`: how far it is from random play to a human; empty where that isn't known."""
     share = normalized(found, settings.env, settings.protocol)
-    return "" if share != share else f"{fixed(100 * share, 0)}% of human"
+    return "" if math.isnan(share) else human(share)
+
+
+def human(share: float) -> str:
+    """A human-normalised score in words: 0.369 -> `37% of human`."""
+    percent = fixed(100 * share, 0)
+    return f"{'0' if percent == '-0' else percent}% of human"
 
 
 def published_told(game: str) -> str:

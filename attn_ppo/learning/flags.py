@@ -4,7 +4,7 @@ likely reason and what to try. How often they are false alarms: docs/learning.md
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from attn_ppo.atari.reference_scores import random_play, scale
@@ -52,9 +52,15 @@ def flags(rows: Sequence[Mapping[str, float]], settings: RunConfig) -> list[Flag
 class Follower:
     """A sink of rows that tells each flag once, when it begins to hold."""
 
-    def __init__(self, settings: RunConfig, tell: Callable[[str], object]):
+    def __init__(
+        self,
+        settings: RunConfig,
+        tell: Callable[[str], object],
+        rows: Iterable[Mapping[str, float]] = (),
+    ):
+        """`rows` are those that a resumed run has already."""
         self._settings, self._tell = settings, tell
-        self._rows: deque[Mapping[str, float]] = deque(maxlen=HELD)
+        self._rows = deque(rows, maxlen=HELD)
         self._told: set[str] = set()
 
     def write(self, row: Mapping[str, float]) -> None:

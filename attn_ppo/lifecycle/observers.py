@@ -1,4 +1,5 @@
-"""Those that follow a run: its progress on the terminal, its mirror on W&B, its watchdog."""
+"""Those that follow a run: its progress on the terminal, its mirror on W&B, its watchdog, and who
+asks whether it learns."""
 
 import platform
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ import torch
 from attn_ppo.compute import backends
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.learning.flags import HELD, Follower
 from attn_ppo.lifecycle import resume, wandb_mirror, wandb_summary
 from attn_ppo.lifecycle.resume import Origin
 from attn_ppo.lifecycle.rows import Sink
-from attn_ppo.lifecycle.run_dir import RunDir, read_status
+from attn_ppo.lifecycle.run_dir import RunDir, read_last_rows, read_status
 from attn_ppo.lifecycle.saved import Saved
 from attn_ppo.lifecycle.terminal import Terminal
 from attn_ppo.lifecycle.wandb_mirror import WandbMirror
@@ -27,11 +29,12 @@ class Observers(NamedTuple):
     terminal: Terminal
     wandb: WandbMirror
     watchdog: Watchdog
+    learning: Follower
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
         """Where each row goes."""
-        return self.terminal, self.wandb
+        return self.terminal, self.wandb, self.learning
 
 
 @contextmanager
@@ -51,7 +54,9 @@ def observe(
         _record_start(settings, run_dir, origin, wandb)
         for warning in _slower(settings, origin):
             terminal.message(warning)
-        yield Observers(terminal, wandb, watchdog)
+        known = read_last_rows(run_dir.folder, HELD) if saved else []
+        learning = Follower(settings, terminal.message, known)
+        yield Observers(terminal, wandb, watchdog, learning)
 
 
 def _slower(settings: RunConfig, origin: Origin) -> Iterator[str]:

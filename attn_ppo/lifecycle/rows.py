@@ -13,6 +13,7 @@ from torch import Tensor
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import FRAMES_PER_STEP, AttentionSettings, RunConfig
 from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.learning.bands import derived
 from attn_ppo.lifecycle.run_dir import OF_MAPS, RunDir
 from attn_ppo.lifecycle.saved import RowsState
 
@@ -21,7 +22,7 @@ RECENT_GAMES = 100  # whose means a row shows
 
 
 class Sink(Protocol):
-    """Where a row goes besides metrics.csv: the terminal, W&B."""
+    """Where a row goes besides metrics.csv, with what is derived from it: the terminal, W&B."""
 
     def write(self, row: Mapping[str, float]) -> None: ...
 
@@ -77,8 +78,9 @@ class Rows:
         row |= dict.fromkeys(_undefined(self._settings.attention), math.nan)
         self._run_dir.append("episodes.csv", games)
         self._run_dir.append("metrics.csv", [row])
+        shown = row | derived(row, self._settings)
         for sink in self._sinks:
-            sink.write(row)
+            sink.write(shown)
         _check_finite(number, values)
         return row
 

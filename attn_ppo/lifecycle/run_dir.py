@@ -47,6 +47,7 @@ METRICS = (
 )
 # nan where there are no maps
 OF_MAPS = ("attention_entropy", "regularization", "map_overlap", "map_movement")
+ROW_BYTES = 600  # of a row of metrics.csv at most: 21 columns of up to 24
 FINAL = ("done", "failed", "preempted")  # states that a process ended with
 EPISODES = ("env_steps", "env_index", "episode_return", "episode_length")
 _TABLES = {"metrics.csv": METRICS, "episodes.csv": EPISODES}
@@ -192,15 +193,26 @@ def read_status(folder: Path) -> dict[str, Any]:
 
 def read_last_row(folder: Path) -> dict[str, float]:
     """The newest row of metrics.csv; {} where there is none yet."""
+    return next(iter(read_last_rows(folder, 1)), {})
+
+
+def read_last_rows(folder: Path, count: int) -> list[dict[str, float]]:
+    """Up to `count` of the newest rows of metrics.csv, in order; those after one that is broken."""
+    rows: list[dict[str, float]] = []
     try:
         with open(folder / "metrics.csv", "rb") as file:
             header = file.readline()
-            file.seek(max(len(header), file.seek(0, os.SEEK_END) - 4096))
+            size = file.seek(0, os.SEEK_END)
+            start = max(len(header), size - ROW_BYTES * (count + 1))
+            file.seek(start)
             lines = file.read().decode().split("\n")[:-1]  # what follows the last \n isn't whole
-        cells = [float(cell) for cell in lines[-1].split(",")]
-        return dict(zip(header.decode().strip().split(","), cells, strict=True))
-    except (OSError, ValueError, IndexError):
-        return {}
+        columns = header.decode().strip().split(",")
+        whole = lines if start == len(header) else lines[1:]
+        for line in reversed(whole[-count:]):
+            rows.insert(0, dict(zip(columns, map(float, line.split(",")), strict=True)))
+    except (OSError, ValueError):
+        pass
+    return rows
 
 
 def mark_status(folder: Path, state: str, **facts: Any) -> None:

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
 from attn_ppo.formats import printable
+from attn_ppo.learning.flags import HELD, Flag, flags
 from attn_ppo.lifecycle import lock
 from attn_ppo.lifecycle.plan import Planned
-from attn_ppo.lifecycle.run_dir import FINAL, read_last_row, read_status
+from attn_ppo.lifecycle.run_dir import FINAL, read_last_rows, read_status
 
 SILENT_MINUTES = 20  # a live run on another machine writes more often than that
 
@@ -30,6 +31,7 @@ class Standing:
     row: dict[
         str, float
     ]  # the newest of metrics.csv; score, entropy and measures of the evaluation, if any
+    flags: Sequence[Flag] = ()  # what looks wrong with its training
 
 
 def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standing]:
@@ -41,14 +43,16 @@ def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standi
             settings = settings or config.read(folder / "config.yaml")
         except ConfigError as error:
             unreadable = f"config.yaml {error.wrong}"
-        row, recorded = read_last_row(folder), read_status(folder)
+        rows, recorded = read_last_rows(folder, HELD), read_status(folder)
+        row = dict(rows[-1]) if rows else {}
         state, note = _state(folder, recorded, row, locks)
         if unreadable and state not in FINAL:
             state, note = "unreadable", unreadable
         if state not in ("running", "done"):  # what wasn't saved will be made again
             row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
         row |= _evaluation(folder, row.get("env_steps"))
-        standings.append(Standing(folder, settings, state, note, row))
+        found = flags(rows, settings) if isinstance(settings, RunConfig) else []
+        standings.append(Standing(folder, settings, state, note, row, found))
     return standings
 
 

@@ -6,12 +6,13 @@ Nothing here raises because of the terminal: a closed one is no reason to end a 
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
 from tqdm import tqdm
 
 from attn_ppo.formats import fixed
+from attn_ppo.learning.bands import HIGH, HUMAN, LOW, human, score
 
 # The columns of a row that are shown besides its steps, if it has them: label and decimals.
 SHOWN = {"episode_return": ("score", 1), "attention_entropy": ("attention entropy", 2)}
@@ -52,7 +53,7 @@ class Terminal:
             for key, (name, digits) in SHOWN.items()
             if key in row
         ]
-        state = "  ".join(filter(None, [state, *shown]))
+        state = "  ".join(filter(None, [state, *shown, *_beside(row)]))
         if self._bar is not None:
             bar = self._bar
             bar.set_postfix_str(state, refresh=False)
@@ -86,6 +87,15 @@ class Terminal:
         eta = tqdm.format_interval((self._total - steps) / rate) if rate else "-"
         share = f"{100 * steps // self._total}%"
         return f"{self._label}  {steps:,} / {self._total:,} steps  {share}  {speed}  ETA {eta}"
+
+
+def _beside(row: Mapping[str, float]) -> Iterator[str]:
+    """How far from random play to a human the score is, and what our own runs had by then."""
+    if HUMAN in row:
+        yield human(row[HUMAN])
+    low, high = (row.get(name.format("own"), math.nan) for name in (LOW, HIGH))
+    if low <= high:
+        yield f"own runs {score(low)}" + f" to {score(high)}" * (low < high)
 
 
 def _ignore_closed(print_something: Callable[[], object]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.formats import cut, plain
+from attn_ppo.learning.bands import derived
 from attn_ppo.lifecycle import wandb_environment
 from attn_ppo.lifecycle.run_dir import OF_MAPS, read_status, video_path
 from attn_ppo.lifecycle.timeout import call_with_timeout
@@ -86,9 +87,11 @@ class WandbMirror:
         film_due: Callable[[int], bool] = lambda _: False,
         known: Mapping[str, Any] | None = None,
         elsewhere: Path | None = None,
+        derive: Callable[[Mapping[str, float]], Mapping[str, float]] = lambda _: {},
     ) -> None:
         """`known`: that of an earlier part, which variables set since then don't rename.
 
+        `derive`: what is sent with a row of metrics.csv, as the rows that are written have it.
         `elsewhere`: a folder for W&B's files in place of the run's; the caller moves them.
         """
         self.known = {}
@@ -104,7 +107,7 @@ class WandbMirror:
         about |= {"known": dict(known or {})}
         about |= {"dir": str((elsewhere or self._folder).absolute())}
         try:
-            recorded = _recorded(self._folder)
+            recorded = [row | derive(row) for row in _recorded(self._folder)]
             self._run, cause = open_run(mode, about)
         except Exception as error:
             recorded = []
@@ -234,6 +237,7 @@ def of_run(
         film_due=settings.videos.due,
         known=status.get("wandb_known") if run_id else None,
         elsewhere=elsewhere,
+        derive=lambda row: derived(row, settings),
     )
 
 
