@@ -2,7 +2,8 @@
 
 Goes through the updates of the runs at or below the folders, as one would who follows them, and
 counts those in which a flag was raised at some time. A flag was false where the run got over it:
-its last rows don't raise it any more. Runs whose metrics.csv lacks the flag's column don't count.
+its last rows don't raise it any more. Only runs that could raise it count: whose metrics.csv has
+the column, and for a score no better than random play enough steps.
 """
 
 from attn_ppo.lifecycle import process
@@ -19,7 +20,7 @@ from analysis.runs import Run, read_runs
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.formats import short_number
-from attn_ppo.learning.flags import ATTENTION, HELD, POLICY, RANDOM, Flag, flags
+from attn_ppo.learning.flags import ATTENTION, HELD, POLICY, RANDOM, Flag, flags, least_steps
 
 NEEDS = {RANDOM: "episode_return", POLICY: "policy_entropy", ATTENTION: "map_movement"}
 
@@ -35,6 +36,8 @@ def raised(run: Run) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {
         kind: [] for kind, column in NEEDS.items() if column in run.metrics
     }
+    if run.env_steps < least_steps(run.config):
+        del found[RANDOM]
     for end in range(HELD, len(rows) + 1):
         for flag in flags(rows[end - HELD : end], run.config):
             found[flag.kind].append(int(rows[end - 1]["env_steps"]))

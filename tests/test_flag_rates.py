@@ -34,14 +34,28 @@ def test_updates_at_which_a_flag_is_up(runs):
         [210, 220, 230, 240, 250, 260, 270, 280, 290, 300],
         [],
     ]
-    assert all(found.keys() == {"no better than random play", "policy fixed"} for found in up)
+    assert all(found.keys() == {"policy fixed"} for found in up)  # 300 steps are few
 
 
 def test_a_flag_was_false_where_the_run_got_over_it(runs):
     rates = flag_rates.rates(runs).set_index("flag")
     assert rates.loc["policy fixed"].tolist() == [5, 2, 4, 1, 0.25]
-    assert rates.loc["no better than random play"].tolist() == [5, 0, 5, 0, 0]
+    assert rates.loc["no better than random play"].tolist()[:4] == [0, 0, 0, 0]
     assert rates.loc["attention still"].tolist()[:4] == [0, 0, 0, 0]  # these have no column for it
+
+
+def test_a_run_of_enough_steps_can_be_no_better_than_random_play(tmp_path):
+    """Updates of 10,000 steps; the score is 0 in updates 5 to 16, of seed 1 from 10 to the end."""
+    steps = [("steps: 45", "steps: 250000"), ("num_steps: 5", "num_steps: 5000")]
+    for seed, low in enumerate((range(5, 17), range(10, 26))):
+        lines = [f"{n},{n}0000,1,{0 if n in low else 9},5,4,1.5\n" for n in range(1, 26)]
+        write_run(tmp_path, seed=seed, rows="".join(lines), settings=steps)
+    runs = read_runs(tmp_path)[0]
+    up = [flag_rates.raised(run)["no better than random play"] for run in runs]
+    # the tenth update of a low score is 14, and 19
+    assert up == [[140_000, 150_000, 160_000], [n * 10_000 for n in range(19, 26)]]
+    found = flag_rates.rates(runs).set_index("flag").loc["no better than random play"]
+    assert found.tolist() == [2, 2, 1, 1, 1.0]
 
 
 def test_rates_and_runs_are_told(runs, tmp_path, capsys):

@@ -228,6 +228,17 @@ def test_rows_from_before_w_and_b_was_asked_for_are_sent_too(start, tmp_path: Pa
     ]
 
 
+def test_what_is_derived_from_a_row_is_sent_with_those_from_before_too(start, tmp_path: Path):
+    (tmp_path / "metrics.csv").write_text("update,env_steps\n1,1024\n2,2048\n")
+    sink = start("offline", run_dir=tmp_path, derive=lambda row: {"half": row["env_steps"] / 2})
+    sink.finish()
+    (folder,) = (tmp_path / "wandb").iterdir()
+    assert history(folder) == [
+        {"update": 1, "env_steps": 1024, "half": 512},
+        {"update": 2, "env_steps": 2048, "half": 1024},
+    ]
+
+
 def test_folder_with_more_in_it_is_kept(start, tmp_path: Path):
     earlier = tmp_path / "run" / "wandb" / "offline-run-20260101_000000-kept"
     earlier.mkdir(parents=True)

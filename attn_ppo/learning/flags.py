@@ -78,8 +78,13 @@ class Follower:
 
 
 def _no_better(row: Mapping[str, float], settings: RunConfig) -> bool:
-    least, limit = max(LEAST_STEPS, SHARE * settings.trained_steps), random_limit(settings)
-    return _of(row, "env_steps") >= least and _of(row, "episode_return") <= limit
+    late = _of(row, "env_steps") >= least_steps(settings)
+    return late and _of(row, "episode_return") <= random_limit(settings)
+
+
+def least_steps(settings: RunConfig) -> float:
+    """The agent steps after which a score must show."""
+    return max(LEAST_STEPS, SHARE * settings.trained_steps)
 
 
 def random_limit(settings: RunConfig) -> float:
@@ -99,8 +104,7 @@ def _policy_fixed(row: Mapping[str, float], _: RunConfig) -> bool:
 
 def _attention_still(row: Mapping[str, float], settings: RunConfig) -> bool:
     """Once it is narrow at any time, else from when a score must show: it starts out even."""
-    least = max(LEAST_STEPS, SHARE * settings.trained_steps)
-    late = _of(row, "env_steps") >= least
+    late = _of(row, "env_steps") >= least_steps(settings)
     return _of(row, "map_movement") < STILL and (late or _is_narrow(row, settings))
 
 
