@@ -9,6 +9,7 @@ PAGE ?=
 BELIEVE ?=
 CLAIMS ?=
 STRESS ?=
+REPORT ?=
 WEB := attn_ppo/interpret/show/web
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 DASHBOARD ?=
@@ -18,7 +19,7 @@ BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures claims videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures claims report videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +47,9 @@ figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default th
 claims: $(READY)  ## up to which lambda nothing is lost in RUNS=runs/<name>, by default the newest; CLAIMS=<options>
 	$(BIN)/python -m analysis.claims $(RUNS) $(CLAIMS)
 
+report: $(READY)  ## one offline page that answers the question of RUNS=runs/<name>, by default the newest; REPORT=<options>
+	$(BIN)/python -m analysis.report $(RUNS) $(REPORT)
+
 videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
 	$(BIN)/python -m analysis.videos $(or $(RUNS),$(RUN)) $(VIDEOS)
 
@@ -67,10 +71,10 @@ aggregates: $(READY)  ## upload the means of RUNS=runs/<name> as a run on W&B; A
 sync: $(READY)  ## upload what W&B recorded offline of RUNS=runs/<name>, by default of all of runs/; SYNC=<options>
 	$(BIN)/python -m analysis.sync $(RUNS) $(SYNC)
 
-page-build: $(WEB)/node_modules  ## rebuild the page's front end from its TypeScript (needs Node.js 20)
+page-build: $(WEB)/node_modules  ## rebuild the front ends of page and report from their TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build
 
-page-check: $(WEB)/node_modules  ## check that the shipped front end is the one that its source builds
+page-check: $(WEB)/node_modules  ## check that the shipped front ends are those that their source builds
 	npm --prefix $(WEB) run check
 
 $(WEB)/node_modules: $(WEB)/package-lock.json

@@ -35,8 +35,8 @@ NOTES = (
 def to_text(rows: Sequence[Row]) -> str:
     """For the terminal: a block a game and settings."""
     blocks = []
-    for head, members in _blocks(rows):
-        cells = [[head, *map(_head, members)], *_cells(members)]
+    for head, members in games_of(rows):
+        cells = [[head, *map(head_of, members)], *cells_of(members)]
         blocks.append(
             "\n".join(f"{line}" for line in columns([[f"{c} " for c in r] for r in cells]))
         )
@@ -47,9 +47,9 @@ def to_text(rows: Sequence[Row]) -> str:
 def to_markdown(rows: Sequence[Row], comparisons: Sequence[Comparison], words: str) -> str:
     """Verdict, tables of the measures, of objects and of methods, comparisons, and notes."""
     parts = ["# Verdict", words]
-    for head, members in _blocks(rows):
-        heads = [*map(_head, members)]
-        parts += [f"## {head}", _table(["measure", *heads], _cells(members))]
+    for head, members in games_of(rows):
+        heads = [*map(head_of, members)]
+        parts += [f"## {head}", _table(["measure", *heads], cells_of(members))]
         if members[0].key:
             parts.append(
                 _table(["KL if edited (nats)", *heads], _objects(members, "importance", 3))
@@ -123,7 +123,7 @@ def save_tables(
     return [stem.parent / name for name in texts]
 
 
-def _blocks(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+def games_of(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """The rows of each game and settings, with what they are called."""
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -131,12 +131,14 @@ def _blocks(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return list(found.items())
 
 
-def _head(row: Row) -> str:
+def head_of(row: Row) -> str:
+    """What a column is called: `λ = 0.0005, 5 seeds`."""
     seeds = len(row.seeds)
     return f"{of_lambda(row)}, {seeds} seed{'s' * (seeds > 1)}"
 
 
-def _cells(rows: Sequence[Row]) -> list[list[str]]:
+def cells_of(rows: Sequence[Row]) -> list[list[str]]:
+    """A line a measure: its title, then a cell a row; without those that no row has."""
     lines = []
     for name, measure in MEASURES.items():
         cells = [row.cells[name] for row in rows]

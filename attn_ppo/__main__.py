@@ -48,6 +48,7 @@ COMMANDS = {
     ),
     "figures": Command(_analysis("figures"), "runs/demo", "draws curves, writes a table of scores"),
     "claims": Command(_analysis("claims"), "runs/demo", "up to which lambda nothing is lost"),
+    "report": Command(_analysis("report"), "runs/demo", "a page that answers a sweep's question"),
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
     "videos": Command(_analysis("videos"), "runs/demo", "videos of what the agents look at"),
     "believe": Command(_analysis("believe"), "runs/demo", "whether agents do what they show"),

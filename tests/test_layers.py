@@ -59,7 +59,7 @@ ARROWS = {
 # Rooms of interpret in the order of the data: each may import those before it.
 INTERPRET = ("network", "receptive_field", "play", "saliency", "believe", "tree", "show")
 ANALYSIS = SETTINGS | {"arguments", "agent", "atari", "interpret", "learning", "lifecycle"}
-ANALYSIS |= {"compute.devices", "variants"}
+ANALYSIS |= {"compute.devices", "variants", "version"}
 HOMES = {
     "hydra": ("attn_ppo/launch/",),
     "omegaconf": ("attn_ppo/launch/", "attn_ppo/config.py"),

@@ -39,13 +39,15 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
         "attn_ppo/py.typed",
         "attn_ppo/analysis/figures.py",
         "attn_ppo/analysis/study_results.csv",
+        "attn_ppo/analysis/report/__main__.py",
     } <= names
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"attn_ppo"}
     assert not {name for name in names if name.startswith(("tests", "conf/", "runs"))}
     page = {name for name in names if name.startswith("attn_ppo/interpret/show/web/")}
     assert page == {
-        f"attn_ppo/interpret/show/web/{name}" for name in ("FORMAT.md", "dist/page.html")
+        f"attn_ppo/interpret/show/web/{name}"
+        for name in ("FORMAT.md", "dist/page.html", "dist/report.html")
     }
 
 
@@ -84,7 +86,13 @@ def test_a_wheel_does_without_the_checkout_and_beside_another_analysis(wheel, tm
         str(tmp_path / "scratch" / level / "lambda=0/seed=0")
         for level in ("30/Breakout/protocol=baselines", "0/Breakout/protocol=machado")
     }
-    for command in ("train", "analysis.figures", "analysis.page", "analysis.videos"):
+    for command in (
+        "train",
+        "analysis.figures",
+        "analysis.page",
+        "analysis.videos",
+        "analysis.report",
+    ):
         done = python("-m", f"attn_ppo.{command}", "--help", cwd=tmp_path, path=wheel)
         assert done.returncode == 0, done.stderr
         assert f"python -m attn_ppo.{command}" in done.stdout

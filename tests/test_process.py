@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": ["attn_ppo.evaluate", str(RUN), "2"],
     "figures": ["analysis.figures", "runs/default"],
     "claims": ["analysis.claims", "runs/default"],
+    "report": ["analysis.report", "runs/default"],
     "videos": ["analysis.videos", "runs/default", *PLAYED[1:]],
     "page": ["analysis.page", *PLAYED],
     "ball": ["analysis.ball_in_box", str(RUN), "--steps", "20"],

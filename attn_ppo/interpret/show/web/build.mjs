@@ -1,30 +1,39 @@
-// src/ -> dist/page.html: one file with style and script in it, and placeholders for title and data.
+// src/ -> dist/<page>.html: files with style and script in them, and placeholders for title and data.
 // The same source gives the same bytes; `--check` writes nothing and fails where dist/ differs.
 
 import { readFile, mkdir, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const HERE = new URL("./", import.meta.url);
-const OUT = new URL("dist/page.html", HERE);
-const BUNDLED = ["three", "uplot"]; // whose licences ask that their text stays with the code
+const PAGES = { page: "src", report: "src/report" }; // each with page.html, style.css and main.ts
 
-const page = fill(await read("src/page.html"), {
-  "{{STYLE}}": await bundle("src/style.css"),
-  "{{SCRIPT}}": await bundle("src/main.ts", await notices()),
-});
-for (const name of ["{{TITLE}}", "{{DATA}}"])
-  if (page.split(name).length !== 2) fail(`${name} must be in the page exactly once.`);
+for (const [name, folder] of Object.entries(PAGES)) await make(`dist/${name}.html`, folder);
 
-if (process.argv.includes("--check")) {
-  const built = await readFile(OUT, "utf8").catch(() => "");
-  if (built !== page) fail("dist/page.html is not what src/ builds: run `npm run build`.");
-} else {
-  await mkdir(new URL("./", OUT), { recursive: true });
-  await writeFile(OUT, page);
-  console.log(`dist/page.html: ${Math.round(page.length / 1024)} KiB`);
+async function make(file, folder) {
+  const out = new URL(file, HERE);
+  const page = fill(await read(`${folder}/page.html`), {
+    "{{STYLE}}": (await bundle(`${folder}/style.css`)).text,
+    "{{SCRIPT}}": await script(`${folder}/main.ts`),
+  });
+  for (const name of ["{{TITLE}}", "{{DATA}}"])
+    if (page.split(name).length !== 2) fail(`${name} must be in ${file} exactly once.`);
+  if (process.argv.includes("--check")) {
+    const built = await readFile(out, "utf8").catch(() => "");
+    if (built !== page) fail(`${file} is not what src/ builds: run \`npm run build\`.`);
+  } else {
+    await mkdir(new URL("./", out), { recursive: true });
+    await writeFile(out, page);
+    console.log(`${file}: ${Math.round(page.length / 1024)} KiB`);
+  }
 }
 
-async function bundle(entry, banner = "") {
+async function script(entry) {
+  const { text, packages } = await bundle(entry);
+  return (await notices(packages)) + text;
+}
+
+/** The text of an entry and what it imports, and the names of the packages that are in it. */
+async function bundle(entry) {
   const style = entry.endsWith(".css");
   const result = await build({
     absWorkingDir: new URL(".", HERE).pathname,
@@ -32,25 +41,38 @@ async function bundle(entry, banner = "") {
     bundle: true,
     minify: true,
     write: false,
+    metafile: true,
     format: "iife",
     target: ["chrome103", "firefox113", "safari16.4"], // the first with DecompressionStream, or near it
     charset: "utf8",
     legalComments: "inline",
     logLevel: "warning",
   });
-  const text = `${banner}${result.outputFiles[0].text}`;
+  const text = result.outputFiles[0].text;
   // Either would end the element that the text stands in, or keep it from ending.
   if (style ? /<\/style/i.test(text) : /<\/script|<script|<!--/i.test(text))
     fail(`${entry} holds text that HTML would take for its own.`);
-  return text;
+  const [{ inputs }] = Object.values(result.metafile.outputs);
+  const used = Object.keys(inputs).filter((path) => inputs[path].bytesInOutput);
+  const names = used.map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  return { text, packages: [...new Set(names.filter(Boolean))].sort() };
 }
 
-async function notices() {
-  const texts = BUNDLED.map(async (name) => {
+/** The licences of packages, which ask that their text stays with the code. */
+async function notices(packages) {
+  const texts = packages.map(async (name) => {
     const { version } = JSON.parse(await read(`node_modules/${name}/package.json`));
-    return `${name} ${version}\n\n${(await read(`node_modules/${name}/LICENSE`)).trim()}`;
+    return `${name} ${version}\n\n${(await licence(name)).trim()}`;
   });
   return `/*! This script contains:\n\n${(await Promise.all(texts)).join("\n\n\n")}\n*/\n`;
+}
+
+async function licence(name) {
+  for (const file of ["LICENSE", "LICENSE.txt", "LICENSE.md"]) {
+    const text = await read(`node_modules/${name}/${file}`).catch(() => "");
+    if (text) return text;
+  }
+  fail(`${name} has no licence file.`);
 }
 
 function fill(template, parts) {

@@ -1,0 +1,70 @@
+"""One HTML page that answers a sweep's question, offline: `python -m analysis.report [FOLDER]`.
+
+Writes report.html to the folder, by default the newest in runs/: up to which lambda sharpening
+attention costs nothing, curves, scores, settings, and what other commands left there.
+"""
+
+from attn_ppo.lifecycle import process
+
+if __name__ == "__main__":
+    process.begin()
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.claims import MARGINS, margin_of
+from analysis.comparisons import MARGIN
+from analysis.figures import summary
+from analysis.report.data import Asked, gather
+from analysis.report.page import write_report
+from analysis.runs import newest_root, read_runs
+from attn_ppo import config
+from attn_ppo.arguments import Parser
+from attn_ppo.errors import ConfigError, ExitCode, RunError, report
+from attn_ppo.lifecycle.disk import disk_error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the page and prints the answer and where it is; 0, 2 without runs, 4 on a disk error.
+
+    Raises SystemExit for arguments that can't be used.
+    """
+    parser = Parser("analysis.report", __doc__, "runs/demo")
+    parser.add_argument(
+        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in FOLDER")
+    parser.add_argument(
+        "--margin",
+        default=str(MARGIN),
+        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
+        f"{MARGINS}; default: %(default)s",
+    )
+    options = parser.parse_args(arguments)
+    root = options.root
+    try:
+        margin = margin_of(options.margin)
+        root = root or newest_root()
+        out = options.out or root / "report.html"
+        runs, problems = read_runs(root)
+        print(summary(root, runs, problems))
+        made = gather(runs, problems, Asked(root, out, _command(options, root), margin))
+        print(*(answer["headline"] for answer in made["answers"]), sep="\n")
+        write_report(out, made)
+    except (ConfigError, RunError) as error:
+        return report(error)
+    except OSError as error:
+        return report(disk_error(Path(error.filename or root or config.default_root()), error))
+    print("look at", f"  {out}", sep="\n")
+    return ExitCode.DONE
+
+
+def _command(options: argparse.Namespace, root: Path) -> str:
+    margin = [] if options.margin == str(MARGIN) else ["--margin", options.margin]
+    return shlex.join(["python", "-m", "analysis.report", str(root), *margin])
+
+
+if __name__ == "__main__":
+    process.finish(main)

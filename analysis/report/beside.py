@@ -1,0 +1,239 @@
+"""What other commands left in a sweep's folder: films and pages, the verdict on maps, stress."""
+
+import base64
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import believe_table
+from analysis.believe_agents import FILE as BELIEVE
+from analysis.believe_agents import agent_of
+from analysis.files import read_json
+from analysis.groups import evaluation_games
+from analysis.report.values import (
+    Value,
+    cell,
+    column,
+    items,
+    link,
+    rounded,
+    section,
+    shown_path,
+    table,
+    text,
+)
+from analysis.runs import Problem, Run
+from attn_ppo.formats import fixed, plain
+from attn_ppo.interpret.believe.measure import FORMAT
+from attn_ppo.interpret.believe.verdict import compared, verdict
+from attn_ppo.interpret.believe.verdict_words import words
+
+LARGEST_FILM, ALL_FILMS = 400_000, 1_500_000  # bytes that are put into the page
+FILMS = ("videos/*.mp4", "films/*.mp4")
+
+
+def watch_section(runs: Sequence[Run], root: Path, out: Path) -> Value | None:
+    """Films, the small ones in the page, and links to pages and figures; None without any."""
+    folders = [root, *(run.folder for run in runs if run.folder != root)]
+    films = [film for each in folders for pattern in FILMS for film in sorted(each.glob(pattern))]
+    pages = sorted(root.glob("*.html")) + [run.folder / "page.html" for run in runs]
+    pages = [page for page in dict.fromkeys(pages) if page.is_file() and page != out]
+    figures = sorted((root / "figures").glob("*.pdf")) + sorted((root / "figures").glob("*.csv"))
+    blocks: list[Value] = []
+    if films:
+        blocks.append({"kind": "videos", "videos": _films(films, root, out)})
+    for title, paths in (("Pages to explore agents:", pages), ("Figures and tables:", figures)):
+        if paths:
+            links = [{"text": shown_path(p, root), "href": link(p, out)} for p in paths]
+            blocks += [text(title), {"kind": "links", "links": links}]
+    return section("watch", "Watch the agents", blocks) if blocks else None
+
+
+def _films(films: Sequence[Path], root: Path, out: Path) -> list[Value]:
+    """Each with its link; the small ones with their bytes, as far as there is room."""
+    found, room = [], ALL_FILMS
+    for film in films:
+        video = {"text": shown_path(film, root), "href": link(film, out)}
+        size = film.stat().st_size
+        if size <= min(LARGEST_FILM, room):
+            room -= size
+            video["data"] = f"data:video/mp4;base64,{base64.b64encode(film.read_bytes()).decode()}"
+        found.append(video)
+    return found
+
+
+def believe_section(runs: Sequence[Run]) -> tuple[Value | None, list[Problem]]:
+    """Verdict and tables of what `make believe` measured of these agents as they are now."""
+    agents, problems = [], []
+    for run in runs:
+        try:
+            measures = read_json(run.folder / BELIEVE, ("format", "env_steps"))
+            if not measures:
+                continue
+            if measures["format"] != FORMAT or measures["env_steps"] != run.env_steps:
+                raise ValueError(f"{BELIEVE} is of another agent or version; left out")
+            agents.append(agent_of(run, measures, evaluation_games(run).tolist()))
+        except (ValueError, OSError) as error:
+            problems.append(Problem("note", run.folder, str(error)))
+    if not agents:
+        return None, problems
+    rows = verdict(agents)
+    blocks = _markdown(words(rows, compared(rows)))
+    for head, members in believe_table.games_of(rows):
+        heads = [column("measure", "measure", left=True)]
+        heads += [column(name, name) for name in map(believe_table.head_of, members)]
+        cells = [[cell(each) for each in line] for line in believe_table.cells_of(members)]
+        blocks.append(table(heads, cells, head))
+    blocks.append(items(believe_table.NOTES))
+    return section("believe", "Do the maps say what agents act on?", blocks), problems
+
+
+def _markdown(verdict_words: str) -> list[Value]:
+    """The verdict's headings in bold and its lists, as blocks."""
+    blocks: list[Value] = []
+    for line in filter(None, verdict_words.splitlines()):
+        if not line.startswith("- "):
+            blocks.append(text(line.strip("*")))
+        elif blocks[-1]["kind"] == "list":
+            blocks[-1]["items"].append(line.removeprefix("- "))
+        else:
+            blocks.append(items([line.removeprefix("- ")]))
+    return blocks
+
+
+def decision_section(root: Path) -> tuple[Value | None, list[Problem]]:
+    """What a sweep with `until=decided` asked, saw and decided; None where there is none."""
+    path = root / "decision.json"
+    try:
+        said = read_json(path, ("asked", "budget", "spent", "state", "comparisons"))
+        if not said:
+            return None, []
+        rows = [_comparison(each) for each in said["comparisons"]]
+        looks = [_look(each, n, look) for each in said["comparisons"] for n, look in _looks(each)]
+        asked = said["asked"]
+        told = (
+            f"State: {said['state']}. {said['spent']} of at most {said['budget']} runs; "
+            f"{asked['seeds']} runs a cell at each look; margin {_percent(asked['margin'])}; "
+            "chance of any wrong decision, of each question, at most "
+            f"{_percent(asked['error'])}."
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, [Problem("note", path, f"it can't be used ({error}); left out")]
+    found = section(
+        "decision",
+        "The sweep that stops when it is decided",
+        [
+            text(told),
+            table(COMPARISON, rows),
+            table(LOOK, looks, "Its looks: a statistic beyond its boundary decides"),
+        ],
+    )
+    return found, []
+
+
+COMPARISON = (
+    column("cell", "cell", left=True),
+    column("n", "n", "seeds of either"),
+    column("score", "score"),
+    column("at_zero", "score at λ = 0"),
+    column("difference", "difference"),
+    column("share", "of what is learned at λ = 0"),
+    column("decision", "decision", left=True),
+    column("look", "at look"),
+)
+LOOK = (
+    column("cell", "cell", left=True),
+    column("look", "look"),
+    column("n", "n", "seeds of either"),
+    column("difference", "difference"),
+    column("statistic", "t of the difference"),
+    column("boundary", "needs", "to be that far from 0"),
+    column("margin_statistic", "t of no drop", "against the margin"),
+    column("margin_boundary", "needs", "to be above that"),
+)
+
+
+def _comparison(said: dict[str, Any]) -> list[Value]:
+    share = said["share"]
+    decision = str(said["decision"])
+    if said["within_margin"] and decision == "lower":
+        decision += ", by less than the margin"
+    return [
+        cell(said["cell"]),
+        cell(said["n"]),
+        *(cell(_known(said[key])) for key in ("score", "score_at_zero", "difference")),
+        cell("-" if share is None else f"{fixed(100 * share, 0)} %"),
+        cell(decision),
+        cell(said["look"] or "-"),
+    ]
+
+
+def _looks(said: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    return list(enumerate(said["looks"], 1))
+
+
+def _look(said: dict[str, Any], number: int, look: dict[str, Any]) -> list[Value]:
+    boundary = look["boundary"]
+    return [
+        cell(said["cell"]),
+        cell(number),
+        cell(look["n"]),
+        cell(_known(look["difference"])),
+        cell(_known(look["statistic"])),
+        cell("-" if boundary is None else f"± {_known(boundary)}"),
+        cell(_known(look.get("margin_statistic"))),
+        cell(_known(look.get("margin_boundary"))),
+    ]
+
+
+def _known(value: float | None) -> str:
+    return "-" if value is None else rounded(value)
+
+
+def _percent(share: float | None) -> str:
+    return "not asked" if share is None else f"{plain(100 * share)} %"
+
+
+def stress_section(root: Path) -> tuple[Value | None, list[Problem]]:
+    """What `make stress` measured, from its table in figures/; None where there is none."""
+    path = root / "figures/stress_table.csv"
+    if not path.is_file():
+        return None, []
+    try:
+        frame = pd.read_csv(path, dtype={"settings": str}, keep_default_na=True)
+        rows = [_stress(row) for row in frame.to_dict("records")]
+    except (OSError, ValueError, KeyError) as error:
+        what = f"{path.name} can't be read ({str(error).splitlines()[0]}); left out"
+        return None, [Problem("note", path, what)]
+    heads = [
+        column("game", "game", left=True),
+        column("lambda", "λ"),
+        column("settings", "settings", left=True),
+        column("change", "change", left=True),
+        column("unchanged", "score"),
+        column("changed", "score, changed"),
+        column("lost", "lost, %", "95 % interval over seeds; of a single seed over its games"),
+        column("seeds", "seeds"),
+        column("games", "games"),
+    ]
+    return section("stress", "What changed games cost", [table(heads, rows)]), []
+
+
+def _stress(row: dict[Any, Any]) -> list[Value]:
+    low, high = row["lost_percent_low"], row["lost_percent_high"]
+    ends = "" if math.isnan(low) else f" [{fixed(low, 0)}, {fixed(high, 0)}]"
+    settings = "" if isinstance(row["settings"], float) else row["settings"]
+    return [
+        cell(row["env"]),
+        cell(plain(row["lambda"])),
+        cell(settings),
+        cell(row["change"]),
+        cell(rounded(row["score_unchanged"]), row["score_unchanged"]),
+        cell(rounded(row["score_changed"]), row["score_changed"]),
+        cell(f"{fixed(row['lost_percent'], 0)}{ends}", row["lost_percent"]),
+        cell(row["seeds"]),
+        cell(row["games"]),
+    ]
