@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from synthetic import write_sweep as write_synthetic
 from test_analysis_runs import write_run
+from test_report import DECISION, STRESS
 
 from analysis.report.__main__ import main
 from analysis.runs import read_runs
@@ -24,6 +25,9 @@ def files(tmp_path_factory) -> Path:
     """A folder with sweep.html (2 games, 3 lambdas, 3 seeds), one.html and hostile.html."""
     folder = tmp_path_factory.mktemp("reports")
     write_synthetic(folder / "sweep", games=2, lambdas=3, seeds=3, updates=60, failed=1)
+    (folder / "sweep/decision.json").write_text(json.dumps(DECISION))
+    (folder / "sweep/figures").mkdir()
+    (folder / "sweep/figures/stress_table.csv").write_text(STRESS)
     write_run(folder / "one", evaluation=(30, 0.5))
     hostile = write_run(folder / "hostile", state="failed")
     status = {"state": "failed", "cause": HOSTILE, "versions": {HOSTILE: HOSTILE}}

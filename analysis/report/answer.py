@@ -142,7 +142,7 @@ def _rests_on(over: Sequence[OverGames], margin: float) -> list[Value]:
         ]
         for row in over
     ]
-    return [*[table(heads, rows)] * bool(rows), items(notes(margin))]
+    return [*[table(heads, rows)] * bool(rows), items(notes(margin), quiet=True)]
 
 
 def _tone(verdict: str) -> str:

@@ -87,21 +87,20 @@ def believe_section(runs: Sequence[Run]) -> tuple[Value | None, list[Problem]]:
         heads += [column(name, name) for name in map(believe_table.head_of, members)]
         cells = [[cell(each) for each in line] for line in believe_table.cells_of(members)]
         blocks.append(table(heads, cells, head))
-    blocks.append(items(believe_table.NOTES))
+    blocks.append(items(believe_table.NOTES, quiet=True))
     return section("believe", "Do the maps say what agents act on?", blocks), problems
 
 
 def _markdown(verdict_words: str) -> list[Value]:
-    """The verdict's headings in bold and its lists, as blocks."""
-    blocks: list[Value] = []
+    """The verdict's lists, each below its heading."""
+    lists: dict[str, list[str]] = {}
+    heading = ""
     for line in filter(None, verdict_words.splitlines()):
-        if not line.startswith("- "):
-            blocks.append(text(line.strip("*")))
-        elif blocks[-1]["kind"] == "list":
-            blocks[-1]["items"].append(line.removeprefix("- "))
+        if line.startswith("- "):
+            lists.setdefault(heading, []).append(line.removeprefix("- "))
         else:
-            blocks.append(items([line.removeprefix("- ")]))
-    return blocks
+            heading = line.strip("*")
+    return [items(lines, heading) for heading, lines in lists.items()]
 
 
 def decision_section(root: Path) -> tuple[Value | None, list[Problem]]:

@@ -139,10 +139,6 @@ def runs_section(runs: Sequence[Run], root: Path, out: Path) -> Value:
         column("folder", "folder", left=True),
     ]
     rows = [[*_run(run), _folder(run, root, out)] for run in runs]
-    if not any(run.variant.letter for run in runs):
-        del heads[2]
-        for row in rows:
-            del row[2]
     return section("runs", f"Every run ({len(runs)})", [table(heads, rows)], folded=True)
 
 

@@ -36,8 +36,13 @@ def column(key: str, title: str, about: str = "", *, left: bool = False) -> Valu
 
 
 def table(columns: Sequence[Value], rows: Iterable[Sequence[Value]], caption: str = "") -> Value:
-    """A block of a section."""
-    inner = {"columns": list(columns), "rows": [list(row) for row in rows]}
+    """A block of a section; columns of which no row has anything are left out."""
+    lines = [list(row) for row in rows]
+    kept = [n for n in range(len(columns)) if any(line[n]["text"] for line in lines)]
+    inner = {
+        "columns": [columns[n] for n in kept],
+        "rows": [[line[n] for n in kept] for line in lines],
+    }
     return {"kind": "table", "table": inner, "caption": caption}
 
 
@@ -51,9 +56,9 @@ def text(words: str) -> Value:
     return {"kind": "text", "text": words}
 
 
-def items(lines: Iterable[str]) -> Value:
-    """A list of sentences."""
-    return {"kind": "list", "items": list(lines)}
+def items(lines: Iterable[str], caption: str = "", *, quiet: bool = False) -> Value:
+    """A list of sentences; notes are `quiet`."""
+    return {"kind": "list", "items": list(lines), "caption": caption, "quiet": quiet}
 
 
 def section(key: str, title: str, blocks: Iterable[Value], *, folded: bool = False) -> Value:

@@ -58,7 +58,7 @@ function draw(report: Report, rows: Difference[], width: number, { label, format
   return Plot.plot({
     width, height: ROW * rows.length + 46, marginLeft: 80, marginRight: Math.min(120, 0.3 * width), marginTop: 6, marginBottom: 38,
     className: "plot",
-    x: { domain, label, ticks: Math.min(12, (width - 160) / 55), tickFormat: format, labelArrow: "none" },
+    x: { domain, label, ticks: Math.min(12, (width - 200) / 64), tickFormat: format, labelArrow: "none" },
     y: { domain: rows.map(name), label: null, tickSize: 0 },
     marks: [
       margin === undefined ? null : Plot.rectX([0], { x1: -margin, x2: right, fill: "var(--free)" }),

@@ -37,7 +37,7 @@ function cellOf({ text, value, tone, href }: Cell, left: boolean): HTMLElement {
 function blockOf(block: Block): HTMLElement {
   switch (block.kind) {
     case "text": return make("p", {}, block.text);
-    case "list": return make("ul", {}, ...block.items.map((item) => make("li", {}, item)));
+    case "list": return captioned(block.caption, make("ul", { class: block.quiet ? "hint" : "" }, ...block.items.map((item) => make("li", {}, item))));
     case "links": return make("ul", { class: "links" }, ...block.links.map(({ text, href }) => make("li", {}, make("a", { href }, text))));
     case "table": return captioned(block.caption, tableOf(block.table));
     case "pairs": return captioned(block.caption, make("dl", { class: block.pairs.some(([, value]) => value.length > LONG) ? "pairs long" : "pairs" }, ...block.pairs.map(([name, value]) =>

@@ -12,7 +12,7 @@ export interface Link { text: string; href: string }
 export interface Video { text: string; href: string; data?: string }
 export type Block =
   | { kind: "text"; text: string }
-  | { kind: "list"; items: string[] }
+  | { kind: "list"; items: string[]; caption: string; quiet: boolean }
   | { kind: "table"; table: Table; caption: string }
   | { kind: "pairs"; pairs: [string, string][]; caption: string }
   | { kind: "links"; links: Link[] }
