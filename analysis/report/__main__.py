@@ -14,12 +14,13 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis import sources
 from analysis.claims import MARGINS, margin_of
 from analysis.comparisons import MARGIN
 from analysis.figures import summary
 from analysis.report.data import Asked, gather
 from analysis.report.page import write_report
-from analysis.runs import newest_root, read_runs
+from analysis.sources import Source
 from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
@@ -32,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises SystemExit for arguments that can't be used.
     """
     parser = Parser("analysis.report", __doc__, "runs/demo")
-    parser.add_argument(
-        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
-    )
+    parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in FOLDER")
     parser.add_argument(
         "--margin",
@@ -43,27 +42,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{MARGINS}; default: %(default)s",
     )
     options = parser.parse_args(arguments)
-    root = options.root
+    out = options.out
     try:
         margin = margin_of(options.margin)
-        root = root or newest_root()
-        out = options.out or root / "report.html"
-        runs, problems = read_runs(root)
-        print(summary(root, runs, problems))
-        made = gather(runs, problems, Asked(root, out, _command(options, root), margin))
+        source, runs, problems = sources.read(options.source)
+        out = out or source.folder / "report.html"
+        print(summary(source, runs, problems))
+        asked = Asked(source.folder, out, _command(options, source), margin)
+        made = gather(runs, problems, asked)
         print(*(answer["headline"] for answer in made["answers"]), sep="\n")
         write_report(out, made)
     except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
-        return report(disk_error(Path(error.filename or root or config.default_root()), error))
+        return report(disk_error(Path(error.filename or out or config.default_root()), error))
     print("look at", f"  {out}", sep="\n")
     return ExitCode.DONE
 
 
-def _command(options: argparse.Namespace, root: Path) -> str:
+def _command(options: argparse.Namespace, source: Source) -> str:
     margin = [] if options.margin == str(MARGIN) else ["--margin", options.margin]
-    return shlex.join(["python", "-m", "analysis.report", str(root), *margin])
+    return shlex.join(["python", "-m", "analysis.report", str(source), *margin])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from attn_ppo.version import __version__
 
 FORMAT = 1
 QUESTION = "Up to which λ does sharpening attention cost nothing?"
+MOST_PROBLEMS = 30  # more are folded away, until they are opened or printed
 ON_DARK = (0.97, 0.48)  # of the lambdas' colour map, as `lambda_colors` takes its other end
 
 
@@ -106,7 +107,7 @@ def problems_section(problems: Sequence[Problem], root: Path) -> Value:
         for p in problems
     ]
     title = f"What failed or was left out ({len(problems)})"
-    return section("problems", title, [table(heads, rows)])
+    return section("problems", title, [table(heads, rows)], folded=len(rows) > MOST_PROBLEMS)
 
 
 def made_section(runs: Sequence[Run], asked: Asked) -> Value:
