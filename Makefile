@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 RUNS ?=
+TABLES ?=
 VIDEOS ?=
 RUN ?=
 PAGE ?=
@@ -19,7 +20,7 @@ BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures claims report videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures tables claims report videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +44,9 @@ status: $(READY)  ## state and progress of the runs in RUNS=runs/<name>, by defa
 
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
 	$(BIN)/python -m analysis.figures $(RUNS)
+
+tables: $(READY)  ## runs and curves of RUNS=runs/<name>, by default the newest, as CSV and Parquet; TABLES=<options>
+	$(BIN)/python -m analysis.tables $(RUNS) $(TABLES)
 
 claims: $(READY)  ## up to which lambda nothing is lost in RUNS=runs/<name>, by default the newest; CLAIMS=<options>
 	$(BIN)/python -m analysis.claims $(RUNS) $(CLAIMS)

@@ -208,17 +208,11 @@ def read_run(folder: Path, columns: Sequence[str] | None = None) -> tuple[Run, l
     """One run, and notes on its minor problems. Raises ValueError or OSError if it is unusable."""
     notes: list[str] = []
     settings = config.read(folder / "config.yaml")
-    metrics, torn = read_table(folder / "metrics.csv", METRICS, columns)
+    metrics, torn = read_metrics(folder, columns)
     if torn:
         notes.append("the torn last line of metrics.csv is left out")
-    if metrics.empty:
-        raise ValueError("metrics.csv has no whole row yet")
     if np.isnan(column(metrics, "episode_return")).all():
         notes.append("no game has finished yet, so there's no score")
-    # A run that was resumed from an older checkpoint may have written some updates twice.
-    if (np.diff(column(metrics, "env_steps")) <= 0).any():
-        metrics = metrics.drop_duplicates("env_steps", keep="last")
-        metrics = metrics.sort_values("env_steps", ignore_index=True)
     run = Run(
         folder,
         settings,
@@ -228,6 +222,21 @@ def read_run(folder: Path, columns: Sequence[str] | None = None) -> tuple[Run, l
         _read_status(folder / "status.json", notes),
     )
     return run, notes
+
+
+def read_metrics(folder: Path, columns: Sequence[str] | None = None) -> tuple[pd.DataFrame, bool]:
+    """The rows of metrics.csv by agent steps, each update once; whether its last line was torn.
+
+    Of `columns` those that are there, or all. Raises ValueError or OSError if it is unusable.
+    """
+    metrics, torn = read_table(folder / "metrics.csv", METRICS, columns)
+    if metrics.empty:
+        raise ValueError("metrics.csv has no whole row yet")
+    # A run that was resumed from an older checkpoint may have written some updates twice.
+    if (np.diff(column(metrics, "env_steps")) <= 0).any():
+        metrics = metrics.drop_duplicates("env_steps", keep="last")
+        metrics = metrics.sort_values("env_steps", ignore_index=True)
+    return metrics, torn
 
 
 def _read_episodes(path: Path, notes: list[str]) -> pd.DataFrame:

@@ -47,6 +47,9 @@ COMMANDS = {
         "attn_ppo.doctor", "", "tells what this machine gives a run, and what is amiss"
     ),
     "figures": Command(_analysis("figures"), "runs/demo", "draws curves, writes a table of scores"),
+    "tables": Command(
+        _analysis("tables"), "runs/demo", "writes runs and curves as CSV and Parquet"
+    ),
     "claims": Command(_analysis("claims"), "runs/demo", "up to which lambda nothing is lost"),
     "report": Command(_analysis("report"), "runs/demo", "a page that answers a sweep's question"),
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
