@@ -38,7 +38,8 @@ def alike(runs: Sequence[Run], how: str) -> tuple[list[Wanted], list[str]]:
     """The agents to measure, and lines that say what was chosen or why nothing.
 
     Of each run its end or the milestone that is nearest to a target: of the score the least at
-    which any lambda ends, of the policy's entropy the greatest.
+    which any lambda ends, of the policy's entropy the greatest. Only the runs of that lambda may be
+    without milestones.
     """
     about, chosen, told = EQUAL[how], [], []
     groups: dict[tuple[str, str], list[list[Run]]] = {}
@@ -46,16 +47,18 @@ def alike(runs: Sequence[Run], how: str) -> tuple[list[Wanted], list[str]]:
         groups.setdefault((key.game, key.variant.short), []).append(members)
     for (game, settings), lambdas in groups.items():
         head = f"{about.title}, {game} {settings}".strip()
-        every = [run for members in lambdas for run in members]
         if len(lambdas) < 2:
             continue
-        if any(len(milestones.found(run.folder)) < FEW for run in every):
+        ends = [
+            float(np.mean([about.course(run).values[-1] for run in members])) for members in lambdas
+        ]
+        target = about.target(ends)
+        others = [m for m, end in zip(lambdas, ends, strict=True) if end != target]
+        if any(len(milestones.found(run.folder)) < FEW for members in others for run in members):
             told.append(f"{head}: not compared, runs have no milestones (checkpoint.milestones=10)")
             continue
-        ends = [np.mean([about.course(run).values[-1] for run in members]) for members in lambdas]
-        target = about.target([float(end) for end in ends])
         told.append(f"{head}: {fixed(target, about.digits)}")
-        for run in every:
+        for run in [run for members in lambdas for run in members]:
             subject, steps, value = nearest(run, about.course(run), target)
             chosen.append(subject)
             at = f"{short_number(steps)} agent steps: {fixed(value, about.digits)}"

@@ -209,6 +209,13 @@ def test_lambdas_are_compared_at_equal_score(write_run):
     ]
 
 
+def test_who_sets_the_score_needs_no_milestones(write_run):
+    keep_milestones(write_run("lambda=0", score=5), 32, 40, 64)
+    write_run("lambda=0.005", score=2)
+    chosen, _ = alike(read_runs("runs/demo")[0], "score")
+    assert [each.milestone for each in chosen] == [2, None]  # as above
+
+
 def test_the_greatest_policy_entropy_is_the_one_to_compare_at(write_run):
     for lambda_, entropy in (("0", 0.5), ("0.005", 1.0)):
         keep_milestones(write_run(f"lambda={lambda_}", entropy=entropy), 32, 48, 64)
@@ -219,8 +226,8 @@ def test_the_greatest_policy_entropy_is_the_one_to_compare_at(write_run):
 
 @pytest.mark.usefixtures("asked")
 def test_without_milestones_it_is_said(write_run, capsys):
-    for lambda_ in ("0", "0.005"):
-        write_run(f"lambda={lambda_}")
+    for lambda_, score in (("0", 5), ("0.005", 2)):
+        write_run(f"lambda={lambda_}", score=score)
     assert believe.main([]) == 0
     assert "At equal score, Breakout: not compared, runs have no mil" in capsys.readouterr().out
     assert believe.main(["--no-equal"]) == 0

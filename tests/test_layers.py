@@ -52,7 +52,8 @@ ARROWS = {
     "doctor": SETTINGS | {"arguments", "diagnosis", "lifecycle", "version"},
     "status": SETTINGS | {"arguments", "learning", "lifecycle", "variants"},
     "exported": SETTINGS | {"atari", "lifecycle", "version"},
-    "trained": SETTINGS | {"agent", "atari", "evaluate", "interpret", "lifecycle.weights", "model"},
+    "trained": SETTINGS
+    | {"agent", "atari", "compute", "evaluate", "interpret", "lifecycle.weights", "model"},
     "launch": SETTINGS | {"atari", "compute.devices", "lifecycle", "status", "version"},
     "train": SETTINGS | {"agent", "compute", "launch", "lifecycle", "run"},
 }
