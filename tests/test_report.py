@@ -105,6 +105,7 @@ def test_differences_are_those_of_the_claims_csv(tmp_path):
     # the figure has them in per cent of what is learned at lambda 0, over games normalised
     assert [each["game"] for each in report["differences"]] == [None, None, 0, 0, 1, 1]
     first = report["differences"][2]
+    assert {each["seeds"] for each in report["differences"]} == {3}
     kept = float(csv_lines(paths["claims.csv"])[0]["kept"])
     assert first["value"] == pytest.approx(100 * (kept - 1), rel=1e-3)
     assert report["answers"][0]["headline"] == found.answers[0].headline

@@ -81,6 +81,13 @@ def test_question_and_answer_come_first_and_intervals_right_below(open_page):
         page.locator(".intervals svg .differences circle").count() == 6
     )  # 2 lambdas, 2 games, all
     assert page.locator(".intervals svg .intervals line").count() == 6
+    # one seed of lambda 0 failed
+    heads = page.locator(".intervals h3").all_text_contents()
+    assert heads == [
+        "all games n = 2 seeds",
+        "BeamRider n = 2 seeds",
+        "Breakout n = 3 seeds",
+    ]
 
 
 def test_curves_and_scatter_are_drawn_and_chosen(open_page):

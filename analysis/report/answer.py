@@ -71,20 +71,23 @@ def _of_game(row: Comparison, places: Places) -> Value:
     lines += [f"keeps {_kept(row)} of what is learned at λ = 0"]
     lines += [] if math.isnan(row.p_corrected) else [f"p = {_p(row)} of no difference, corrected"]
     lines += [f"n = {row.score.n} and {row.base.n} seeds, {row.scored}"]
-    return _row(row, places, row.game, (change, low, high), row.verdict, row.why, lines)
+    seeds = min(row.score.n, row.base.n)
+    return _row(row, places, row.game, seeds, (change, low, high), row.verdict, row.why, lines)
 
 
 def _over_games(row: OverGames, places: Places) -> Value:
     """The same over games, in human-normalised scores."""
     lines = [f"human-normalised {_with_ends(row.iqm)}, at λ = 0 {_with_ends(row.base_iqm)}"]
     lines += [f"interquartile mean over {len(row.games)} games, n ≥ {row.iqm.n} seeds"]
-    return _row(row, places, None, row.difference[:3], row.everywhere, "", lines)
+    seeds = min(row.iqm.n, row.base_iqm.n)
+    return _row(row, places, None, seeds, row.difference[:3], row.everywhere, "", lines)
 
 
 def _row(
     row: Comparison | OverGames,
     places: Places,
     game: str | None,
+    seeds: int,
     ends: Sequence[float],
     verdict: str,
     why: str,
@@ -99,6 +102,7 @@ def _row(
         "value": value,
         "low": low,
         "high": high,
+        "seeds": seeds,
         "verdict": "one seed" if why == ONE_SEED else verdict,
         "tone": _tone(verdict),
         "told": [*told, f"{verdict}: {why}" if why else verdict],

@@ -45,7 +45,9 @@ function intervals(report: Report, variant: number): HTMLElement | null {
     const unit = game === null ? units.all : units.games;
     const chart = make("div", { class: "chart" });
     const title = game === null ? "all games" : report.games[game]!;
-    grid.append(make("figure", { class: game === null ? "panel whole" : "panel" }, make("h3", {}, title), chart));
+    const n = [...new Set(rows.map((row) => row.seeds))].sort((a, b) => a - b);
+    const seeds = make("span", { class: "hint" }, ` n = ${n.length > 1 ? `${n[0]} to ${n.at(-1)}` : n[0]} seed${n.at(-1) === 1 ? "" : "s"}`);
+    grid.append(make("figure", { class: game === null ? "panel whole" : "panel" }, make("h3", {}, title, seeds), chart));
     queueMicrotask(() => keepDrawn(chart, (width) => draw(report, rows, width, unit)));
   }
   return grid;

@@ -42,6 +42,7 @@ export interface Difference {
   game: number | null; lambda: number; variant: number; // null: over games
   // Per cent of what is learned at lambda 0; over games human-normalised.
   value: number; low: number | null; high: number | null;
+  seeds: number; // of the one of both that has fewer
   verdict: string; tone: Tone; told: string[];
 }
 export interface Answer { variant: number; headline: string; more: string[] }
