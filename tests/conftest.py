@@ -26,6 +26,7 @@ LONGEST_FIRST = (
     "test_sweep",
     "test_resume",
     "test_search_runs",
+    "test_decided_runs",
     "test_macos",
     "test_backends",
     "test_envs",

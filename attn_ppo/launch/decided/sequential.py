@@ -81,13 +81,6 @@ class Verdict(NamedTuple):
     steps: Sequence[Step]
 
 
-class _Paths(NamedTuple):
-    """Statistics of a comparison at each look: (paths, looks), the first path as observed."""
-
-    differs: Sequence[Floats]
-    keeps: Sequence[Floats] | None
-
-
 def decide(
     comparisons: Mapping[Hashable, Comparison],
     *,
@@ -99,25 +92,21 @@ def decide(
 
     A look is a batch of every comparison that has so many; what one decides is never taken back.
     """
-    paths = {key: _paths_of(c, kept, most_paths) for key, c in comparisons.items()}
+    questions = _questions(comparisons, kept, spending, most_paths)
     looks = max((len(c.batches) for c in comparisons.values()), default=0)
     steps: dict[Hashable, list[Step]] = {key: [] for key in comparisons}
     decided: dict[Hashable, tuple[str, bool]] = {}
-    differing: set[Hashable] = set()
-    keeping: set[Hashable] = set()
     for look in range(1, looks + 1):
         here = [k for k, c in comparisons.items() if k not in decided and len(c.batches) >= look]
-        differs = {k: paths[k].differs[:look] for k in here}
-        bounds = _step_down(differs, differing, len(paths), spending)
-        keeps = {k: p[:look] for k in here if (p := paths[k].keeps) is not None}
-        kept_bounds = _step_down(keeps, keeping, len(paths), spending)
+        differs, keeps = (question.answered(here, look) for question in questions)
         for key in here:
-            step = _step(comparisons[key], paths[key], look, bounds[key], kept_bounds.get(key))
+            step = _step(comparisons[key], look, differs[key], keeps.get(key))
             steps[key].append(step)
-            if key in differing:
-                decided[key] = (HIGHER if step.mean > step.mean_at_zero else LOWER, key in keeping)
-            elif key in keeping:
-                decided[key] = (NO_DROP, True)
+            within = key in questions[1].found
+            if key in questions[0].found:
+                decided[key] = (HIGHER if step.mean > step.mean_at_zero else LOWER, within)
+            elif within:
+                decided[key] = (NO_DROP, within)
     return {key: Verdict(*decided.get(key, ("", False)), steps[key]) for key in comparisons}
 
 
@@ -149,9 +138,14 @@ def statistics(batches: Sequence[Batch], most_paths: int = MOST_PATHS) -> list[F
     values = [np.concatenate(batch) for batch in batches]
     centre = values[0].mean() if values else 0.0
     values = [each - centre for each in values]
+    looks, whole = range(1, len(sizes) + 1), np.empty((0, 0))
+    if _are_drawn(sizes, most_paths):  # labels of fewer batches are then the first of these
+        whole = _welch(values, _labels(sizes, most_paths))
     return [
-        _welch(values[:look], _labels(sizes[:look], most_paths))
-        for look in range(1, len(sizes) + 1)
+        whole[:, :look]
+        if _are_drawn(sizes[:look], most_paths)
+        else _welch(values[:look], _labels(sizes[:look], most_paths))
+        for look in looks
     ]
 
 
@@ -183,53 +177,64 @@ def is_hopeless(step: Step, most: int, comparisons: int) -> bool:
     return NormalDist().cdf(z) < HOPELESS
 
 
-def _paths_of(comparison: Comparison, kept: float, most_paths: int) -> _Paths:
-    batches, random = comparison.batches, comparison.random
-    differs = [np.abs(values) for values in statistics(batches, most_paths)]
-    if random is None:
-        return _Paths(differs, None)
-    shifted = [Batch(b.ours - random, kept * (b.at_zero - random)) for b in batches]
-    return _Paths(differs, statistics(shifted, most_paths))
+class _Question:
+    """One question about all comparisons, answered look by look: Holm's step-down."""
+
+    def __init__(self, paths: Mapping[Hashable, Sequence[Floats]], count: int, spending: Spending):
+        """`paths` as in `boundaries`; of `count` comparisons, some of which may have none."""
+        self.found: set[Hashable] = set()
+        self._paths, self._count, self._spending = paths, count, spending
+        self._bounds = functools.cache(self._bounds_of)
+
+    def answered(self, keys: Sequence[Hashable], look: int) -> dict[Hashable, tuple[float, float]]:
+        """The statistic and the boundary of each; `found` has those that reach it, from here on.
+
+        Those that are left share the error; with each that goes they get more.
+        """
+        observed = {k: float(self._paths[k][look - 1][0, -1]) for k in keys if k in self._paths}
+        told: dict[Hashable, tuple[float, float]] = {}
+        left = list(observed)
+        while left:
+            share = self._spending.error / (self._count - len(self.found))
+            told |= {key: (observed[key], self._bounds(key, share)[look - 1]) for key in left}
+            new = {key for key in left if told[key][0] >= told[key][1]}
+            if not new:
+                break
+            self.found |= new
+            left = [key for key in left if key not in new]
+        return told
+
+    def _bounds_of(self, key: Hashable, error: float) -> list[float]:
+        return boundaries(self._paths[key], self._spending._replace(error=error))
 
 
-def _step_down(
-    paths: Mapping[Hashable, Sequence[Floats]],
-    rejected: set[Hashable],
-    count: int,
-    spending: Spending,
-) -> dict[Hashable, list[float]]:
-    """Holm: adds to `rejected` what reaches a boundary, and returns the boundaries of all.
-
-    Of `count` hypotheses those that are left share the error; with each that goes they get more.
-    """
-    found: dict[Hashable, list[float]] = {}
-    left = dict(paths)
-    while True:
-        share = spending._replace(error=spending.error / max(1, count - len(rejected)))
-        found |= {key: boundaries(values, share) for key, values in left.items()}
-        new = {key for key, values in left.items() if values[-1][0, -1] >= found[key][-1]}
-        if not new:
-            return found
-        rejected |= new
-        left = {key: values for key, values in left.items() if key not in new}
+def _questions(
+    comparisons: Mapping[Hashable, Comparison], kept: float, spending: Spending, most_paths: int
+) -> tuple[_Question, _Question]:
+    """Whether scores differ, and whether more than `kept` is left above random play."""
+    differs: dict[Hashable, Sequence[Floats]] = {}
+    keeps: dict[Hashable, Sequence[Floats]] = {}
+    for key, (batches, random) in comparisons.items():
+        differs[key] = [np.abs(values) for values in statistics(batches, most_paths)]
+        if random is not None:
+            shifted = [Batch(b.ours - random, kept * (b.at_zero - random)) for b in batches]
+            keeps[key] = statistics(shifted, most_paths)
+    count = len(comparisons)
+    return _Question(differs, count, spending), _Question(keeps, count, spending)
 
 
 def _step(
     comparison: Comparison,
-    paths: _Paths,
     look: int,
-    bounds: Sequence[float],
-    kept_bounds: Sequence[float] | None,
+    differs: tuple[float, float],
+    keeps: tuple[float, float] | None,
 ) -> Step:
     ours, at_zero = (
         np.concatenate(scores) for scores in zip(*comparison.batches[:look], strict=True)
     )
     mean, mean_at_zero = float(ours.mean()), float(at_zero.mean())
-    size = float(paths.differs[look - 1][0, -1])
-    statistic = math.copysign(size, mean - mean_at_zero)
-    kept = None if paths.keeps is None else float(paths.keeps[look - 1][0, -1])
-    kept_bound = None if kept_bounds is None else kept_bounds[-1]
-    return Step(len(ours), mean, mean_at_zero, statistic, bounds[-1], kept, kept_bound)
+    statistic = math.copysign(differs[0], mean - mean_at_zero)
+    return Step(len(ours), mean, mean_at_zero, statistic, differs[1], *(keeps or (None, None)))
 
 
 def _smallest(values: Floats, allowed: int) -> float:
@@ -276,8 +281,8 @@ def _labels(sizes: tuple[int, ...], most_paths: int) -> list[NDArray[np.bool_]]:
     All combinations of splits of the batches, or drawn ones; the k-th batch's are drawn alike
     whatever follows it.
     """
-    splits = [math.comb(2 * n, n) for n in sizes]
-    if math.prod(splits) <= most_paths:
+    if not _are_drawn(sizes, most_paths):
+        splits = [math.comb(2 * n, n) for n in sizes]
         places = np.indices(splits).reshape(len(splits), -1)
         return [_every_split(n)[where] for n, where in zip(sizes, places, strict=True)]
     drawn = []
@@ -287,6 +292,10 @@ def _labels(sizes: tuple[int, ...], most_paths: int) -> list[NDArray[np.bool_]]:
         as_observed[1:] = rng.permuted(as_observed[1:], axis=1)
         drawn.append(as_observed)
     return drawn
+
+
+def _are_drawn(sizes: Sequence[int], most_paths: int) -> bool:
+    return math.prod(math.comb(2 * n, n) for n in sizes) > most_paths
 
 
 def _every_split(n: int) -> NDArray[np.bool_]:

@@ -1,0 +1,92 @@
+"""Whole sweeps with `until=decided` of tiny runs: killed in the middle, and continued."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from identical import difference
+from starting import COMMAND, rows, wait_for
+
+from attn_ppo.lifecycle import decision
+from attn_ppo.lifecycle.run_dir import find_runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_empty_folder")]
+
+SWEEP = [*COMMAND, "-m", "until=decided", "lambda=0,0.5", "budget=8", "decided.seeds=2"]
+SWEEP += ["total_steps=2048", "ppo.num_epochs=1", "hydra.launcher.n_jobs=2"]
+
+
+@contextmanager
+def going(*overrides: str) -> Iterator[subprocess.Popen]:
+    """A sweep in a process group of its own; nothing of it is left."""
+    process = subprocess.Popen(
+        [*SWEEP, *overrides],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
+
+
+def sweep(*overrides: str) -> subprocess.CompletedProcess:
+    return subprocess.run([*SWEEP, *overrides], capture_output=True, text=True)
+
+
+def looks(folder: Path) -> int:
+    said = decision.read(folder)
+    return len(said["looks"]) if said else -1
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("engine", ["local", "serial"])
+def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine):
+    whole, cut = Path("runs/whole"), Path("runs/cut")
+    options = [f"engine={engine}"] if engine == "serial" else []
+    done = sweep("name=whole", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "before look 2: 4 runs\n" in done.stdout
+    assert "2 looks, 8 of 8 runs: " in done.stdout
+    begun = cut / "Breakout/lambda=0/seed=1/metrics.csv"
+    with going("name=cut", *options):  # SIGKILL to the sweep, its workers and its runs
+        wait_for(lambda: len(rows(begun)) > 3, 300)
+    assert looks(cut) == 0
+    begun = cut / "Breakout/lambda=0/seed=2/metrics.csv"
+    with going("name=cut", *options):
+        wait_for(lambda: looks(cut) == 1 and rows(begun), 300)
+    assert 4 <= len(list(find_runs(cut))) < 8
+    done = sweep("name=cut", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ours, theirs = (json.loads((s / "decision.json").read_text()) for s in (cut, whole))
+    assert ours["asked"]["settings"].pop("name") == "cut"
+    assert theirs["asked"]["settings"].pop("name") == "whole"
+    assert ours == theirs
+    folders = [folder.relative_to(whole) for folder in find_runs(whole)]
+    assert len(folders) == len(list(find_runs(cut))) == 8
+    for folder in folders:
+        assert difference(cut / folder, whole / folder) is None
+
+
+@pytest.mark.timeout(600)
+def test_an_interrupted_sweep_saves_its_runs_and_says_how_it_goes_on():
+    with going("total_steps=100_000") as process:
+        folders = lambda: list(find_runs(Path("runs")))  # noqa: E731
+        wait_for(lambda: all(rows(f / "metrics.csv") for f in folders()) and len(folders()) == 2)
+        os.killpg(process.pid, signal.SIGINT)
+        out, told = process.communicate(timeout=120)
+    assert process.returncode == 75, out + told
+    assert "SIGINT: saving 2 runs; again to quit unsaved\n" in told
+    assert "\nto continue: " in told
+    assert "0 of 8 runs were looked at\n" in out
+    assert looks(Path("runs/default")) == 0
