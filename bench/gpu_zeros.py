@@ -1,7 +1,7 @@
 """Whether convolutions are exactly 0 where only zeros are seen, as a run computes them.
 
 Each cell's features are scaled to length one: what should be 0 and is 1e-6 would become noise of
-length one, and its gradient a million times too large. cuDNN chooses an algorithm for each number
+length one, and its gradient hundreds of times too large. cuDNN chooses an algorithm for each number
 of samples, and Winograd's leaves such a rest.
 """
 

@@ -146,7 +146,7 @@ def compile_missing(device: torch.device) -> str:
 def settle_convolutions(device: torch.device) -> None:
     """Has a GPU's convolutions add up in one order, and be exactly 0 where they see only zeros.
 
-    cuDNN's in TF32, PyTorch's default, are. In fp32 it leaves up to 1e-5 there (torch 2.11, an
+    cuDNN's in TF32, PyTorch's default, are. In fp32 it leaves up to 1e-5 there (cuDNN 9.19 on an
     H100), as Winograd's algorithm does; scaled to length one, a cell's features would be that
     noise. So without TF32 PyTorch computes convolutions itself, which is slower.
     """
