@@ -59,7 +59,8 @@ class Mirror:
         )
         if sink.mode != mode:
             self._reachable = False
-        sink.film(films, env_steps=env_steps)
+        if films:
+            sink.film(films, env_steps=env_steps)
         evaluation = run.evaluation or {}
         if not sink.finish(wandb_summary.of_end(run.folder, ExitCode.DONE, evaluation=evaluation)):
             self._reachable = False

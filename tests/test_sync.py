@@ -2,14 +2,22 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from synthetic import write_sweep
 from wandb_server import KEY, WandbServer
 
 from analysis import sync, wandb_upload
+from analysis.runs import read_runs
+from analysis.videos_on_wandb import Mirror
 from analysis.wandb_runs import parts_below
 from analysis.wandb_upload import local_run
+from attn_ppo import config
+from attn_ppo.errors import ExitCode
+from attn_ppo.lifecycle import wandb_mirror, wandb_summary
+from attn_ppo.lifecycle.run_dir import mark_status
 
 pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("in_empty_folder", "nobody_logged_in")
@@ -179,6 +187,27 @@ def test_errors_in_three_lines(start, server: WandbServer, capsys, monkeypatch):
     assert "nobody is logged in" in capsys.readouterr().err
     assert sync.main(["nowhere"]) == 2
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_measures_made_later_arrive_without_a_row_of_their_own(server: WandbServer, mode):
+    """What `make believe` does for a finished run, that W&B knows online or from its files."""
+    write_sweep(Path("sweep"), games=1, lambdas=1, seeds=1, updates=5)
+    (folder,) = (path.parent for path in Path("sweep").rglob("config.yaml"))
+    settings = config.read(folder / "config.yaml")
+    sink = wandb_mirror.of_run(settings, folder, None, [].append, mode=mode)
+    assert sink.finish(wandb_summary.of_end(folder, ExitCode.DONE))
+    mark_status(folder, "done", wandb_id=sink.run_id, wandb_mode=mode)
+    assert sync.main(["sweep"]) == 0
+    run = server.runs[str(sink.run_id)]
+    assert run.sent == [1, 2, 3, 4, 5]
+    (read,), _ = read_runs("sweep")
+    measured = replace(read, evaluation={"score_mean": 1.5, "believe": {"lift": 2.5}})
+    Mirror([].append, "the measures").show(measured, {}, env_steps=read.env_steps)
+    assert sync.main(["sweep"]) == 0
+    assert run.summary["believe/lift"] == 2.5
+    assert run.sent == [1, 2, 3, 4, 5]
+    assert run.state == "finished"
 
 
 def test_no_key_is_left_anywhere(start, server: WandbServer, capfd):
