@@ -80,6 +80,7 @@ TABLE = (
     "summary:env_steps",
     "summary:episode_return",
     "summary:evaluation/score_mean",
+    "summary:evaluation/human_normalised",
     "summary:evaluation/attention_entropy",
     "summary:believe/lift",
     "summary:believe/agreement",

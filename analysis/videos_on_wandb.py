@@ -62,7 +62,11 @@ class Mirror:
         if films:
             sink.film(films, env_steps=env_steps)
         evaluation = run.evaluation or {}
-        if not sink.finish(wandb_summary.of_end(run.folder, ExitCode.DONE, evaluation=evaluation)):
+        if not sink.finish(
+            wandb_summary.of_end(
+                run.folder, ExitCode.DONE, evaluation=evaluation, settings=run.config
+            )
+        ):
             self._reachable = False
         elif sink.mode == "offline":
             if wandb_session.put_in_place(sink.part, run.folder / "wandb"):

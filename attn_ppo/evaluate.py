@@ -22,7 +22,6 @@ from torch import Tensor
 from attn_ppo.agent import Agent, load_agent
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
-from attn_ppo.atari.reference_scores import normalized
 from attn_ppo.atari.step import Episode
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
@@ -134,9 +133,9 @@ def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observ
         observers.terminal.message(f"{settings.label}: {summary(result)}")
         observers.terminal.message(f"{settings.label}: {place(result, settings, env_steps)}")
         told = result | {"env_steps": env_steps}
-        about |= wandb_summary.of_end(run_dir.folder, ExitCode.DONE, evaluation=told)
-        human = normalized(result["score_mean"], settings.env, settings.protocol)
-        about |= {"evaluation/human_normalised": human} if math.isfinite(human) else {}
+        about |= wandb_summary.of_end(
+            run_dir.folder, ExitCode.DONE, evaluation=told, settings=settings
+        )
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     for flag in flags:
         observers.terminal.message(f"{settings.label}: {flag}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from attn_ppo.atari.reference_scores import scale
 from attn_ppo.errors import ExitCode
 from attn_ppo.lifecycle.wandb_summary import last_games, of_end
 
@@ -57,3 +58,15 @@ def test_how_it_ended():
     told = of_end(Path(), ExitCode.DONE, evaluation={"scores": [1, 2], "attention_entropy": None})
     assert (told["status/state"], told["evaluation/scores"]) == ("done", [1, 2])
     assert "evaluation/attention_entropy" not in told
+
+
+def test_the_human_normalised_score(settings_of):
+    """Half way from random play to a human; of a game without a human score nothing."""
+    settings = settings_of("env=Breakout")
+    random, human, _ = scale("Breakout", settings.protocol)
+    half = {"score_mean": (random + human) / 2}
+    told = of_end(Path(), ExitCode.DONE, evaluation=half, settings=settings)
+    assert told["evaluation/human_normalised"] == pytest.approx(0.5)
+    unknown = settings_of("env=Casino")
+    told = of_end(Path(), ExitCode.DONE, evaluation=half, settings=unknown)
+    assert "evaluation/human_normalised" not in told
