@@ -86,7 +86,7 @@ def test_a_run_tells_what_looks_wrong_and_where_its_score_stands(monkeypatch):
     sent, summaries = [], []
     monkeypatch.setattr(WandbMirror, "write", lambda _, row: sent.append(row))
     monkeypatch.setattr(
-        WandbMirror, "finish", lambda _, about=None, **more: summaries.append(about) or not more
+        WandbMirror, "finish", lambda _, about=None, **_more: summaries.append(about) or True
     )
     done = train("lambda=0.005", "total_steps=384", "ppo.num_epochs=1")
     assert done.returncode == 0, done.stderr
