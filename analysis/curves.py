@@ -12,6 +12,7 @@ from analysis.captions import inexact_text, sd_text, seeds_text, unfinished_text
 from analysis.groups import (
     POINTS,
     SCORE,
+    Curve,
     averaged,
     group,
     group_of,
@@ -25,6 +26,7 @@ from analysis.panels import DASHES, Place, tick_number, tint
 from analysis.runs import Run
 from attn_ppo.config import FRAMES_PER_STEP
 
+MOST_SEEDS = 8  # of a group that each have a line
 MARKS = 8  # on a mean's line
 FRAMES_AXIS = 14.5  # points that it takes, so that its label is level with the titles
 
@@ -41,8 +43,10 @@ def draw_curves(
     bands `sd <group>`."""
     for number, (key, members) in enumerate(group(runs).items()):
         panel, look = panels[layout.place(members[0])], layout.look(key)
-        _draw_seeds(panel, members, look[0], of, ddof)
-        _draw_mean(panel, members, look, number, of)
+        curve = mean_curve(averaged(members), of=of, ddof=ddof)
+        _draw_seeds(panel, members, look[0], of, curve)
+        if curve:
+            _draw_mean(panel, members, look, number, of, curve)
     for panel in panels.values():
         draw_steps(panel, last_step(runs))
 
@@ -95,10 +99,12 @@ def mean_look(color: str, marker: str, begun: bool) -> dict[str, Any]:
 
 def caption(runs: Sequence[Run], ddof: int, *about: str) -> str:
     """What lines, bands and dashes are, over how many seeds; `about`; what's unfinished."""
-    several = any(len(averaged(members)) > 1 for members in group(runs).values())
-    lines = (
-        f"Lines: mean over {seeds_text(runs)}. Bands: {sd_text(ddof)}. Thin lines: single seeds."
-    )
+    sizes = [len(averaged(members)) for members in group(runs).values()]
+    lines = f"Lines: mean over {seeds_text(runs)}. Bands: {sd_text(ddof)}."
+    thin = ["single seeds"] * (min(sizes) <= MOST_SEEDS)
+    thin += [f"of more than {MOST_SEEDS} the lowest and highest"] * (max(sizes) > MOST_SEEDS)
+    lines = f"{lines} Thin lines: {', '.join(thin)}."
+    several = max(sizes) > 1
     begun = any(all(r.unfinished for r in members) for members in group(runs).values())
     unfinished = unfinished_text(runs)
     parts = [lines if several else "One seed a line.", *about, unfinished]
@@ -107,27 +113,39 @@ def caption(runs: Sequence[Run], ddof: int, *about: str) -> str:
     return " ".join(filter(None, [*parts, inexact_text(runs, " (cross)")]))
 
 
-def _draw_seeds(panel: Axes, members: Sequence[Run], color: str, of: str, ddof: int) -> None:
-    """The seeds of a group as far as each goes, and the band of their SD over what they share."""
+def _draw_seeds(
+    panel: Axes, members: Sequence[Run], color: str, of: str, curve: Curve | None
+) -> None:
+    """The seeds of a group as far as each goes, and the band of their SD over what they share.
+
+    Of more than MOST_SEEDS whole ones the lowest and the highest at each step stand for all.
+    """
+    many = curve is not None and len(curve.scores) > MOST_SEEDS
     for run in members:
-        _draw_seed(panel, run, color, of)
-    curve = mean_curve(averaged(members), of=of, ddof=ddof)
-    if curve and len(curve.scores) > 1:
-        ends = curve.mean - curve.sd, curve.mean + curve.sd
-        band = draw_band(panel, curve.env_steps, *ends, color)
-        band.set_gid(f"sd {group_of(members[0]).id}")
+        if not many or run.unfinished or run.inexact_at:
+            _draw_seed(panel, run, color, of)
+    if curve is None or len(curve.scores) < 2:
+        return
+    name = group_of(members[0]).id
+    for edge in (curve.scores.min(axis=0), curve.scores.max(axis=0)) if many else ():
+        (line,) = panel.plot(curve.env_steps, edge, color=tint(color, 0.45), lw=0.7, zorder=2)
+        line.set_gid(f"range {name}")
+    ends = curve.mean - curve.sd, curve.mean + curve.sd
+    draw_band(panel, curve.env_steps, *ends, color).set_gid(f"sd {name}")
 
 
 def _draw_mean(
-    panel: Axes, members: Sequence[Run], look: tuple[str, str], number: int, of: str
+    panel: Axes,
+    members: Sequence[Run],
+    look: tuple[str, str],
+    number: int,
+    of: str,
+    curve: Curve,
 ) -> None:
     """A group's mean with its markers.
 
     Markers are at updates; `number` moves them, so that those of lines that cover each other don't.
     """
-    curve = mean_curve(averaged(members), of=of)
-    if curve is None:
-        return
     updates, _ = known_updates(averaged(members)[0], of)
     step = max(3, len(updates) // MARKS)
     marked = updates[(step // 2 + number * step * 3 // 8) % step :: step]

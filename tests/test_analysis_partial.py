@@ -77,3 +77,21 @@ def test_the_study_s_sd_has_n_in_its_denominator(tmp_path):
     assert scatter is not None
     assert ends(marks(scatter, "Breakout")["sd 0.0"]) == [10, 30]
     assert f"Bars: {told}, over seeds." in footnote(scatter)
+
+
+def test_of_many_seeds_the_lowest_and_highest_stand_for_all(tmp_path):
+    # at 40 agent steps 0 to 9, on the way there 4
+    for seed in range(10):
+        write_run(tmp_path, seed=seed, rows=SECOND.replace("40,160,8", f"40,160,{seed}"))
+    for seed in (10, 11):
+        write_run(tmp_path, seed=seed, rows=TWO_UPDATES, state="running")
+    for seed in range(8):
+        write_run(tmp_path, lambda_="0.001", seed=seed, rows=SECOND)
+    figure = draw_reward_curves(read_runs(tmp_path)[0])
+    (panel,) = figure.axes
+    lines = [line for line in panel.lines if line.get_gid() == "range 0.0"]
+    assert [line.get_ydata()[[0, -1]].tolist() for line in lines] == [[4, 0], [4, 9]]
+    seeds = sorted(line.get_gid() for line in panel.lines if "seed" in (line.get_gid() or ""))
+    assert seeds == ["seed 0.0 10", "seed 0.0 11", *(f"seed 0.001 {n}" for n in range(8))]
+    thin = "Thin lines: single seeds, of more than 8 the lowest and highest."
+    assert f"Lines: mean over 8 to 10 seeds. Bands: ±1 SD. {thin}" in footnote(figure)
