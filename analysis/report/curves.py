@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.entropy_scatter import games, position
 from analysis.files import column
-from analysis.groups import Group, averaged, group, is_evaluated, mean_curve, mean_sd
+from analysis.groups import SCORE, Group, averaged, group, is_evaluated, mean_curve, mean_sd
 from analysis.references import random_score
 from analysis.report.values import Value, number, rounded, shown_path
 from analysis.runs import Run
@@ -19,6 +19,7 @@ from attn_ppo.variants import Variant
 
 POINTS = 160  # of a run's curve: its rows, the first and the last among them
 MEAN_POINTS = 120
+CURVES = {"score": SCORE, "entropy": "attention_entropy"}  # columns of metrics.csv
 
 
 class Places:
@@ -77,12 +78,11 @@ def curve(run: Run) -> Value:
     """Some rows of its metrics, evenly spaced."""
     rows = len(run.metrics)
     kept = np.unique(np.linspace(0, rows - 1, min(rows, POINTS)).round().astype(int))
-    scores, entropies = (
-        [number(each) for each in column(run.metrics, name)[kept]]
-        for name in ("episode_return", "attention_entropy")
-    )
-    steps = column(run.metrics, "env_steps")[kept].astype(int).tolist()
-    return {"steps": steps, "score": scores, "entropy": entropies}
+    of_each = {
+        name: [number(each) for each in column(run.metrics, of)[kept]]
+        for name, of in CURVES.items()
+    }
+    return {"steps": column(run.metrics, "env_steps")[kept].astype(int).tolist(), **of_each}
 
 
 def group_of(members: Sequence[Run], place: Value) -> Value:
@@ -95,7 +95,7 @@ def group_of(members: Sequence[Run], place: Value) -> Value:
         "seeds": len(used),
         "begun": all(run.unfinished for run in members),
         "mean": None if None in mean.values() else mean,
-        "curves": {"score": _score_band(used), "entropy": _entropy_band(used)},
+        "curves": {name: _band_of(used, of) for name, of in CURVES.items()},
     }
 
 
@@ -124,27 +124,9 @@ def protocols(runs: Sequence[Run], places: Places) -> list[Value]:
     return list(found.values())
 
 
-def _score_band(runs: Sequence[Run]) -> Value | None:
-    found = mean_curve(runs, MEAN_POINTS)
+def _band_of(runs: Sequence[Run], of: str) -> Value | None:
+    found = mean_curve(runs, MEAN_POINTS, of=of)
     return None if found is None else _band(found.env_steps, found.mean, found.sd)
-
-
-def _entropy_band(runs: Sequence[Run]) -> Value | None:
-    """The same of attention entropy."""
-    known = []
-    for run in runs:
-        steps, entropies = (column(run.metrics, n) for n in ("env_steps", "attention_entropy"))
-        there = ~np.isnan(entropies)
-        if there.sum() > 1:
-            known.append((steps[there], entropies[there]))
-    first = max((steps[0] for steps, _ in known), default=0)
-    last = min((steps[-1] for steps, _ in known), default=0)
-    if first >= last:
-        return None
-    grid = np.linspace(first, last, MEAN_POINTS)
-    every = np.stack([np.interp(grid, *each) for each in known])
-    sd = every.std(axis=0, ddof=1) if len(every) > 1 else np.full(len(grid), np.nan)
-    return _band(grid, every.mean(axis=0), sd)
 
 
 def _band(steps: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> Value:

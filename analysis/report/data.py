@@ -12,6 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib import colors
 
+from analysis.curves import last_step
 from analysis.groups import group, lambdas_of, order_games, variants_in
 from analysis.panels import LAMBDA_MAP, lambda_colors
 from analysis.report.answer import answers_of
@@ -64,7 +65,7 @@ def gather(runs: Sequence[Run], problems: Sequence[Problem], asked: Asked) -> Va
         "games": games,
         "lambdas": _lambdas(lambdas),
         "variants": [{"letter": v.letter, "name": v.name} for v in variants],
-        "lastStep": max(r.env_steps if r.unfinished else r.config.total_steps for r in runs),
+        "lastStep": last_step(runs),
         "runs": [run_of(r, places.of(k), asked.root) for k, rs in groups.items() for r in rs],
         "groups": [group_of(members, places.of(k)) for k, members in groups.items()],
         "protocols": protocols(runs, places),
