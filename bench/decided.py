@@ -137,7 +137,7 @@ def at_once(budget: int, truth: Truth, draw: Draw, rng: np.random.Generator) -> 
     zeros = [_scores(truth, None, draw, rng, n) for _ in range(2)]
     ours = [_scores(truth, left, draw, rng, n) for left in truth.left]
     pairs = [(one, zeros[number // 2]) for number, one in enumerate(ours)]
-    p_values = [float(stats.ttest_ind(*pair, equal_var=False).pvalue) for pair in pairs]
+    p_values = [float(stats.ttest_ind(*pair, equal_var=False)[1]) for pair in pairs]
     told = [""] * 4
     for rank, number in enumerate(np.argsort(p_values)):
         if p_values[number] > ERROR / (4 - rank):
@@ -163,21 +163,21 @@ def _scores(
 
 def _line(truth: Truth, shape: str, ended: Sequence[Ended], apart: Sequence[Ended]) -> str:
     cells = [truth.what, shape, _wrong(truth, ended), _found(truth, ended, LOWER)]
-    cells += [_found(truth, ended, NO_DROP), fixed(np.mean([e.runs for e in ended]), 0)]
+    cells += [_found(truth, ended, NO_DROP), fixed(float(np.mean([e.runs for e in ended])), 0)]
     cells += [_wrong(truth, apart), _found(truth, apart, LOWER), str(apart[0].runs)]
     return f"| {' | '.join(cells)} |"
 
 
 def _wrong(truth: Truth, ended: Sequence[Ended]) -> str:
     wrong = [any(map(is_wrong, e.decisions, truth.left)) for e in ended]
-    return f"{fixed(100 * np.mean(wrong), 1)}%"
+    return f"{fixed(100 * float(np.mean(wrong)), 1)}%"
 
 
 def _found(truth: Truth, ended: Sequence[Ended], decision: str) -> str:
     """Of the lambdas of which it is so, the share of which it was decided."""
     so = [left < 1 if decision == LOWER else left >= 1 for left in truth.left]
     told = [d == decision for e in ended for d, is_so in zip(e.decisions, so, strict=True) if is_so]
-    return f"{fixed(100 * np.mean(told), 0)}%" if told else "-"
+    return f"{fixed(100 * float(np.mean(told)), 0)}%" if told else "-"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ NEARLY = np.array([1.0, 2, 3, 4, 6]), np.array([5.0, 7, 8, 9, 10])
 
 
 def decided(*comparisons: Comparison, looks: int = 1, error: float = 0.05, **more) -> list[str]:
-    named, spending = dict(enumerate(comparisons)), Spending(looks, error)
+    named = {str(number): each for number, each in enumerate(comparisons)}
+    spending = Spending(looks, error)
     verdicts = sequential.decide(named, kept=0.9, spending=spending, **more)
     return [verdict.decision for verdict in verdicts.values()]
 
@@ -115,7 +116,7 @@ def test_more_than_a_share_is_left_or_not():
     assert decided(Comparison([Batch(zero - 2, zero)])) == [""]  # not asked
     # 93..97 are lower than 100..104, and yet above 90%
     (both,) = sequential.decide(
-        {0: Comparison([Batch(zero - 7, zero)], 0.0)}, kept=0.9, spending=Spending(1)
+        {"": Comparison([Batch(zero - 7, zero)], 0.0)}, kept=0.9, spending=Spending(1)
     ).values()
     assert (both.decision, both.within_margin) == (LOWER, True)
 
@@ -123,7 +124,7 @@ def test_more_than_a_share_is_left_or_not():
 def test_what_was_decided_stays_and_later_batches_change_nothing():
     batches = [Batch(*FIVE), Batch(*FIVE[::-1])]
     (verdict,) = sequential.decide(
-        {0: Comparison(batches)}, kept=0.9, spending=Spending(1)
+        {"": Comparison(batches)}, kept=0.9, spending=Spending(1)
     ).values()
     assert verdict.decision == LOWER
     assert len(verdict.steps) == 1

@@ -73,7 +73,7 @@ def _by_seed(scores: Mapping[str, float]) -> sequential.Floats:
 
 
 def _next(
-    design: Design, given_up: Set[str], verdicts: Mapping[Any, Verdict], left: int
+    design: Design, given_up: Set[str], verdicts: Mapping[str, Verdict], left: int
 ) -> tuple[list[str], dict[str, str]]:
     """The cells to be run for the next look with `left` runs, and why an undecided one isn't.
 

@@ -22,7 +22,7 @@ permutations are enumerated, or where there are more than MOST_PATHS drawn with 
 import functools
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -82,20 +82,20 @@ class Verdict(NamedTuple):
 
 
 def decide(
-    comparisons: Mapping[Hashable, Comparison],
+    comparisons: Mapping[str, Comparison],
     *,
     kept: float,
     spending: Spending,
     most_paths: int = MOST_PATHS,
-) -> dict[Hashable, Verdict]:
+) -> dict[str, Verdict]:
     """The verdict on each comparison, of all that the sweep makes, also of those without a batch.
 
     A look is a batch of every comparison that has so many; what one decides is never taken back.
     """
     questions = _questions(comparisons, kept, spending, most_paths)
     looks = max((len(c.batches) for c in comparisons.values()), default=0)
-    steps: dict[Hashable, list[Step]] = {key: [] for key in comparisons}
-    decided: dict[Hashable, tuple[str, bool]] = {}
+    steps: dict[str, list[Step]] = {key: [] for key in comparisons}
+    decided: dict[str, tuple[str, bool]] = {}
     for look in range(1, looks + 1):
         here = [k for k, c in comparisons.items() if k not in decided and len(c.batches) >= look]
         differs, keeps = (question.answered(here, look) for question in questions)
@@ -180,19 +180,19 @@ def is_hopeless(step: Step, most: int, comparisons: int) -> bool:
 class _Question:
     """One question about all comparisons, answered look by look: Holm's step-down."""
 
-    def __init__(self, paths: Mapping[Hashable, Sequence[Floats]], count: int, spending: Spending):
+    def __init__(self, paths: Mapping[str, Sequence[Floats]], count: int, spending: Spending):
         """`paths` as in `boundaries`; of `count` comparisons, some of which may have none."""
-        self.found: set[Hashable] = set()
+        self.found: set[str] = set()
         self._paths, self._count, self._spending = paths, count, spending
         self._bounds = functools.cache(self._bounds_of)
 
-    def answered(self, keys: Sequence[Hashable], look: int) -> dict[Hashable, tuple[float, float]]:
+    def answered(self, keys: Sequence[str], look: int) -> dict[str, tuple[float, float]]:
         """The statistic and the boundary of each; `found` has those that reach it, from here on.
 
         Those that are left share the error; with each that goes they get more.
         """
         observed = {k: float(self._paths[k][look - 1][0, -1]) for k in keys if k in self._paths}
-        told: dict[Hashable, tuple[float, float]] = {}
+        told: dict[str, tuple[float, float]] = {}
         left = list(observed)
         while left:
             share = self._spending.error / (self._count - len(self.found))
@@ -204,16 +204,16 @@ class _Question:
             left = [key for key in left if key not in new]
         return told
 
-    def _bounds_of(self, key: Hashable, error: float) -> list[float]:
+    def _bounds_of(self, key: str, error: float) -> list[float]:
         return boundaries(self._paths[key], self._spending._replace(error=error))
 
 
 def _questions(
-    comparisons: Mapping[Hashable, Comparison], kept: float, spending: Spending, most_paths: int
+    comparisons: Mapping[str, Comparison], kept: float, spending: Spending, most_paths: int
 ) -> tuple[_Question, _Question]:
     """Whether scores differ, and whether more than `kept` is left above random play."""
-    differs: dict[Hashable, Sequence[Floats]] = {}
-    keeps: dict[Hashable, Sequence[Floats]] = {}
+    differs: dict[str, Sequence[Floats]] = {}
+    keeps: dict[str, Sequence[Floats]] = {}
     for key, (batches, random) in comparisons.items():
         differs[key] = [np.abs(values) for values in statistics(batches, most_paths)]
         if random is not None:
@@ -263,7 +263,7 @@ def _welch(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> Flo
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error > tiny, difference / error, np.sign(difference) * LARGEST)
     t = np.where((error <= tiny) & (np.abs(difference) <= tiny), 0.0, t)
-    return np.round(np.clip(t, -LARGEST, LARGEST), 8)
+    return np.round(np.clip(t, -LARGEST, LARGEST).astype(np.float64), 8)
 
 
 def _sums(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
