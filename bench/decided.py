@@ -11,7 +11,7 @@ if __name__ == "__main__":
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -137,7 +137,8 @@ def at_once(budget: int, truth: Truth, draw: Draw, rng: np.random.Generator) -> 
     zeros = [_scores(truth, None, draw, rng, n) for _ in range(2)]
     ours = [_scores(truth, left, draw, rng, n) for left in truth.left]
     pairs = [(one, zeros[number // 2]) for number, one in enumerate(ours)]
-    p_values = [float(stats.ttest_ind(*pair, equal_var=False)[1]) for pair in pairs]
+    tests: list[Any] = [stats.ttest_ind(*pair, equal_var=False) for pair in pairs]
+    p_values = [float(test.pvalue) for test in tests]
     told = [""] * 4
     for rank, number in enumerate(np.argsort(p_values)):
         if p_values[number] > ERROR / (4 - rank):
