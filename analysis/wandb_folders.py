@@ -20,7 +20,8 @@ from attn_ppo.lifecycle.run_dir import EPISODES, METRICS, OF_MAPS
 from attn_ppo.lifecycle.wandb_summary import BELIEVE, EVALUATION, LAST_GAMES, STATUS
 
 WHOLE_NUMBERS = ("update", "env_steps", "frames", "inexact_resumes", "env_index", "episode_length")
-STATES = {"finished": "done", "running": "running"}  # W&B's and ours; others are told below
+# W&B's and ours; others are told below
+STATES = {"finished": "done", "running": "running", "preempted": "preempted"}
 SOURCE = "source.json"  # what was written last: it tells whether a folder is whole and up to date
 
 
@@ -127,7 +128,7 @@ def _status(run: Recorded) -> dict[str, Any]:
     told = _within(run.summary, STATUS)
     over = told.get("state") if told.get("state") in ("failed", "preempted") else "failed"
     state = STATES.get(run.state, over)
-    cause = told.get("cause") or None if state == over else None
+    cause = told.get("cause") or None if state in (over, "preempted") else None
     if state == "failed" and not cause and run.state == "crashed":
         cause = "W&B heard no more of it"
     return {**told, "state": state, "cause": cause, "wandb_id": run.about["id"]}

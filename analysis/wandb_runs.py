@@ -18,6 +18,7 @@ from analysis.runs import NoRunsError, Problem, Run, read_folders
 from analysis.wandb_account import AGGREGATES, connect, place_of, runs_in
 from analysis.wandb_folders import Recorded, file_name, is_up_to_date, lacks, updates_of, write_run
 from analysis.wandb_log import Log, read_log
+from attn_ppo.errors import ExitCode
 
 PAGE = 1_000  # rows in one answer of W&B's
 AT_ONCE = 4  # runs that are fetched side by side
@@ -92,7 +93,8 @@ def joined(parts: Iterable[Log]) -> Recorded:
         about |= {key: value for key, value in part.about.items() if value}
         config, summary, code = config | part.config, summary | part.summary, part.exit_code
         rows += part.rows
-    state = "running" if code is None else "failed" if code else "finished"
+    states = {None: "running", ExitCode.DONE: "finished", ExitCode.PREEMPTED: "preempted"}
+    state = states.get(code, "failed")
     return Recorded(about, config, rows, summary, state)
 
 

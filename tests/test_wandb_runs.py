@@ -14,7 +14,7 @@ from analysis import wandb_runs
 from analysis.groups import last_games
 from analysis.runs import NoRunsError, Run, read_runs
 from analysis.wandb_folders import updates_of
-from analysis.wandb_log import read_log
+from analysis.wandb_log import Log, read_log
 from analysis.wandb_runs import read_offline, read_wandb
 from attn_ppo.errors import ConfigError, RunError
 
@@ -189,6 +189,8 @@ def test_parts_of_a_run_are_one(start, tmp_path: Path):
     told = [(row["env_steps"], row["episode_return"]) for row in updates_of(run.rows)]
     assert told == [(32, 10), (64, 10), (96, 20), (128, 20)]
     assert run.state == "finished"
+    ends = {None: "running", 75: "preempted", 3: "failed"}
+    assert {code: wandb_runs.joined([Log({}, {}, [], {}, code)]).state for code in ends} == ends
 
 
 @pytest.mark.parametrize("text", ["", "a//b", "wandb:"])
