@@ -7,7 +7,7 @@ TOLERANCES are errors relative to the largest output, or to the length of a laye
 product rounds its factors to p bits, a relative error of 2^-p at most: p is 24 for fp32, 11 for
 TF32, 8 for bf16. Ten products follow one another, forward and backward, and a ReLU or a clip that
 goes the other way adds what it lets through. What that comes to was measured on a CPU, TF32 by
-rounding all factors to 11 bits (tests/test_gpu_check.py does it again):
+rounding all factors to 11 bits (tests/test_gpu_agreement.py does it again):
 
     fp32  outputs 1.2e-6  gradients 1.5e-6
     TF32          8.9e-4            1.1e-2
