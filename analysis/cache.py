@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -44,7 +44,8 @@ def read_table(
     table, torn = files.read_table(path, tuple(required))
     if before:
         _keep(path, before, table, torn)
-    return table[_chosen(table.columns, required, columns)], torn
+    chosen = _chosen(map(str, table.columns), required, columns)
+    return table.loc[:, chosen], torn
 
 
 def kept_path(path: Path) -> Path:
@@ -53,7 +54,7 @@ def kept_path(path: Path) -> Path:
 
 
 def _chosen(
-    there: Sequence[str], required: Sequence[str], columns: Sequence[str] | None
+    there: Iterable[str], required: Sequence[str], columns: Sequence[str] | None
 ) -> list[str]:
     return [name for name in there if columns is None or name in columns or name in required]
 

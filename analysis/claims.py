@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis import sources
 from analysis.claims_table import frame, frame_over_games, markdown, to_text
 from analysis.claims_words import Answer, answer
 from analysis.comparisons import MARGIN, Comparison, OverGames, compare
 from analysis.groups import variants_in
-from analysis.runs import Run, newest_root, read_runs
+from analysis.problems import told
+from analysis.runs import Run
 from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
@@ -96,9 +98,7 @@ def save_claims(found: Claims, stem: Path) -> list[Path]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints table, answer and paths; 0, or 2 without runs, 4 on a disk error."""
     parser = Parser("analysis.claims", __doc__, "runs/demo --margin 0.05")
-    parser.add_argument(
-        "root", nargs="?", type=Path, metavar="FOLDER", help="default: the newest folder in runs/"
-    )
+    parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
     parser.add_argument(
         "--margin",
         default=str(MARGIN),
@@ -107,19 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
     options = parser.parse_args(arguments)
-    root = options.root
+    out = options.out
     try:
         margin = margin_of(options.margin)
-        root = root or newest_root()
-        runs, problems = read_runs(root)
+        source, runs, problems = sources.read(options.source)
+        out = out or source.folder / "figures"
         found = claims(runs, margin=margin)
-        print(*problems, sep="\n") if problems else None
+        print(*told(problems), sep="\n") if problems else None
         print(to_text(found.comparisons), found.answer, sep="\n", end="\n\n")
-        written = save_claims(found, (options.out or root / "figures") / "claims")
+        written = save_claims(found, out / "claims")
     except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
-        return report(disk_error(Path(error.filename or root or config.default_root()), error))
+        return report(disk_error(Path(error.filename or out or config.default_root()), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from test_analysis_runs import write_run
 
-from analysis import believe, figures, page, sources, stress, videos
+from analysis import believe, claims, figures, page, sources, stress, tables, videos
 from analysis.runs import NoRunsError
 from attn_ppo.errors import ConfigError
 
@@ -112,8 +112,9 @@ def test_the_newest_sweep_where_none_is_named(tmp_path, monkeypatch):
     assert sources.read()[0] == ("folder", str(tmp_path / "sweep"))
 
 
-def test_figures_tell_what_names_no_source(capsys):
-    assert figures.main(["wandb:project"]) == 2
+@pytest.mark.parametrize("command", [figures, tables, claims], ids=lambda c: c.__name__)
+def test_what_names_no_source_is_told(command, capsys):
+    assert command.main(["wandb:project"]) == 2
     assert capsys.readouterr().err.startswith("error: wandb:project names no runs on W&B\nallowed:")
 
 
@@ -133,8 +134,8 @@ def test_figures_tell_each_problem_where_they_are_asked_to(tmp_path, capsys):
     lines = {}
     for option in ([], ["--problems"]):
         figures.main([str(tmp_path), "--out", str(tmp_path / "out"), *option])
-        told = capsys.readouterr().out.split("look at")[0].strip().split("\n")
-        lines[len(option)] = told[1:]
+        printed = capsys.readouterr().out.split("\n")
+        lines[len(option)] = [line for line in printed if line.startswith(("skipped", "each"))]
     assert len(lines[0]) == 2
     assert lines[0][0].startswith("skipped 13 runs: no metrics.csv; the first is ")
     assert len(lines[1]) == 13
