@@ -27,7 +27,7 @@ from analysis.pooled import (
 from analysis.runs import Run
 from analysis.stats import Interval, bootstrap, iqm, optimality_gap, probability_of_improvement
 
-PANEL, ROW = 3.2, 0.42  # inches: a panel's width, the height of a line in it
+PANEL, ROW, HEAD = 3.2, 0.42, 1.1  # inches: a panel's width, the height of a line, and above it
 REFERENCE: dict[str, Any] = {"color": QUIET, "lw": 1, "ls": DASHES, "zorder": 1.5}
 TITLES = {
     "iqm": "interquartile mean\n(more is better)",
@@ -55,12 +55,11 @@ def draw_intervals(runs: Sequence[Run]) -> Figure | None:
     layout, pools = found
     lines = {place: [_line(pool, key) for key in pool.scores] for place, pool in pools.items()}
     measures = [m for m in TITLES if any(m in line.values for of in lines.values() for line in of)]
-    heights = [len(each) for each in lines.values()]
     with style():
-        height = ROW * sum(heights) + 1.1 * len(heights) + 1.3
-        figure = agg_figure(PANEL * len(measures) + 1.2, height)
+        ratios = [ROW * count + HEAD for count in map(len, lines.values())]
+        figure = agg_figure(PANEL * len(measures) + 1.2, sum(ratios) + 1.3)
         figure.suptitle("Human-normalised scores in numbers", x=0.01, ha="left", fontsize=14)
-        rows = figure.subfigures(len(lines), 1, squeeze=False, height_ratios=heights)[:, 0]
+        rows = figure.subfigures(len(lines), 1, squeeze=False, height_ratios=ratios)[:, 0]
         for row, (place, of) in zip(rows, lines.items(), strict=True):
             note = ": ".join([place.game, *panel_text(layout, place, pools[place]).split("\n")])
             row.suptitle(note.rstrip(": "), x=0.01, ha="left", fontsize=9.5, color=QUIET)
@@ -85,7 +84,10 @@ def _line(pool: Pool, key: Group) -> Line:
 
 
 def _draw(panel: Axes, measure: str, lines: Sequence[Line], layout: Layout, *, named: bool) -> None:
-    """A dot with its bar and number a line, and what to hold it against."""
+    """A dot with its bar and number a line, and what to hold it against; nothing without any."""
+    if not any(measure in line.values for line in lines):
+        panel.set_axis_off()
+        return
     for place, line in enumerate(lines):
         if measure not in line.values:
             continue

@@ -15,7 +15,6 @@ from analysis.groups import (
     Group,
     evaluation_score,
     group,
-    is_evaluated,
     known_range,
     order_games,
     training_score,
@@ -141,7 +140,7 @@ def _pool(runs: Sequence[Run]) -> Pool:
     }
     every = [run for games in members.values() for each in games for run in each]
     fresh = {
-        (game, variant): all(is_evaluated(r) for r in every if _is_of(r, game, variant))
+        (game, variant): all(r.evaluation is not None for r in every if _is_of(r, game, variant))
         for game in shared
         for variant, _ in kinds
     }

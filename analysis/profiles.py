@@ -29,7 +29,7 @@ from analysis.stats import bands, performance_profile
 
 REPEATS = 200  # draws of seeds, for the band
 LINEAR = 0.1  # human-normalised, up to which the axis is about linear
-TICKS = (-0.1, -0.03, 0, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+TICKS = (-0.1, 0, 0.1, 0.3, 1, 3, 10, 30, 100)
 WEIGHED = "Lines: share of runs with a higher score, games weighing alike."
 
 
