@@ -26,10 +26,15 @@ from analysis.runs import Run
 from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
+from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 from attn_ppo.schema import Range
 
 MARGINS = Range(0, 1, above=True)
+LOOKED = (
+    "Seeds were added until this was decided. The tests here take their number as fixed and would "
+    "err too often: what the sweep's own test said stands, see decision.json and `make status`."
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Claims:
     over: list[OverGames]
     answers: list[Answer]  # one a variant
     left_out: int  # unfinished runs
+    until_decided: bool = False  # seeds were added until a test of the sweep's own was satisfied
 
     @cached_property
     def answer(self) -> str:
@@ -49,7 +55,7 @@ class Claims:
         if self.left_out:
             plural = "s are" if self.left_out > 1 else " is"
             paragraphs[-1] += f" {self.left_out} unfinished run{plural} left out."
-        return "\n\n".join(paragraphs)
+        return "\n\n".join([*paragraphs, *[LOOKED] * self.until_decided])
 
     def table(self) -> pd.DataFrame:
         """A row each variant, game and lambda above 0; nan where unknown."""
@@ -64,7 +70,7 @@ class Claims:
         return markdown(self.answer, self.comparisons, self.over, self.margin)
 
 
-def claims(runs: Sequence[Run], *, margin: float = MARGIN) -> Claims:
+def claims(runs: Sequence[Run], *, margin: float = MARGIN, until_decided: bool = False) -> Claims:
     """What finished runs say of lambda; `margin` is what counts as nothing, as a share of what
     lambda 0 scores above random play."""
     comparisons, over = compare(runs, margin)
@@ -77,7 +83,8 @@ def claims(runs: Sequence[Run], *, margin: float = MARGIN) -> Claims:
         )
         for variant in variants_in(runs)
     ]
-    return Claims(margin, comparisons, over, answers, sum(bool(run.unfinished) for run in runs))
+    left_out = sum(bool(run.unfinished) for run in runs)
+    return Claims(margin, comparisons, over, answers, left_out, until_decided)
 
 
 def save_claims(found: Claims, stem: Path) -> list[Path]:
@@ -112,9 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         margin = margin_of(options.margin)
         source, runs, problems = sources.read(options.source)
         out = out or source.folder / "figures"
-        found = claims(runs, margin=margin)
-        print(*told(problems), sep="\n") if problems else None
-        print(to_text(found.comparisons), found.answer, sep="\n", end="\n\n")
+        decided = decision.read(source.folder) is not None
+        found = claims(runs, margin=margin, until_decided=decided)
+        print(*told(problems), sep="
+") if problems else None
+        print(to_text(found.comparisons), found.answer, sep="
+", end="
+
+")
         written = save_claims(found, out / "claims")
     except (ConfigError, RunError) as error:
         return report(error)

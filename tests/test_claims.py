@@ -3,6 +3,7 @@
 Random play of Breakout has 1.36719 under this protocol (random_play.csv), a human 30.5.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -307,6 +308,17 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert "a loss of 20 % or more" in written
     assert "nan" not in written
     assert "| Breakout | 0.005 | 4 | 50.3 [47.5, 53.0] | 100 [99, 101] | 50 % [48, 52] |" in written
+
+
+def test_of_a_sweep_until_decided_its_own_test_counts(tmp_path, capsys):
+    write(tmp_path, breakout(at_0=BEST, at_001=SAME))
+    said = {"until": "decided", "asked": {"cells": []}, "looks": []}
+    (tmp_path / "decision.json").write_text(json.dumps(said))
+    assert command.main([str(tmp_path)]) == 0
+    text = "Seeds were added until this was decided. The tests here take their number as fixed"
+    assert text in capsys.readouterr().out
+    assert text in (tmp_path / "figures/claims.md").read_text("utf-8")
+    assert text not in claims(read_runs(tmp_path)[0]).answer
 
 
 @pytest.mark.parametrize("margin", ["0", "1.5", "nan", "ten"])
