@@ -121,12 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = out or source.folder / "figures"
         decided = decision.read(source.folder) is not None
         found = claims(runs, margin=margin, until_decided=decided)
-        print(*told(problems), sep="
-") if problems else None
-        print(to_text(found.comparisons), found.answer, sep="
-", end="
-
-")
+        print(*told(problems), sep="\n") if problems else None
+        print(to_text(found.comparisons), found.answer, sep="\n", end="\n\n")
         written = save_claims(found, out / "claims")
     except (ConfigError, RunError) as error:
         return report(error)
