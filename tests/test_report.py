@@ -255,17 +255,18 @@ def test_films_and_pages_are_linked_relatively(tmp_path):
 
 def test_believe_of_the_agents_as_they_are_now(tmp_path):
     folder = tmp_path / "Breakout/lambda=0/seed=0"
-    shutil.copytree(ROOT / "results/first/Breakout/lambda=0/seed=0", folder)
-    measures = json.loads((ROOT / "results/believe/Breakout-lambda=0-seed=0.json").read_text())
+    shutil.copytree(ROOT / "results/study/Breakout/lambda=0/seed=0", folder)
+    measures = json.loads((folder / "believe.json").read_text())
+    true_steps, measures["env_steps"] = measures["env_steps"], 1024
     (folder / "believe.json").write_text(json.dumps(measures))
     report = made(tmp_path)
     assert "believe" not in [each["id"] for each in report["sections"]]
     assert "believe.json is of another agent or version; left out" in json.dumps(report)
-    measures["env_steps"] = read_runs(folder)[0][0].env_steps
+    measures["env_steps"] = true_steps
     (folder / "believe.json").write_text(json.dumps(measures))
     blocks = section(made(tmp_path), "believe")["blocks"]
     measured = dict(texts(next(block for block in blocks if block["kind"] == "table")))
-    assert measured["agreement with cause"] == "0.93 [0.90, 0.94]"  # as in results/believe
+    assert measured["agreement with cause"] == "XX"
 
 
 STRESS = """\
