@@ -33,7 +33,7 @@ def score_rows(runs: Sequence[Run], extra: Mapping[Group, Mapping[str, Value]]) 
     frame = score_table(runs).to_dict("records")
     rows = []
     for row, (key, members) in zip(frame, group(runs).items(), strict=True):
-        cells = _cells(row, key, members) | extra.get(key, {})
+        cells = {**_cells(row, key, members), **extra.get(key, {})}
         rows.append([cells.get(head["key"], cell("-")) for head in COLUMNS])
     shown = [
         number
