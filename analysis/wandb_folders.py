@@ -17,7 +17,7 @@ import yaml
 
 from attn_ppo.lifecycle.disk import write_atomically
 from attn_ppo.lifecycle.run_dir import EPISODES, METRICS, OF_MAPS
-from attn_ppo.lifecycle.wandb_summary import BELIEVE, EVALUATION, LAST_GAMES, STATUS
+from attn_ppo.lifecycle.wandb_summary import BELIEVE, EVALUATION, HUMAN, LAST_GAMES, STATUS
 
 WHOLE_NUMBERS = ("update", "env_steps", "frames", "inexact_resumes", "env_index", "episode_length")
 # W&B's and ours; others are told below
@@ -116,7 +116,8 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def _evaluation(summary: Mapping[str, Any]) -> str:
     """evaluation.json; "" where the agent wasn't evaluated."""
-    found, believe = _within(summary, EVALUATION), _within(summary, BELIEVE)
+    own = {key: value for key, value in summary.items() if key != HUMAN}  # made from its score
+    found, believe = _within(own, EVALUATION), _within(own, BELIEVE)
     if not found:
         return ""
     found.setdefault("attention_entropy", None)  # without attention W&B isn't told of any
