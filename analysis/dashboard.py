@@ -75,7 +75,7 @@ def _saved(project: str, runs: Sequence[Run], out: Path) -> str:
         if isinstance(error, ConfigError) and error.wrong != NOBODY:
             raise
         *entity, name = project.removeprefix(PREFIX).split("/")[:2]
-        made(Place(*entity or [UNKNOWN], name))
+        made(Place(entity[0] if entity else UNKNOWN, name))
         why = "nobody is logged in" if isinstance(error, ConfigError) else error
         return f"not saved on W&B, {why}; to save it: wandb login, then this command again"
 

@@ -206,7 +206,9 @@ def _one(groups: Groups) -> str:
 def _runs(groups: Groups) -> ws.RunsetSettings:
     """W&B's table of runs: grouped, in lambda's colours, with the columns to look at first."""
     keys = ["lambda", "env", *groups.keys]
-    colors = {plain(value): color for value, color in lambda_colors(groups.lambdas).items()}
+    colors: dict[object, object] = {
+        plain(value): color for value, color in lambda_colors(groups.lambdas).items()
+    }
     filters = ws.And(ws.Config("name") == one) if (one := _one(groups)) else ""
     return ws.RunsetSettings(
         filters=filters,

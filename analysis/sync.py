@@ -105,7 +105,7 @@ def _synced(run: LocalRun, api: Any, every_row: bool) -> bool:
         lacks = lacking(run, served := _served(run, api), every_row=every_row)
         if not lacks:
             _say(f"{run.label}: {sent:,} rows sent, all {len(run.rows):,} are there")
-            _say(f"  {served.url}")
+            _say(f"  {served.url if served else ''}")
             _mark(run)
             return True
         if wait:
@@ -128,7 +128,7 @@ def _served(run: LocalRun, api: Any) -> Any | None:
     api.flush()  # it would give what it knew
     try:
         return api.run(path)
-    except (ValueError, wandb.errors.CommError) as error:
+    except (ValueError, wandb.Error) as error:
         if "ould not find" not in str(error):
             raise
         return None

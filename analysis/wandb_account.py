@@ -52,7 +52,7 @@ def connect(why: str) -> Iterator[Any]:
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         try:
             yield wandb.Api(timeout=SECONDS)
-        except (wandb.Error, wandb.errors.CommError, ConnectionError) as error:
+        except (wandb.Error, ConnectionError) as error:
             cause = wandb_session.cause_of(error)
             raise RunError(ExitCode.RUN_FAILED, f"W&B: {cause}") from None
         finally:

@@ -29,11 +29,12 @@ class Log(NamedTuple):
 
 def read_log(path: Path) -> Log:
     """What a .wandb file holds, as far as it's whole. Raises ValueError where it is none."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto import wandb_internal_pb2
 
+    record_of: Any = wandb_internal_pb2.Record  # pyright: ignore[reportAttributeAccessIssue]
     log = Log({}, {}, [], {}, None)
     for message in _messages(path):
-        record = Record.FromString(message)
+        record = record_of.FromString(message)
         kind = record.WhichOneof("record_type")
         if kind == "run":
             log.about.update(_about(record.run))
