@@ -54,6 +54,7 @@ NEEDS = {  # why a figure isn't drawn
 WITH_SD = ("reward_curves", "entropy_curves", "entropy_scatter")
 SDS = {"sample": 1, "study": 0}  # what is taken off n in its denominator
 DEFAULT_KINDS = ("png", "pdf")
+MOST_FLAGS = 10  # that are told of many runs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,6 +131,8 @@ def summary(
         texts = columns([[head, *v.settings] for head, v in zip(heads, variants, strict=True)])
         lines += [f"  {text}" for text in texts]
     flagged = [f"flag {run.folder}: {flag}" for run in runs for flag in flags_of(run)]
+    if (more := len(flagged) - MOST_FLAGS) > 0 and not in_full:
+        flagged[MOST_FLAGS:] = [f"and {more} more flags"]
     return "\n".join([*lines, *told(problems, in_full=in_full), *flagged])
 
 

@@ -3,7 +3,7 @@
 Goes through the updates of the runs at or below the folders, as one would who follows them, and
 counts those in which a flag was raised at some time. A flag was false where the run got over it:
 its last rows don't raise it any more. Only runs that could raise it count: whose metrics.csv has
-the column, and for a score no better than random play enough steps.
+the column, and enough rows and, for a score no better than random play, steps.
 """
 
 from attn_ppo.lifecycle import process
@@ -36,6 +36,8 @@ def raised(run: Run) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {
         kind: [] for kind, column in NEEDS.items() if column in run.metrics
     }
+    if len(rows) < HELD:
+        return {}
     if run.env_steps < least_steps(run.config):
         del found[RANDOM]
     for end in range(HELD, len(rows) + 1):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.groups import interpolate, score_range
+from analysis.groups import interpolate, known_range
 from analysis.playing import check_writable, exit_code
 from analysis.references import has_the_study_s_settings
 from analysis.runs import Run, read_runs
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def rows_of(run: Run) -> list[dict[str, Any]]:
     """The run's rows, by steps; none of a run that doesn't count."""
-    protocol, range_ = protocol_name(run.config.protocol), score_range(run)
+    protocol, range_ = protocol_name(run.config.protocol), known_range(run)
     counts = run.config.lambda_ == 0 and protocol and has_the_study_s_settings(run.config)
     if not counts or range_ is None:
         return []

@@ -126,6 +126,7 @@ def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observ
     facts: dict[str, Any] = {"env_steps": env_steps, "exit_code": ExitCode.DONE}
     flags = observers.learning.flags
     about: dict[str, Any] = {"learning/flags": "; ".join(map(str, flags)) or "none"}
+    told: dict[str, Any] = {}
     if episodes:
         beat = observers.watchdog.beat
         result = evaluate(agent.model, settings, episodes=episodes, on_step=beat)
@@ -133,13 +134,12 @@ def finish(settings: RunConfig, run_dir: RunDir, agent: Agent, observers: Observ
         observers.terminal.message(f"{settings.label}: {summary(result)}")
         observers.terminal.message(f"{settings.label}: {place(result, settings, env_steps)}")
         told = result | {"env_steps": env_steps}
-        about |= wandb_summary.of_end(
-            run_dir.folder, ExitCode.DONE, evaluation=told, settings=settings
-        )
         facts |= {"score": result["score_mean"], "attention_entropy": result["attention_entropy"]}
     for flag in flags:
         observers.terminal.message(f"{settings.label}: {flag}")
-    observers.wandb.finish(about)
+    code = ExitCode.DONE
+    end = wandb_summary.of_end(run_dir.folder, code, evaluation=told, settings=settings)
+    observers.wandb.finish(about | end)
     run_dir.write_status("done", **facts)
 
 

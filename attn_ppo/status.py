@@ -143,8 +143,9 @@ def _decisions(sweep: Path) -> str:
 def result(standing: Standing) -> tuple[str, str, str]:
     """Score, attention entropy (nats), `38% of human` or "", of the evaluation if there is one."""
     score, entropy = (standing.row.get(key) for key in ("episode_return", "attention_entropy"))
-    known = score is not None and isinstance(standing.settings, RunConfig)
-    human = of_human(score, standing.settings) if known else ""
+    settings, human = standing.settings, ""
+    if score is not None and isinstance(settings, RunConfig):
+        human = of_human(score, settings)
     return _number(score, 1), _number(entropy, 2), human
 
 

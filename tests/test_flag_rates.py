@@ -58,6 +58,12 @@ def test_a_run_of_enough_steps_can_be_no_better_than_random_play(tmp_path):
     assert found.tolist() == [2, 2, 1, 1, 1.0]
 
 
+def test_a_run_of_nine_updates_could_raise_nothing(tmp_path):
+    write_run(tmp_path, rows=table(range(10), updates=9))
+    (run,) = read_runs(tmp_path)[0]
+    assert flag_rates.raised(run) == {}
+
+
 def test_rates_and_runs_are_told(runs, tmp_path, capsys):
     assert flag_rates.main([str(tmp_path)]) == 0
     told = capsys.readouterr().out

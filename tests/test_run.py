@@ -102,6 +102,7 @@ def test_a_run_tells_what_looks_wrong_and_where_its_score_stands(monkeypatch):
     human = (score - 1.36719) / 29.13281  # 30.5 - 1.36719
     assert summaries[0]["evaluation/human_normalised"] == pytest.approx(human)
     assert summaries[0]["learning/flags"].startswith("policy fixed: policy entropy 1.4 nats")
+    assert summaries[0]["status/state"] == "done"
     assert "learning/human_normalised" not in rows(RUN / "metrics.csv")[0]
 
 

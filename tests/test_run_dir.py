@@ -87,6 +87,15 @@ def test_the_newest_rows_are_read_in_order(tmp_path, digits):
     assert read_last_rows(tmp_path / "nowhere", 10) == []
 
 
+def test_a_row_whose_beginning_was_not_read_is_left_out(tmp_path):
+    """Lines of 661 bytes, of which 11 * 600 = 9 * 661 + 651 are read: 10 of the first are not."""
+    lines = [f"12345678901{number},{'0' * 643}.5" for number in range(200, 300)]
+    assert {len(line) for line in lines} == {661 - 1}
+    (tmp_path / "metrics.csv").write_text("\n".join(["update,value", *lines, ""]))
+    found = read_last_rows(tmp_path, 10)
+    assert [row["update"] for row in found] == [12345678901000 + n for n in range(291, 300)]
+
+
 @pytest.mark.usefixtures("in_empty_folder")
 def test_a_folder_keeps_its_settings(settings_of):
     RunDir(settings_of("ppo.gamma=0.9", "seed=0")).close()

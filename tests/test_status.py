@@ -14,6 +14,7 @@ import pytest
 
 from attn_ppo import config, status, train
 from attn_ppo.launch import command_line
+from attn_ppo.learning import bands
 from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.run_dir import RunDir
 
@@ -95,10 +96,15 @@ def test_a_table_of_many_states(capsys):
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys):
+def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys, monkeypatch):
+    own = "env,protocol,total_steps,seed,env_steps,score\n"
+    own += "".join(f"Breakout,baselines,500000,0,{steps},7\n" for steps in (1000, 499_000))
+    Path("own.csv").write_text(own)
+    monkeypatch.setattr(bands, "OWN_FILE", Path("own.csv"))
+    monkeypatch.setattr(bands, "_own", bands._own.__wrapped__)
     columns = "update,env_steps,episode_return,attention_entropy,policy_entropy,map_movement\n"
     for seed, movement in enumerate((0.7, 0.001)):
-        words = ("total_steps=500_000", "lambda=0.005", f"seed={seed}")
+        words = ("total_steps=500_000", "lambda=0", f"seed={seed}")
         folder = make_run(*words, state="preempted", cause="SIGINT", env_steps=400_000)
         lines = [f"{n},{400_000 + n},20,0.05,0.7,{movement}\n" for n in range(10)]
         (folder / "metrics.csv").write_text(columns + "".join(lines))
@@ -107,13 +113,12 @@ def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys):
     assert [line.split("  ")[-1] for line in lines[2:4]] == ["SIGINT", "attention still; SIGINT"]
     # (20 - 1.36719) / (30.5 - 1.36719) = 18.63281 / 29.13281 = 0.6396
     assert all("  20.0 64%  " in line for line in lines[2:4])
-    # own_runs.csv: seed 0 of 500,000 steps had 10.9675 after 400,000
     assert "score: raw, and how far it is from random play, 0%, to a human, 100%" in lines
-    assert any(line.startswith("Breakout at 400k steps, lambda 0: own 1") for line in lines)
+    assert "Breakout at 400k steps, lambda 0: own 7.00 (n = 1)" in lines
     published = "Breakout, published: 131 (the study) to 430 (CleanRL XLA) after 10M steps"
     assert published in lines
     (told,) = lines[lines.index("what looks wrong:") + 1 : -3]
-    assert told.startswith("  Breakout lambda=0.005 seed=1: attention still: it came down to cells")
+    assert told.startswith("  Breakout lambda=0 seed=1: attention still: it came down to cells")
 
 
 @pytest.mark.usefixtures("in_empty_folder")
