@@ -152,10 +152,11 @@ def grid(
 
 
 def fill(
-    figure: Figure, places: Sequence[Place | None], columns: int, **shared: bool
+    figure: Figure, places: Sequence[Place | None], columns: int, *, sharex: bool = False
 ) -> dict[Place, Axes]:
     """An empty panel for each place of a figure, row by row; None leaves its cell empty."""
-    cells = figure.subplots(math.ceil(len(places) / columns), columns, squeeze=False, **shared)
+    rows = math.ceil(len(places) / columns)
+    cells = figure.subplots(rows, columns, sharex=sharex, squeeze=False)
     panels: dict[Place, Axes] = {}
     for place, cell in zip_longest(places, cells.ravel()):
         if place is None:

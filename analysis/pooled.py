@@ -5,7 +5,7 @@ human.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ def pools_of(runs: Sequence[Run]) -> tuple[Layout, dict[Place, Pool]] | None:
     left_out = {place.variant: pool.left_out for place, pool in pools.items()}
     pools = _pools(layout, shown)
     pools = {p: pool._replace(left_out=left_out[p.variant]) for p, pool in pools.items()}
-    return layout, {place: pools[place] for place in layout.places if place in pools}
+    return layout, {place: pools[place] for place in layout.places if place and place in pools}
 
 
 def is_on_scale(run: Run) -> bool:
@@ -113,9 +113,10 @@ def panel_text(layout: Layout, place: Place, pool: Pool) -> str:
     return "\n".join(filter(None, [layout.notes.get(place), games]))
 
 
-def seeds_of(games: Sequence[Sequence[Run]]) -> str:
+def seeds_of(games: Iterable[Sized]) -> str:
     """`5`, or `3 to 5` seeds of a game."""
-    few, many = min(map(len, games)), max(map(len, games))
+    counts = [len(seeds) for seeds in games]
+    few, many = min(counts), max(counts)
     return f"{few}" if few == many else f"{few} to {many}"
 
 

@@ -89,7 +89,8 @@ def draw_profile(
         repeats=REPEATS,
     )
     if not np.isnan(ends[0]).any():
-        band = draw_band(panel, heights, *np.clip(ends, 0, 1), color, step="post")
+        below, above = np.clip(ends, 0, 1)
+        band = draw_band(panel, heights, below, above, color, step="post")
         band.set_gid(f"interval {name}")
     weights = np.concatenate([np.full(len(each), 1 / len(each)) for each in games])
     sns.ecdfplot(
