@@ -1,8 +1,9 @@
 """Figures of sweeps that are under way: over how many seeds a mean is, and how far it goes."""
 
+import numpy as np
 from test_analysis_figures import footnote, marks
 from test_analysis_honest import ends
-from test_analysis_layout import notes
+from test_analysis_layout import ids, notes
 from test_analysis_runs import FIRST, SECOND, write_run
 
 from analysis.entropy_curves import draw_entropy_curves
@@ -90,8 +91,8 @@ def test_of_many_seeds_the_lowest_and_highest_stand_for_all(tmp_path):
     figure = draw_reward_curves(read_runs(tmp_path)[0])
     (panel,) = figure.axes
     lines = [line for line in panel.lines if line.get_gid() == "range 0.0"]
-    assert [line.get_ydata()[[0, -1]].tolist() for line in lines] == [[4, 0], [4, 9]]
-    seeds = sorted(line.get_gid() for line in panel.lines if "seed" in (line.get_gid() or ""))
+    assert [np.asarray(line.get_ydata())[[0, -1]].tolist() for line in lines] == [[4, 0], [4, 9]]
+    seeds = ids(panel, "seed")
     assert seeds == ["seed 0.0 10", "seed 0.0 11", *(f"seed 0.001 {n}" for n in range(8))]
     thin = "Thin lines: single seeds, of more than 8 the lowest and highest."
     assert f"Lines: mean over 8 to 10 seeds. Bands: ±1 SD. {thin}" in footnote(figure)
