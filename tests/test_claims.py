@@ -79,6 +79,12 @@ def test_up_to_where_it_costs_nothing(tmp_path):
     )
 
 
+def test_the_largest_that_costs_nothing_is_named(tmp_path):
+    of = found(tmp_path, breakout(at_0=BEST, at_001=SAME, at_005=SAME))
+    assert of.answer.startswith("Up to the largest that was run, λ = 0.005, sharpening")
+    assert "Attention's entropy is 2.00 nats at λ = 0 and 0.50 at λ = 0.005." in of.answer
+
+
 def test_the_margin_decides(tmp_path):
     lower = [score - 5 for score in BEST]  # 95 left of 100
     of = found(tmp_path, breakout(at_0=BEST, at_001=lower))
@@ -165,6 +171,7 @@ def test_lambda_0_at_random_play_has_nothing_to_lose(tmp_path):
         "No claim: λ = 0 isn't shown to be better than random play in Breakout, so it has nothing "
         "to lose."
     )
+    assert "No claim on" not in of.answer  # a second time
 
 
 def test_a_game_without_a_claim_does_not_count_for_all_games(tmp_path):
