@@ -205,6 +205,8 @@ def test_single_seeds_decide_nothing(tmp_path):
     assert verdicts(of) == [UNDECIDED]
     assert of.comparisons[0].difference.value == -90
     assert math.isnan(of.comparisons[0].difference.low)
+    assert "nan" not in of.markdown()
+    assert "< 0.001" not in of.markdown()
     assert (
         "With a single seed, a difference between agents is no difference between λ: Breakout at "
         "λ = 0.001." in of.answer
@@ -307,7 +309,9 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     table = pd.read_csv(tmp_path / "figures/claims.csv")
     assert table["verdict"].tolist() == ["costs nothing", "costs"]
     assert table["difference"].tolist() == pytest.approx([0.125, -49.75])
-    assert np.allclose(table["kept_low"], of.table()["kept_low"], rtol=1e-5)
+    for end in ("low", "high"):
+        kept = [getattr(row.kept, end) for row in of.comparisons]
+        assert np.allclose(table[f"kept_{end}"], kept, rtol=1e-5)
     over = pd.read_csv(tmp_path / "figures/claims_over_games.csv")
     assert not over["iqm_low"].isna().tolist()[0]
     written = (tmp_path / "figures/claims.md").read_text("utf-8")
