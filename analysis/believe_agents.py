@@ -150,9 +150,9 @@ def _at_once(
         parallel_config("loky", inner_max_num_threads=1),
         tqdm(total=len(subjects), bar_format=shape, smoothing=0, disable=None) as bar,
     ):
-        work = Parallel(n_jobs=jobs, return_as="generator_unordered")
+        work: Any = Parallel(n_jobs=jobs, return_as="generator_unordered")
         try:
-            for done, (number, measures) in enumerate(work(tasks) or (), 1):
+            for done, (number, measures) in enumerate(work(tasks), 1):
                 found[number] = _told(measures)
                 bar.update()
                 left = (time.monotonic() - began) / done * (len(subjects) - done)

@@ -83,7 +83,7 @@ def test_what_it_shows_is_there(sweep: Path):
         metrics = {m for config in shown[section] for m in config.get("metrics", ())}
         assert metrics <= {*run_dir.METRICS, "learning/human_normalised"}
     believe = {m for config in shown["Whether to believe the maps"] for m in config["metrics"]}
-    from analysis.believe_agents import summary
+    from analysis.believe_summary import summary
     from attn_ppo.interpret.believe.verdict import Agent
 
     measures = {"methods": {}, "interventions": {}}

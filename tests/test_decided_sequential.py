@@ -1,6 +1,7 @@
 """The sequential test itself: statistic, boundaries, step-down, and how often it errs."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_the_statistic_is_welchs_t_of_all_scores_so_far():
     assert alone.shape == (20, 1)  # C(6, 3)
     assert both.shape == (400, 2)
     ours, theirs = np.concatenate([first.ours, second.ours]), np.r_[1.0, 2, 6, 2, 1, 1]
-    welch = stats.ttest_ind(ours, theirs, equal_var=False)
+    welch: Any = stats.ttest_ind(ours, theirs, equal_var=False)
     assert both[0] == pytest.approx([alone[0, 0], welch.statistic])
     # means 16/3 and 3; squared deviations 62/3 and 14: (31/3 + 7) / 3 = 52/9
     assert alone[0, 0] == pytest.approx((16 / 3 - 3) / math.sqrt(52 / 9))

@@ -266,7 +266,9 @@ def test_believe_of_the_agents_as_they_are_now(tmp_path):
     (folder / "believe.json").write_text(json.dumps(measures))
     blocks = section(made(tmp_path), "believe")["blocks"]
     measured = dict(texts(next(block for block in blocks if block["kind"] == "table")))
-    assert measured["agreement with cause"] == "0.74 [0.63, 0.84]"  # as in believe.md of this agent alone
+    assert (
+        measured["agreement with cause"] == "0.74 [0.63, 0.84]"
+    )  # as in believe.md of this agent alone
 
 
 STRESS = """\

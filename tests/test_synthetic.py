@@ -1,5 +1,7 @@
 """Sweeps that nobody trained: reproducible, and consistent as a run's own files are."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from synthetic import kept, write_sweep
@@ -10,7 +12,7 @@ from analysis.runs import read_runs
 
 
 def test_the_same_arguments_write_the_same_bytes(tmp_path):
-    small = {"games": 1, "lambdas": 2, "seeds": 2, "updates": 40}
+    small: Any = {"games": 1, "lambdas": 2, "seeds": 2, "updates": 40}
     folders = [write_sweep(tmp_path / str(seed) / "x", **small, seed=seed // 2) for seed in (0, 1)]
     other = write_sweep(tmp_path / "2/x", **small, seed=1)
     for first, again, third in zip(*folders, other, strict=True):

@@ -63,7 +63,9 @@ def test_how_it_ended():
 def test_the_human_normalised_score(settings_of):
     """Half way from random play to a human; of a game without a human score nothing."""
     settings = settings_of("env=Breakout")
-    random, human, _ = scale("Breakout", settings.protocol)
+    known = scale("Breakout", settings.protocol)
+    assert known
+    random, human, _ = known
     half = {"score_mean": (random + human) / 2}
     told = of_end(Path(), ExitCode.DONE, evaluation=half, settings=settings)
     assert told["evaluation/human_normalised"] == pytest.approx(0.5)

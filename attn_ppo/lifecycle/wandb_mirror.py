@@ -107,7 +107,7 @@ class WandbMirror:
         about |= {"known": dict(known or {})}
         about |= {"dir": str((elsewhere or self._folder).absolute())}
         try:
-            recorded = [row | derive(row) for row in _recorded(self._folder)]
+            recorded = [{**row, **derive(row)} for row in _recorded(self._folder)]
             self._run, cause = open_run(mode, about)
         except Exception as error:
             recorded = []
