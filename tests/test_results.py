@@ -1,0 +1,68 @@
+"""What is committed in results/study: figures are drawn again, its agents are there and play."""
+
+import csv
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attn_ppo
+from analysis import claims, figures
+
+STUDY = Path(__file__).parent.parent / "results/study"
+AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
+
+
+@pytest.mark.slow
+def test_figures_are_redrawn_byte_for_byte(tmp_path):
+    assert figures.main([str(STUDY), "--out", str(tmp_path), "--format", "png"]) == 0
+    assert claims.main([str(STUDY), "--out", str(tmp_path)]) == 0
+    drawn = sorted(tmp_path.iterdir())
+    assert len(drawn) >= 12
+    for path in drawn:
+        assert path.read_bytes() == (STUDY / "figures" / path.name).read_bytes(), path.name
+
+
+def test_each_agent_is_the_one_that_was_hashed():
+    text = (STUDY / "README.md").read_text()
+    known = dict(re.findall(r"^\| (\w+/\S+) \| `(\w{64})` \|$", text, re.MULTILINE))
+    assert len(AGENTS) == len(known) == 18
+    for folder in AGENTS:
+        content = (folder / "weights.safetensors").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == known[str(folder.relative_to(STUDY))]
+
+
+def test_an_agent_of_it_is_opened_and_acts():
+    agent = attn_ppo.load(STUDY / "Breakout/lambda=0/seed=1")
+    assert agent.env_steps == 499_712
+    assert agent.act(np.zeros((4, 84, 84), np.uint8)) in range(4)
+
+
+def test_the_table_in_the_documents_is_that_of_the_files():
+    """Scores and what is left, in README.md and docs/results.md, against claims.csv."""
+    root = STUDY.parent.parent
+    with open(STUDY / "figures/claims.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    for document in ("README.md", "docs/results.md"):
+        text = (root / document).read_text()
+        for row in rows:
+            left, low, high = (100 * float(row[key]) for key in ("kept", "kept_low", "kept_high"))
+            digits = 1 if row["env"] == "Breakout" else 0
+            score = " ".join(
+                f"{float(row[key]):.{digits}f}" for key in ("score", "score_low", "score_high")
+            )
+            mean, bottom, top = score.split()
+            line = f"| {row['env']} | {row['lambda']} | {mean} [{bottom}, {top}] "
+            line += f"| {left:.0f} % [{low:.0f}, {high:.0f}] |"
+            assert line in text, document
+
+
+def test_no_run_names_its_machine():
+    for folder in AGENTS:
+        status = json.loads((folder / "status.json").read_text())
+        assert not status.keys() & {"host", "pid"}
+        assert status["state"] == "done"
