@@ -286,7 +286,7 @@ MEASURES: dict[str, Measure] = {
         chance=0,
     ),
     "importance": Measure(
-        "KL if the key object is edited (nats)", _on_key("importance"), 3, chance=0
+        "KL of editing the key object (nats)", _on_key("importance"), 3, chance=0
     ),
     "uniform_score": Measure("score lost with uniform attention (%)", _uniform_score, 0, chance=0),
     "stress": Measure("score lost in changed games (%)", _stress, 0, chance=0),
