@@ -335,7 +335,9 @@ DECISION = {
 def test_a_decision_has_its_boundaries(tmp_path):
     write_run(tmp_path)
     assert decision_section(tmp_path) == (None, [])
+    assert "until this was decided" not in made(tmp_path)["warning"]
     (tmp_path / "decision.json").write_text(json.dumps(DECISION))
+    assert "until this was decided" in made(tmp_path)["warning"]
     told, comparisons, looks = section(made(tmp_path), "decision")["blocks"]
     assert "10 of at most 60 runs" in told["text"]
     assert "margin 10 %" in told["text"]

@@ -12,6 +12,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib import colors
 
+from analysis.claims import LOOKED
 from analysis.curves import last_step
 from analysis.groups import group, lambdas_of, order_games, variants_in
 from analysis.panels import LAMBDA_MAP, lambda_colors
@@ -52,13 +53,14 @@ def gather(runs: Sequence[Run], problems: Sequence[Problem], asked: Asked) -> Va
     places = Places(games, lambdas, variants)
     groups = group(runs)
     answers = answers_of(runs, places, asked.margin)
+    decided = LOOKED if (asked.root / "decision.json").exists() else ""
     sections, more = _sections(runs, asked)
     return {
         "format": FORMAT,
         "name": asked.root.resolve().name,
         "facts": facts(runs),
         "question": QUESTION,
-        "warning": answers.warning,
+        "warning": " ".join(filter(None, [answers.warning, decided])),
         "answers": answers.words,
         "margin": 100 * asked.margin,
         "marginWords": answers.margin,
