@@ -11,7 +11,8 @@ from attn_ppo import evaluate
 ROOT = Path(__file__).parent.parent
 # tested elsewhere; what benches start
 OTHERS = {"attn_ppo.train"} | {
-    f"bench.{name}" for name in ("contenders", "gpu_part", "growth_speed", "growth_start")
+    f"bench.{name}"
+    for name in ("contenders", "gpu_part", "growth_speed", "growth_start", "learning_sb3")
 }
 FILES = [path for name in ("attn_ppo", "analysis", "bench") for path in (ROOT / name).rglob("*.py")]
 STARTED = [path for path in FILES if 'if __name__ == "__main__":' in path.read_text("utf-8")]

@@ -46,9 +46,9 @@ def test_every_command_begins_before_its_imports():
     files = [
         path for room in ("attn_ppo", "analysis", "bench") for path in (root / room).rglob("*.py")
     ]
-    texts = {path.name: path.read_text() for path in files if "node_modules" not in path.parts}
-    commands = {name for name, text in texts.items() if 'if __name__ == "__main__"' in text}
-    assert commands >= {
+    texts = [(path.name, path.read_text()) for path in files if "node_modules" not in path.parts]
+    started = [(name, text) for name, text in texts if 'if __name__ == "__main__"' in text]
+    assert {name for name, _ in started} >= {
         "train.py",
         "status.py",
         "evaluate.py",
@@ -60,13 +60,13 @@ def test_every_command_begins_before_its_imports():
     # which another command starts and ends
     children = {"contenders.py", "gpu_part.py", "growth_speed.py", "growth_start.py"}
     children |= {"learning_sb3.py"}
-    assert commands >= children
-    for name in commands - children:
-        first = texts[name].split("import ")[1]
+    assert {name for name, _ in started} >= children
+    for name, text in [each for each in started if each[0] not in children]:
+        first = text.split("import ")[1]
         assert first.startswith('process\n\nif __name__ == "__main__":\n    process.begin()\n'), (
             name
         )
-        assert "process.finish(" in texts[name], name
+        assert "process.finish(" in text, name
 
 
 @pytest.fixture(scope="module")
