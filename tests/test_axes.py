@@ -190,7 +190,7 @@ def test_a_value_beside_those_of_a_sweep():
 
 def test_the_runs_of_several_names_have_a_table_each():
     done = train("-m", "name=a,b", "total_steps=32", "evaluation.episodes=0")
-    heads = re.findall(r"^(runs/\w+)\ngame .*\nBreakout .*\n\n", done.stdout, re.MULTILINE)
+    heads = re.findall(r"^(runs/\w+)\ngame .*\nBreakout .*\n(?:.+\n)*\n", done.stdout, re.MULTILINE)
     assert heads == ["runs/a", "runs/b"]
 
 
