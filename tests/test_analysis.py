@@ -148,7 +148,7 @@ def test_one_game_and_six_are_drawn(tmp_path, games):
         "entropy_curves",
         "entropy_scatter",
         "reward_curves",
-    ):  # the others compare lambdas
+    ):  # others compare
         image = imread(tmp_path / f"{name}.png")[..., :3]
         assert min(image.shape[:2]) > 500
         assert 0.005 < (image < 0.9).any(axis=-1).mean() < 0.5  # neither blank nor full
