@@ -30,10 +30,11 @@ from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 from attn_ppo.schema import Range
 
-MARGINS = Range(0, 1, above=True)
+MARGINS = Range(0, 0.9, above=True)
 LOOKED = (
-    "Seeds were added until this was decided. The tests here take their number as fixed and would "
-    "err too often: what the sweep's own test said stands, see decision.json and `make status`."
+    "This sweep looks at its scores and adds seeds. The tests here take their number as fixed and "
+    "would err too often: what the sweep's own test said stands, see decision.json and `make "
+    "status`."
 )
 
 

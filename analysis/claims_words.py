@@ -127,8 +127,8 @@ def _headline(rows: Sequence[Comparison], over: Sequence[OverGames], margin: flo
             f"λ = {plain(first.lambda_)}, lowers the score in {listed(worse)}."
         )
     return (
-        f"Undecided: no λ is shown to cost nothing {where}, "
-        f"that is, less than {percent(margin)} % of what λ = 0 scores above random play."
+        f"Undecided: a loss of {percent(margin)} % of what λ = 0 scores above random play "
+        f"is ruled out for no λ {where}."
     )
 
 
@@ -190,6 +190,10 @@ def _few(rows: Sequence[Comparison], margin: float) -> str:
     told += "times of five"
     if needed:
         told += f"; one of {percent(margin)} % would take about {_range(needed)}"
+    known = [row for row in first if row.kept.low > 0]
+    out = [f"{math.ceil(100 - 100 * row.kept.low)} % in {row.game}" for row in known]
+    if out:
+        told += f". Ruled out there is a loss of {listed(out)}, or more (one-sided, 5 %)"
     return f"{told}."
 
 

@@ -125,11 +125,12 @@ def test_what_few_seeds_can_tell(tmp_path):
     assert row.detectable == pytest.approx(72.9, abs=0.1)
     # 2 * (1.645 + 0.842)**2 * (36.515 / 9.863)**2 = 169.5, and a little more for a t
     assert row.seeds_needed == 171
+    # Fieller: (1 - r)^2 = k (1 + r^2), k = (2.03 * 18.257 / 98.633)^2 = 0.141: r = 0.57, 43 % lost
     assert (
-        "Undecided: no λ is shown to cost nothing in Breakout, that is, less than 10 % of what "
-        "λ = 0 scores above random play. Undecided for want of seeds: Breakout at λ = 0.001. "
+        "Undecided: a loss of 10 % of what λ = 0 scores above random play is ruled out for no λ in "
+        "Breakout. Undecided for want of seeds: Breakout at λ = 0.001. "
         "There, 4 seeds can tell a loss of 74 % at best, four times of five; one of 10 % would "
-        "take about 171."
+        "take about 171. Ruled out there is a loss of 44 % in Breakout, or more (one-sided, 5 %)."
     ) in of.answer
 
 
@@ -327,7 +328,9 @@ def test_of_a_sweep_until_decided_its_own_test_counts(tmp_path, capsys):
     said = {"until": "decided", "asked": {"cells": []}, "looks": []}
     (tmp_path / "decision.json").write_text(json.dumps(said))
     assert command.main([str(tmp_path)]) == 0
-    text = "Seeds were added until this was decided. The tests here take their number as fixed"
+    text = (
+        "This sweep looks at its scores and adds seeds. The tests here take their number as fixed"
+    )
     assert text in capsys.readouterr().out
     assert text in (tmp_path / "figures/claims.md").read_text("utf-8")
     assert text not in claims(read_runs(tmp_path)[0]).answer
@@ -338,7 +341,7 @@ def test_a_margin_that_is_none(margin, tmp_path, capsys):
     assert command.main([str(tmp_path), "--margin", margin]) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"error: --margin={margin} is not allowed",
-        "allowed: a share above 0, at most 1, such as 0.1",
+        "allowed: a share above 0, at most 0.9, such as 0.1",
     ]
 
 

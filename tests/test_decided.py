@@ -113,7 +113,9 @@ def test_seeds_go_to_what_is_undecided_until_the_budget_is_spent(capsys):
     assert "4 lambdas against 0 in runs/default: 3 seeds a look, at most 47 runs\n" in out
     assert "nothing can be found to differ before look 2: n = 6\n" in out
     assert "2 looks, 36 of 47 runs: 1 of 4 decided against lambda 0\n" in out
-    assert out.endswith("the budget is spent; a larger one goes on: runs/default/decision.json\n")
+    assert out.endswith(
+        "the budget has no further look; a larger one goes on: runs/default/decision.json\n"
+    )
 
 
 @pytest.mark.usefixtures("in_empty_folder")

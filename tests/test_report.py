@@ -335,9 +335,9 @@ DECISION = {
 def test_a_decision_has_its_boundaries(tmp_path):
     write_run(tmp_path)
     assert decision_section(tmp_path) == (None, [])
-    assert "until this was decided" not in made(tmp_path)["warning"]
+    assert "looks at its scores" not in made(tmp_path)["warning"]
     (tmp_path / "decision.json").write_text(json.dumps(DECISION))
-    assert "until this was decided" in made(tmp_path)["warning"]
+    assert "looks at its scores" in made(tmp_path)["warning"]
     told, comparisons, looks = section(made(tmp_path), "decision")["blocks"]
     assert "10 of at most 60 runs" in told["text"]
     assert "margin 10 %" in told["text"]
@@ -358,7 +358,7 @@ def test_a_margin_is_a_share(given, tmp_path, capsys):
     told = capsys.readouterr().err
     assert told.splitlines() == [
         f"error: --margin={given} is not allowed",
-        "allowed: a share above 0, at most 1, such as 0.1",
+        "allowed: a share above 0, at most 0.9, such as 0.1",
     ]
     assert not (tmp_path / "report.html").exists()
 

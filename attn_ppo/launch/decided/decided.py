@@ -83,7 +83,7 @@ def _end(design: Design, looks: Sequence[Look], state: str) -> ExitCode:
     first = design.first
     told = {
         decision.DECIDED: "decided",
-        decision.BUDGET_SPENT: "the budget is spent; a larger one goes on",
+        decision.BUDGET_SPENT: "the budget has no further look; a larger one goes on",
         decision.BUDGET_SMALL: "over: more runs within this budget would hardly decide the rest",
         decision.RUNS_FAILED: "over: runs failed; the same command tries them again",
     }[state]

@@ -24,6 +24,7 @@ from attn_ppo.schema import nearest
 VARIED = ("env", "lambda", "seed")
 LARGEST_SEED = 2**31 - 1
 MOST_BUDGET = 10_000
+TYPED = {"margin": "decided.margin", "seeds": "decided.seeds", "first_seed": "seed"}
 
 
 class Design(NamedTuple):
@@ -142,10 +143,12 @@ def _check_budget(design: Design) -> None:
         raise ConfigError("seed", design.first.seed, allowed)
     if not can_decide(design):
         enough = range(cells * seeds, MOST_BUDGET + 1, seeds)
-        planned = (design._replace(budget=b, looks=max(1, b // (cells * seeds))) for b in enough)
+        fresh = design.looks == max(1, budget // (cells * seeds))  # else those planned at first
+        looks = {b: max(1, b // (cells * seeds)) if fresh else design.looks for b in enough}
+        planned = (design._replace(budget=b, looks=looks[b]) for b in enough)
         least = next((each.budget for each in planned if can_decide(each)), MOST_BUDGET)
-        allowed = f"at least {least:,}, of which something can be decided: {cells} games and "
-        allowed += f"lambdas with {seeds} seeds a look, the last ones perhaps of one and of 0"
+        allowed = f"at least {least:,}, or nothing could be decided: {cells} games and lambdas, "
+        allowed += f"{seeds} seeds each a look"
         raise ConfigError("budget", budget, allowed)
 
 
@@ -174,8 +177,8 @@ def _check_folder(design: Design) -> None:
     theirs, ours = schema.flatten(said["asked"]), schema.flatten(design.asked())
     differing = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
     if differing:
-        there = ", ".join(f"{key}={_shown(theirs.get(key))}" for key in differing)
-        here = " ".join(f"{key}={_shown(ours.get(key))}" for key in differing)
+        there = ", ".join(f"{TYPED.get(k, k)}={_shown(theirs.get(k))}" for k in differing)
+        here = " ".join(f"{TYPED.get(k, k)}={_shown(ours.get(k))}" for k in differing)
         wrong = f"differs from {design.first.sweep_folder / decision.NAME}"
         allowed = f"{shorten(there, 300)}, as there; or give this sweep its own name="
         raise ConfigError("", here, allowed, wrong=wrong)
