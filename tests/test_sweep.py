@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -48,7 +49,8 @@ def states(out: str) -> list[str]:
     """The column `state` of a sweep's table."""
     lines = out[out.index("game  ") :].split("\n\n")[0].splitlines()
     start, end = lines[0].index("state"), lines[0].index("progress")
-    return [" ".join(line[start:end].split()[:1]) for line in lines[1:]]
+    rows = [line for line in lines[1:] if re.match(r"\w+ +[\d.e-]+ +\d+ ", line)]  # no words below
+    return [" ".join(line[start:end].split()[:1]) for line in rows]
 
 
 def pid(folder: Path) -> int:
