@@ -69,11 +69,13 @@ def test_a_search_of_eight_killed_after_three_ends_with_eight():
         wait_for(lambda: states().count("COMPLETE") >= 3 and "RUNNING" in states(), 300)
         wait_for(lambda: len(list(find_runs(RUNS))) > states().count("COMPLETE"), 60)
     begun = {str(folder) for folder in find_runs(RUNS)}
+    told = states().count("COMPLETE")  # 3 where the kill came between two that ended together
+    assert told in (3, 4)
     assert len(states()) < 8
     assert list(json.loads((RUNS / "plan.json").read_text())) == [shlex.join(process.args)]
     done = search(*options)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "over lambda, ppo.clip_range; 4 done already" in done.stdout.splitlines()[0]
+    assert f"over lambda, ppo.clip_range; {told} done already" in done.stdout.splitlines()[0]
     assert states() == ["COMPLETE"] * 8
     table = rows(RUNS / "trials.csv")
     assert [row["number"] for row in table] == list("01234567")
