@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from analysis.panels import DPI, QUIET, agg_figure, footnote, style, tint
 from analysis.stats import mean_interval
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari import games
+from attn_ppo.compute.devices import available_cpus
 from attn_ppo.errors import ConfigError, ExitCode, report
 from attn_ppo.formats import short_number
 from attn_ppo.lifecycle.disk import replacing, write_atomically
@@ -34,7 +36,7 @@ from bench.race import environment
 
 LAST_GAMES = 100
 POINTS = 100
-STEPS, SEEDS = Range(10_000, 10**9), Range(0, 10**9)
+STEPS, SEEDS, JOBS = Range(10_000, 10**9), Range(0, 10**9), Range(1, 1024)
 LOOKS = {"attn_ppo, no attention": "#20508f", "Stable-Baselines3": "#c2571a"}
 
 
@@ -45,14 +47,18 @@ def main(arguments: Sequence[str]) -> int:
         games.rom_id(options.game)
         options.steps = whole("steps", options.steps, STEPS)
         options.seeds = [whole("seeds", seed, SEEDS) for seed in options.seeds]
+        options.jobs = whole("jobs", options.jobs or str(available_cpus()), JOBS)
     except ConfigError as error:
         return report(error)
     (options.out / "runs").mkdir(parents=True, exist_ok=True)
     ours, theirs = LOOKS
-    tables = {
-        ours: [_ours(options, seed) for seed in options.seeds],
-        theirs: [_theirs(options, seed) for seed in options.seeds],
-    }
+    with ThreadPoolExecutor(options.jobs) as pool:
+        made = [pool.submit(of, options, seed) for seed in options.seeds for of in (_ours, _theirs)]
+        try:
+            each = [future.result() for future in made]
+        finally:  # one failed: the runs at work end, none begins
+            pool.shutdown(cancel_futures=True)
+    tables = {ours: each[::2], theirs: each[1::2]}
     lines = told(tables, options)
     path = options.out / options.game
     write_atomically(path.with_suffix(".md"), "\n".join(lines) + "\n")
@@ -156,6 +162,7 @@ def _parser() -> Parser:
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--steps", default="200000", help="agent steps; default: 200000")
     add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
+    add("--jobs", help="runs at once, a thread each; default: as many as processors")
     add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
     return parser
 
