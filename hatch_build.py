@@ -11,7 +11,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-OWN_NAME = re.compile(r"(?<![\w./])analysis(?=\.\w)")  # in imports, and in what users are told
+# In imports, and in what users are told.
+OWN_NAME = re.compile(r"(?<![\w./])analysis(?=\.\w| import )")
 
 
 class AnalysisHook(BuildHookInterface):

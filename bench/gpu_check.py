@@ -19,6 +19,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from bench.gpu_part import FAILED, LEFT_OUT, Ask, Row, rows_of
 # (zeros: a guess). With fewer left it isn't begun; some may take more, the last all there is.
 PARTS = {"machine": 10, "agreement": 50, "zeros": 40, "graphs": 30, "resume": 80, "speed": 60}
 SHARE = 0.4  # of what is left that a part may take before others
-BEGAN = time.monotonic()
 WIDTH = 100
 
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
             error = "no such GPU here (python -m attn_ppo.doctor); --device cpu rehearses"
         print(error, file=sys.stderr)
         return ExitCode.BAD_INPUT
+    options.began = time.monotonic()
     try:
         rows = check(options)
     except KeyboardInterrupt:
@@ -61,19 +62,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def check(options: argparse.Namespace) -> list[Row]:
     """The rows of all parts, one after the other, each told as it comes."""
-    deadline, rows = BEGAN + 60 * options.minutes, []
+    deadline, rows = options.began + 60 * options.minutes, []
     for part in options.only:
         now = time.monotonic()
         left = max(0.0, deadline - now)
         if left < PARTS[part]:
             told = f"it takes {PARTS[part]} s, {left:.0f} are left; give more --minutes"
             rows.append(Row(part, LEFT_OUT, told, part=part))
-            _tell(rows[-1])
+            _tell(options.began, rows[-1])
             continue
         seconds = left if part == options.only[-1] else max(PARTS[part], SHARE * left)
-        _print(f"{part}: at most {seconds:.0f} s")
+        _print(options.began, f"{part}: at most {seconds:.0f} s")
         ask = Ask(options.device, options.game, options.cores, now + seconds)
-        rows += rows_of(part, ask, _tell)
+        rows += rows_of(part, ask, partial(_tell, options.began))
     return rows
 
 
@@ -83,7 +84,7 @@ def results(options: argparse.Namespace, rows: Sequence[Row]) -> dict[str, Any]:
         "device": options.device,
         "game": options.game,
         "minutes": options.minutes,
-        "seconds": round(time.monotonic() - BEGAN),
+        "seconds": round(time.monotonic() - options.began),
         "ok": all(row.state != FAILED for row in rows),
         "rows": [
             {
@@ -140,12 +141,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _tell(row: Row) -> None:
-    _print(f"{row.what}: {row.state}, {row.told}")
+def _tell(began: float, row: Row) -> None:
+    _print(began, f"{row.what}: {row.state}, {row.told}")
 
 
-def _print(text: str) -> None:
-    print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
+def _print(began: float, text: str) -> None:
+    print(f"{time.monotonic() - began:4.0f} s  {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -380,3 +380,12 @@ def test_from_the_command_line_on_the_cpu(tmp_path):
     expected = ["attn_ppo, one run", "Stable-Baselines3, one run", "attn_ppo, 2 at once"]
     assert [row["what"] for row in rows][:4] == ["machine", *expected], done.stdout
     assert {row["state"] for row in rows} == {MEASURED}, done.stdout
+
+
+def test_the_minutes_begin_with_the_command_not_with_its_import(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_check, "rows_of", lambda *_: [Row("a", OK, "told", part="machine")])
+    monkeypatch.setattr(gpu_check.time, "monotonic", lambda: 10_000.0)  # imported long ago
+    arguments = ["--device", "cpu", "--only", "machine", "--out", str(tmp_path)]
+    assert gpu_check.main(arguments) == 0
+    assert "left out" not in capsys.readouterr().out
+    assert json.loads((tmp_path / "gpu_check.json").read_text())["seconds"] == 0

@@ -1,5 +1,6 @@
 """The package works from a wheel and from any working directory, not only where it is written."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -49,6 +50,24 @@ def test_the_wheel_holds_conf_and_the_studys_numbers(wheel):
         f"attn_ppo/interpret/show/web/{name}"
         for name in ("FORMAT.md", "dist/page.html", "dist/report.html")
     }
+
+
+def test_a_wheel_imports_nothing_that_only_the_checkout_has(wheel):
+    imports = [
+        (path.name, name)
+        for path in wheel.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in imported(node)
+    ]
+    assert ("figures.py", "attn_ppo.analysis") in imports
+    only_here = ("analysis", "bench", "tests")
+    assert [each for each in imports if each[1].partition(".")[0] in only_here] == []
+
+
+def imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def test_a_wheel_reads_its_own_conf(wheel, tmp_path):
