@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         options.jobs = whole("jobs", options.jobs or str(available_cpus()), JOBS)
     except ConfigError as error:
         return report(error)
-    (options.out / "runs").mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     ours, theirs = LOOKS
     with ThreadPoolExecutor(options.jobs) as pool:
         made = [pool.submit(of, options, seed) for seed in options.seeds for of in (_ours, _theirs)]
@@ -71,25 +71,35 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespace) -> list[str]:
-    """A table in Markdown: the last 100 games' mean, over seeds, and the difference."""
-    ends = {
-        who: np.array([curve(table, np.array([options.steps]))[0] for table in each])
-        for who, each in tables.items()
+    """Tables in Markdown: means over seeds at the end and over the run, and the differences."""
+    at = np.linspace(options.steps / POINTS, options.steps, POINTS)
+    curves = {who: [curve(table, at) for table in each] for who, each in tables.items()}
+    measures = {
+        f"last {LAST_GAMES} games": lambda each: each[-1],
+        "mean over the run": np.nanmean,
     }
     what = f"{options.game}, {short_number(options.steps)} agent steps"
-    lines = [f"| {what} | seeds | mean [95 %] | each |", "| --- | ---: | ---: | --- |"]
-    for who, scores in ends.items():
-        at = mean_interval(scores)
-        each = ", ".join(f"{score:.4g}" for score in scores)
-        lines.append(f"| {who} | {at.n} | {at.value:.4g} [{at.low:.4g}, {at.high:.4g}] | {each} |")
-    ours, theirs = ends.values()
-    apart = difference(theirs, ours)
-    lines += [
+    lines = [f"| {what} | | seeds | mean [95 %] | each |", "| --- | --- | ---: | ---: | --- |"]
+    tests = [""]
+    for name, measure in measures.items():
+        found = {who: np.array([measure(c) for c in each]) for who, each in curves.items()}
+        for who, scores in found.items():
+            mean = mean_interval(scores)
+            each = ", ".join(f"{score:.4g}" for score in scores)
+            spread = f"{mean.value:.4g} [{mean.low:.4g}, {mean.high:.4g}]"
+            lines.append(f"| {who} | {name} | {mean.n} | {spread} | {each} |")
+        ours, theirs = found.values()
+        apart = difference(theirs, ours)
+        tests.append(
+            f"Ours less Stable-Baselines3's, {name}: {apart.value:.3g} "
+            f"[{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
+        )
+    return [
+        *lines,
+        *tests,
         "",
-        f"Mean raw score of the last {LAST_GAMES} training games. Ours less Stable-Baselines3's: "
-        f"{apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch).",
+        f"Raw scores of training games, of which {LAST_GAMES} are averaged.",
     ]
-    return lines
 
 
 def curve(table: pd.DataFrame, at: np.ndarray) -> np.ndarray:
@@ -130,21 +140,31 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
 
 
 def _ours(options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    root, name = options.out / "runs", f"ours-{options.steps}"
-    _run(
-        "attn_ppo.train",
-        *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
-        *("attention.gate=none", f"name={name}", f"root={root}", "evaluation.episodes=1"),
-        *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
-    )
-    return pd.read_csv(root / name / options.game / f"lambda=0/seed={seed}/episodes.csv")
+    path = _table(options, "ours", seed)
+    if not path.exists():
+        root, name = options.out / "runs", f"ours-{options.steps}"
+        _run(
+            "attn_ppo.train",
+            *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
+            *("attention.gate=none", f"name={name}", f"root={root}", "evaluation.episodes=1"),
+            *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
+        )
+        run = root / name / options.game / f"lambda=0/seed={seed}"
+        write_atomically(path, (run / "episodes.csv").read_text())
+    return pd.read_csv(path)
 
 
 def _theirs(options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    path = options.out / f"runs/sb3-{options.game}-{short_number(options.steps)}-seed={seed}.csv"
+    path = _table(options, "sb3", seed)
     if not path.exists():
         _run("bench.learning_sb3", options.game, str(seed), str(options.steps), str(path))
     return pd.read_csv(path)
+
+
+def _table(options: argparse.Namespace, who: str, seed: int) -> Path:
+    """A finished run's games."""
+    steps = short_number(options.steps)
+    return options.out / f"{who}-{options.game}-{steps}-seed={seed}.csv"
 
 
 def _run(module: str, *arguments: str) -> None:
