@@ -1,22 +1,18 @@
 """The GPU check's comparisons, on the CPU: what passes, what doesn't, and what zeros become."""
 
 import math
-import time
 
 import pytest
 import torch
+from asking import ask
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attn_ppo.compute import backends
 from bench import gpu_agreement, gpu_zeros
-from bench.gpu_part import FAILED, LEFT_OUT, OK, Ask
+from bench.gpu_part import FAILED, LEFT_OUT, OK
 
 CPU = torch.device("cpu")
-
-
-def ask() -> Ask:
-    return Ask("cpu", "Breakout", 1, time.monotonic() + 600.0)
 
 
 class Rounded(TorchDispatchMode):
