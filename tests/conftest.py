@@ -17,7 +17,7 @@ from attn_ppo.launch import command_line
 from attn_ppo.lifecycle.signals import STOP_SIGNALS
 
 # They assert on behalf of tests, which import them: so that a failure shows the values.
-pytest.register_assert_rewrite("dry_run", "pages")
+pytest.register_assert_rewrite("dry_run", "pages", "run_states")
 
 LONGEST_FIRST = (
     "test_slurm",

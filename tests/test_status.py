@@ -1,8 +1,6 @@
 """The table of runs' states: true whatever is in their files."""
 
-import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -11,48 +9,12 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from run_states import HEADER, make_run, shown, state_of
 
 from attn_ppo import config, status, train
-from attn_ppo.launch import command_line
 from attn_ppo.learning import bands
 from attn_ppo.lifecycle import plan
 from attn_ppo.lifecycle.run_dir import RunDir
-
-HEADER = "update,env_steps,episode_return,attention_entropy,env_steps_per_second\n"
-
-
-def make_run(*overrides: str, steps: int = 0, **recorded) -> Path:
-    """A run's folder: 1024 steps of Breakout unless overridden, at 50 steps a second.
-
-    `steps` of it are done and, unless `recorded` has other `env_steps`, saved.
-    """
-    texts = ["total_steps=1024", *overrides]
-    settings = command_line.parse(texts).configs[0]
-    folder = settings.folder
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(config.to_yaml(settings))
-    if steps:
-        (folder / "metrics.csv").write_text(f"{HEADER}1,{steps},12.5,3.25,50.0\n")
-    if recorded:
-        (folder / "status.json").write_text(json.dumps({"env_steps": steps} | recorded))
-    return folder
-
-
-def shown(capsys, *arguments: str) -> tuple[int, dict[str, list[str]], str]:
-    """Exit code, the cells of each run's line by its seed, and the last lines."""
-    code = status.main(arguments)
-    out = capsys.readouterr().out
-    assert all(len(line) <= 120 for line in out.splitlines())
-    lines = [re.split(" {2,}", line.strip()) for line in out.splitlines()]
-    return code, {cells[2]: cells for cells in lines if len(cells) > 6}, out
-
-
-def state_of(capsys) -> tuple[str, str]:
-    """State and note of the only run, which has a note."""
-    code, by_seed, _ = shown(capsys)
-    cells = by_seed["0"]
-    assert code == (cells[3] in ("failed", "killed"))
-    return cells[3], cells[-1]
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -193,16 +155,6 @@ def test_runs_that_were_planned_and_not_begun(capsys, settings_of):
 
 
 @pytest.mark.usefixtures("in_empty_folder")
-@pytest.mark.parametrize(
-    "text", ["{", "[]", '{"a": 1}', '{"a": {"b": ["x", "y", 0, 1]}}', '{"a": {"b": [1, 2, 3, 4]}}']
-)
-def test_a_damaged_plan_hides_nothing(text, capsys):
-    make_run(steps=512, state="preempted")
-    Path("runs/default/plan.json").write_text(text)
-    assert "1 run: 1 preempted\nto continue, run the same command again\n" in shown(capsys)[2]
-
-
-@pytest.mark.usefixtures("in_empty_folder")
 def test_another_process_of_the_same_pid_is_not_the_run(capsys):
     folder = make_run(state="running", pid=os.getpid(), host=socket.gethostname())
     (folder / "lock").write_text(f"pid {os.getpid()} on {socket.gethostname()}")
@@ -223,87 +175,6 @@ def test_a_run_on_another_machine_is_judged_by_its_last_trace(minutes, expected,
     os.utime(folder / "metrics.csv", (before, before))
     os.utime(folder / "status.json", (before - 3600, before - 3600))
     assert state_of(capsys) == expected
-
-
-DAMAGE = {
-    "config.yaml": [b"", b"\x00\xff", b"env: [", b"env: ../../x\n", b"- 1\n", b"? [a]\n: 2\n"],
-    "status.json": [
-        b"",
-        b"{",
-        b"[]",
-        b"\xff",
-        b'{"state": 3}',
-        b'{"state": ["done"]}',
-        b'{"state": "\\u001b[31m"}',
-        b'{"state": "running", "pid": [], "host": {}}',
-        b'{"state": "failed", "cause": {"a": "\\u202e\\u001b\\n"}}',
-    ],
-    "metrics.csv": [
-        b"",
-        b"update\n",
-        b"\xff\n\xff\n",
-        b"env_steps\nnan\n",
-        b"env_steps\ninf\n",
-        b"env_steps,episode_return\n1,inf\n",
-        b"a,b\n1\n",
-    ],
-    "evaluation.json": [
-        b"{",
-        b"[]",
-        b'{"env_steps": 512, "score_mean": "x"}',
-        b'{"env_steps": 512, "score_mean": [1], "attention_entropy": null}',
-    ],
-    "lock": [b"\xff", b"pid", b"pid x on y", b"pid 99999999999999999999 on \x1b[31m"],
-}
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-@pytest.mark.parametrize(
-    ("name", "content"), [(name, c) for name, contents in DAMAGE.items() for c in contents]
-)
-def test_damaged_files_are_told_and_hide_no_other_run(name, content, capsys):
-    damaged = make_run(steps=512, state="failed", cause="first")
-    (damaged / name).write_bytes(content)
-    make_run("seed=1", steps=1024, state="done")
-    _, by_seed, out = shown(capsys)
-    assert by_seed["1"][3] == "done"
-    assert "2 runs: 1 done, 1 " in out
-    assert out.isascii()
-    assert all(c.isprintable() or c == "\n" for c in out)
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-@pytest.mark.parametrize("name", ["config.yaml", "status.json", "metrics.csv"])
-def test_folders_in_place_of_files(name, capsys):
-    folder = make_run(steps=512, state="failed", cause="first")
-    (folder / name).unlink()
-    (folder / name).mkdir()
-    assert "1 run: 1 " in shown(capsys)[2]
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-def test_a_run_that_ended_before_it_had_a_config(capsys):
-    folder = Path("runs/default/Breakout/lambda=0/seed=0")
-    folder.mkdir(parents=True)
-    (folder / "status.json").write_text('{"state": "failed", "cause": "no such device"}')
-    code, _, out = shown(capsys)
-    assert code == 1
-    assert f"{folder}  " in out
-    assert "no such device" in out
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-def test_a_long_cause_is_cut_in_the_table_and_told_below(capsys):
-    cause = "runs/default/Breakout/lambda=0/seed=0/checkpoint.pt: " + "very damaged " * 8 + "indeed"
-    make_run(steps=512, state="failed", cause=cause)
-    code = status.main([])
-    out = capsys.readouterr().out
-    assert code == 1
-    row = next(line for line in out.splitlines() if line.startswith("Breakout"))
-    assert "checkpoint.pt: very damaged" in row  # the folder isn't said again
-    assert row.endswith("...")
-    assert len(row) <= 120
-    assert "very damaged indeed\n" in out
 
 
 @pytest.mark.usefixtures("in_empty_folder")
