@@ -5,11 +5,7 @@ from pathlib import Path
 import pytest
 from dry_run import check_refused
 
-from attn_ppo import schema
-from attn_ppo.atari.games import known, named
 from attn_ppo.errors import ConfigError
-from attn_ppo.launch import overrides
-from attn_ppo.launch.command_line import parse
 
 pytest_plugins = "dry_run"
 ROOT = Path(__file__).parent.parent
@@ -248,118 +244,6 @@ def test_mistakes_of_several_arguments(line, dry_run):
         assert part in "\n".join(outcome.err)
 
 
-NEAREST = {
-    # as other trainers or other settings spell it
-    "lr": "ppo.learning_rate",
-    "ppo.learning-rate": "ppo.learning_rate",
-    "n_envs": "ppo.num_envs",
-    "ppo.n_steps": "ppo.num_steps",
-    "total_timesteps": "total_steps",
-    "clip_eps": "ppo.clip_range",
-    "ppo.clip": "ppo.clip_range",
-    "ent": "ppo.ent_coef",
-    "vf": "ppo.vf_coef",
-    "gae": "ppo.gae_lambda",
-    "num_maps": "attention.maps",
-    "wandb": "wandb.mode",
-    "wandb_project": "wandb.project",
-    "eval_episodes": "evaluation.episodes",
-    "max_grad": "ppo.max_grad_norm",
-    "sticky": "protocol.sticky_actions",
-    "zzz": None,
-}
-
-
-@pytest.mark.parametrize("word", NEAREST)
-def test_what_a_key_was_meant_to_be(word):
-    assert schema.nearest(word, overrides.keys()) == NEAREST[word]
-
-
-@pytest.mark.parametrize(
-    ("word", "meant"),
-    [
-        ("grad", "gradient"),
-        ("vargard", "vargrad"),
-        ("cam", "grad_cam"),
-        ("smooth", "smoothgrad"),
-        ("ig", "integrated_gradients"),
-        ("pert", "perturbation_actor"),
-        ("xx", None),
-    ],
-)
-def test_what_a_method_was_meant_to_be(word, meant):
-    names = schema.names_in(ROOT / "attn_ppo/interpret/saliency/methods.py", "METHODS")
-    assert schema.nearest(word, names) == meant
-
-
 def test_no_line_of_a_message_is_endless():
     printed = str(ConfigError("k" * 999, "v" * 999, "a\n" * 999, "seed")).split("\n")
     assert [len(line) for line in printed] == [7 + 80 + 1 + 80 + 15, 9 + 500, 13]
-
-
-def test_every_game_is_known_under_its_other_names():
-    games = known()
-    for game, rom in games.items():
-        assert named(game) == named(game.lower()) == named(game.upper()) == game
-        assert named(rom) == named(rom.replace("_", "-")) == game
-
-
-def test_every_game_is_found_under_its_other_names():
-    games = known()
-    for game, rom in games.items():
-        assert schema.nearest(game.lower(), games) == game
-        assert schema.nearest(rom, games) == game
-        if len(game) > 3:  # Et is in too many words
-            assert schema.nearest(f"ALE/{game}-v5", games) == game
-            assert schema.nearest(f"{game}NoFrameskip-v4", games) == game
-
-
-# A launcher like submitit's: typed settings, and mappings that take any names.
-SLURM = ["-m", "engine=slurm"]
-LAUNCHER = {
-    "partion=gpu": ["engine=slurm", "timeout_min", "nearest: hydra.launcher.partition"],
-    "partition.x=gpu": ["hydra.launcher.partition.x=gpu"],
-    "partition={a:b}": ["hydra.launcher.partition={a:b}"],
-    "partition=a,b": ["one value"],
-    r"partition=$\{oc.env:WANDB_API_KEY\}": ["that of another key"],
-    "timeout_min=soon": ["hydra.launcher.timeout_min=soon", "to Integer)"],
-    "timeout_min=1.5": ["hydra.launcher.timeout_min=1.5"],
-    "timeout_min=null": ["hydra.launcher.timeout_min=null"],
-    "timeout_min=???": ["hydra.launcher.timeout_min=???"],
-    "setup=x": ["hydra.launcher.setup=x"],
-    "n_jobs=2": ["hydra.launcher.n_jobs=2", "engine=slurm"],
-    "_target_=os.system": ["hydra.launcher._target_=os.system"],
-    "additional_parameters=3": ["hydra.launcher.additional_parameters=3"],
-    "additional_parameters={_target_:os.system}": ["_target_"],
-    "additional_parameters={a:{_target_:os.system}}": ["_target_"],
-    "additional_parameters._target_=os.system": ["_target_"],
-}
-
-
-@pytest.mark.parametrize("setting", LAUNCHER)
-def test_a_clusters_launcher_is_checked_before_anything_starts(setting, dry_run):
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    outcome = dry_run(*SLURM, f"hydra.launcher.{setting}")
-    check_refused(outcome)
-    for part in LAUNCHER[setting]:
-        assert part in "\n".join(outcome.err)
-
-
-@pytest.mark.parametrize("value", ["{nope:1}", "{init:3}", "null", "1"])
-def test_a_section_of_a_launcher_takes_its_own_names_only(value, dry_run):
-    pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    outcome = dry_run("-m", "engine=ray", f"hydra.launcher.ray={value}")
-    check_refused(outcome)
-    assert outcome.err[0] == f"error: hydra.launcher.ray={value} is not allowed"
-
-
-def test_what_a_clusters_launcher_takes():
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    settings = [
-        "hydra.launcher.partition=gpu",
-        "hydra.launcher.additional_parameters={mail-user: x}",
-        "hydra.launcher.additional_parameters.gres={gpu: 1}",
-        "hydra.launcher.setup=['module load cuda']",
-    ]
-    asked = parse([*SLURM, *settings, "device=cuda:7"])  # this machine needn't have it
-    assert asked.overrides == ["engine=slurm", *(f"++{s}" for s in settings), "device=cuda:7"]
