@@ -1,24 +1,19 @@
-"""Videos, decoded and looked into pixel by pixel: what is drawn where, and what a file holds."""
+"""Videos, looked into pixel by pixel: what is drawn where."""
 
-import os
-import subprocess
-import weakref
 from collections.abc import Iterator
-from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 from recordings import UNIFORM, one_cell, planted
 
 from attn_ppo.config import AttentionSettings
-from attn_ppo.errors import ConfigError, RunError
+from attn_ppo.errors import ConfigError
 from attn_ppo.interpret.network import OpenAgent, opened
 from attn_ppo.interpret.saliency import maps
 from attn_ppo.interpret.saliency.methods import METHODS, Method
 from attn_ppo.interpret.saliency.perturbation import PerturbationMaps
-from attn_ppo.interpret.show import drawing, mp4, video
+from attn_ppo.interpret.show import drawing, video
 from attn_ppo.interpret.show.video import compare, explain
 from attn_ppo.model import ActorCritic
 
@@ -34,9 +29,6 @@ def agent(settings_of, gate: str = "softmax") -> OpenAgent:
 
 def frame_of(frames: Iterator[np.ndarray], number: int = 0) -> np.ndarray:
     return [frame for _, frame in zip(range(number + 1), frames, strict=False)][number]
-
-
-# ---------------------------------------------------------------- what is drawn
 
 
 def test_the_attended_box_is_bright_and_green():
@@ -248,54 +240,6 @@ def test_maps_keep_their_scale_from_frame_to_frame():
     assert not drawing.Scale(0.5)(np.zeros((84, 84))).any()
 
 
-# ---------------------------------------------------------------- the file
-
-
-def flicker(count: int, height: int = 64, width: int = 96) -> Iterator[np.ndarray]:
-    for number in range(count):
-        yield np.full((height, width, 3), 40 * (number % 5), np.uint8)
-
-
-def test_the_file_is_what_browsers_play(tmp_path: Path):
-    path = tmp_path / "videos" / "a.mp4"
-    mp4.write(path, compare([planted(one_cell(0, 0), steps=20)]), total=20)
-    with av.open(path) as container:
-        stream = container.streams.video[0]
-        codec = stream.codec_context
-        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
-        assert (codec.width, codec.height, stream.average_rate) == (360, 912, 15)
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert len(frames) == 20
-    attended = frames[0][INPUT_TOP : INPUT_TOP + 20, LEFT : LEFT + 20].mean((0, 1))
-    elsewhere = frames[0][INPUT_TOP + 200 : INPUT_TOP + 300, LEFT + 200 : LEFT + 300].mean((0, 1))
-    assert attended[1] - elsewhere[1] == pytest.approx(163 - 60, abs=6)
-    data = path.read_bytes()
-    assert 0 < data.index(b"moov") < data.index(b"mdat")
-    assert [p.name for p in path.parent.iterdir()] == ["a.mp4"]
-
-
-def test_odd_sides_lose_a_line(tmp_path: Path):
-    mp4.write(tmp_path / "a.mp4", flicker(3, 65, 97))
-    with av.open(tmp_path / "a.mp4") as container:
-        assert (container.streams.video[0].width, container.streams.video[0].height) == (96, 64)
-
-
-def test_frames_are_let_go_as_they_are_encoded(tmp_path: Path):
-    alive: list[weakref.ref[np.ndarray]] = []
-    most = 0
-
-    def watched() -> Iterator[np.ndarray]:
-        nonlocal most
-        for _ in range(100):
-            frame = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
-            alive.append(weakref.ref(frame))
-            most = max(most, sum(each() is not None for each in alive))
-            yield frame
-
-    mp4.write(tmp_path / "a.mp4", watched())
-    assert most <= 3
-
-
 def test_saliency_is_computed_some_steps_at_a_time(monkeypatch, settings_of):
     sizes: list[int] = []
 
@@ -310,40 +254,3 @@ def test_saliency_is_computed_some_steps_at_a_time(monkeypatch, settings_of):
     assert 1 <= len(sizes) <= 4  # the first, and what two processors compute ahead
     assert len(list(frames)) == 19
     assert sizes == [1] * 20
-
-
-def failing(error: Exception) -> Iterator[np.ndarray]:
-    yield from flicker(40)
-    raise error
-
-
-@pytest.mark.parametrize("error", [ValueError("no more"), OSError(28, "No space left on device")])
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: Exception):
-    path = tmp_path / "a.mp4"
-    path.write_text("old")
-    with pytest.raises((ValueError, RunError), match=r"no more|can't write .*No space left"):
-        mp4.write(path, failing(error))
-    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
-    assert path.read_text() == "old"
-
-
-def test_a_codec_that_fails_is_told(tmp_path: Path, monkeypatch):
-    monkeypatch.setitem(mp4.QUALITY, "preset", "none such")
-    with pytest.raises(RunError, match=r"can't encode .*a\.mp4"):
-        mp4.write(tmp_path / "a.mp4", flicker(3))
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk of its own")
-def test_a_full_disk_is_told(tmp_path: Path):
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("may not mount")
-    noise = np.random.default_rng(0)
-    frames = (noise.integers(0, 255, (256, 256, 3), np.uint8) for _ in range(60))
-    try:
-        with pytest.raises(RunError, match="No space left on device"):
-            mp4.write(tmp_path / "a.mp4", frames)
-        assert list(tmp_path.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
