@@ -1,15 +1,19 @@
-"""A model that knows its answers by heart, and rollouts whose returns can be read off."""
+"""A model that knows its answers by heart, settings and rollouts whose returns can be read off."""
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from attn_ppo.config import RegularizerSettings
+from attn_ppo.config import PPOSettings, RegularizerSettings
 from attn_ppo.model import Output
 from attn_ppo.rollout import Rollout
 
 ENTROPY = RegularizerSettings("entropy", None)
+# of a loss of the policy and the value alone
+WEIGHTS: dict[str, Any] = {"lambda_": 0.0, "diversity": 0.0}
 
 
 class Table(nn.Module):
@@ -30,6 +34,27 @@ class Table(nn.Module):
         policy = torch.stack([first, (1 - first.exp()).log()], dim=1)
         nothing = torch.zeros(len(obs), 0, 7, 7)
         return Output(policy, self.values[entry], nothing, nothing)
+
+
+def small_settings(**changes: Any) -> PPOSettings:
+    """One epoch of one minibatch; gamma a half, gae_lambda 1: returns are discounted rewards."""
+    settings = PPOSettings(
+        num_envs=1,
+        num_steps=4,
+        num_epochs=1,
+        num_minibatches=1,
+        learning_rate=1e-3,
+        anneal_learning_rate=False,
+        gamma=0.5,
+        gae_lambda=1.0,
+        clip_range=0.2,
+        anneal_clip_range=False,
+        clip_value_loss=False,
+        ent_coef=0.01,
+        vf_coef=0.5,
+        max_grad_norm=0.5,
+    )
+    return dataclasses.replace(settings, **changes)
 
 
 def terminated_rollout(

@@ -3,33 +3,25 @@
 import numpy as np
 import pytest
 import torch
-from tables import ENTROPY
+from tables import ENTROPY, small_settings
 from torch import Generator, Tensor, nn
 
 from attn_ppo.atari.step import Step
 from attn_ppo.attention import Attention
 from attn_ppo.compute.adam import Adam
-from attn_ppo.config import PPOSettings
 from attn_ppo.model import Output
 from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 
 QUIT, STAY = 0, 1
-SETTINGS = PPOSettings(
+SETTINGS = small_settings(
     num_envs=16,
     num_steps=32,
     num_epochs=4,
     num_minibatches=4,
     learning_rate=3e-3,
-    anneal_learning_rate=False,
     gamma=0.8,
     gae_lambda=0.95,
-    clip_range=0.2,
-    anneal_clip_range=False,
-    clip_value_loss=False,
-    ent_coef=0.01,
-    vf_coef=0.5,
-    max_grad_norm=0.5,
 )
 
 

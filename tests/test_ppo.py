@@ -1,25 +1,18 @@
-"""The algorithm against hand-worked numbers and against Stable-Baselines3 on one minibatch."""
+"""The algorithm against hand-worked numbers."""
 
-import dataclasses
 import math
 from typing import Any
 
-import gymnasium
-import numpy as np
 import pytest
 import torch
-from stable_baselines3 import PPO as PeerPPO
-from tables import ENTROPY, Table
+from tables import ENTROPY, WEIGHTS, Table, small_settings
 from torch import Generator, Tensor, nn
 
-from attn_ppo import config
 from attn_ppo.compute.adam import Adam
-from attn_ppo.config import RegularizerSettings
+from attn_ppo.config import PPOSettings, RegularizerSettings
 from attn_ppo.model import Output
 from attn_ppo.ppo import Minibatch, clipped_value_loss, gae, ppo_loss, update
 from attn_ppo.rollout import Rollout
-
-WEIGHTS: dict[str, Any] = {"lambda_": 0.0, "diversity": 0.0}
 
 
 def rollout_of(rewards, values, next_values, *, terminated, done) -> Rollout:
@@ -92,105 +85,6 @@ def test_clipped_value_loss(value, clip_range, expected):
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
-class TwoHeads(nn.Module):
-    """A peer's policy network behind our Output, without attention."""
-
-    def __init__(self, peer: PeerPPO):
-        super().__init__()
-        self.peer = peer.policy
-
-    def forward(self, obs: Tensor) -> Output:
-        distribution: Any = self.peer.get_distribution(obs).distribution
-        logits = distribution.logits
-        value = self.peer.predict_values(obs).squeeze(-1)
-        nothing = torch.zeros(len(obs), 0, 7, 7)
-        return Output(logits.log_softmax(-1), value, nothing, nothing)
-
-
-@pytest.fixture(scope="module")
-def peer() -> PeerPPO:
-    """Stable-Baselines3's PPO, whose `train` does one update on one minibatch of 64 samples."""
-    env = gymnasium.make("CartPole-v1")
-    peer = PeerPPO(
-        "MlpPolicy",
-        env,
-        n_steps=64,
-        batch_size=64,
-        n_epochs=1,
-        seed=0,
-        ent_coef=0.01,
-        vf_coef=0.25,
-        max_grad_norm=1e9,
-        clip_range=0.2,
-        device="cpu",
-    )
-    peer.learn(64 * 3)
-    return peer
-
-
-def test_losses_and_gradients_equal_the_peers(peer):
-    rng = np.random.default_rng(0)
-    buffer = peer.rollout_buffer
-    # Off-policy on purpose, or every ratio is 1 and nothing is clipped.
-    buffer.log_probs = buffer.log_probs + rng.normal(0, 0.3, buffer.log_probs.shape).astype(
-        np.float32
-    )
-    order = np.arange(64)
-    data = buffer._get_samples(order)
-    batch = Minibatch(
-        data.observations,
-        data.actions.flatten().long(),
-        data.old_log_prob,
-        data.old_values,
-        data.advantages,
-        data.returns,
-    )
-    settings = config.PPOSettings(
-        num_envs=1,
-        num_steps=64,
-        num_epochs=1,
-        num_minibatches=1,
-        learning_rate=1e-3,
-        anneal_learning_rate=False,
-        gamma=0.99,
-        gae_lambda=0.95,
-        clip_range=0.2,
-        anneal_clip_range=False,
-        clip_value_loss=False,
-        ent_coef=0.01,
-        vf_coef=0.5,  # of half the squared error: the peer's 0.25 of all of it
-        max_grad_norm=1e9,
-    )
-    model = TwoHeads(peer)
-    loss, metrics = ppo_loss(
-        model, batch, settings, ENTROPY, **WEIGHTS, clip_range=torch.tensor(0.2)
-    )
-    peer.policy.zero_grad()
-    loss.backward()
-    ours = [p.grad.clone() for p in peer.policy.parameters()]
-
-    theirs = {}
-    peer.logger.record = lambda key, value, **_: theirs.update({key: value})
-    peer.rollout_buffer.get = lambda *_: iter([data])
-    peer.policy.optimizer.step = lambda *_: None  # leave its gradients where they can be read
-    peer.train()
-
-    assert theirs["train/clip_fraction"] > 0.1
-    assert metrics["policy_loss"].item() == pytest.approx(
-        theirs["train/policy_gradient_loss"], abs=1e-5
-    )
-    assert 2 * metrics["value_loss"].item() == pytest.approx(theirs["train/value_loss"], abs=1e-5)
-    assert -metrics["policy_entropy"].item() == pytest.approx(
-        theirs["train/entropy_loss"], abs=1e-5
-    )
-    assert metrics["approx_kl"].item() == pytest.approx(theirs["train/approx_kl"], abs=1e-5)
-    assert metrics["clip_fraction"].item() == pytest.approx(theirs["train/clip_fraction"], abs=1e-5)
-    assert loss.item() == pytest.approx(theirs["train/loss"], abs=1e-5)
-    for mine, parameter in zip(ours, peer.policy.parameters(), strict=True):
-        torch.testing.assert_close(mine, parameter.grad, atol=1e-8, rtol=1e-4)
-        assert parameter.grad.abs().max() > 1e-6
-
-
 UNIFORM = {  # what is weighed of two maps spread evenly, or of none: 2 ln 49 = 7.783641
     "entropy": (2, ENTROPY, 0.1, 0.0, 0.7783641),
     "no attention": (0, ENTROPY, 0.1, 0.0, 0.0),
@@ -213,9 +107,7 @@ def test_lambda_times_the_regulariser_and_diversity_times_the_overlap_are_added(
     half, zeros = torch.full((4,), 0.5).log(), torch.zeros(4)
     advantages = torch.tensor([1.0, -1, 1, -1])
     batch = Minibatch(torch.zeros(4, 1), zeros.long(), half, zeros, advantages, zeros)
-    settings = config.PPOSettings(
-        8, 128, 4, 4, 1e-3, True, 0.99, 0.95, 0.2, False, True, 0.01, 0.5, 0.5
-    )
+    settings = small_settings(clip_value_loss=True)
     clip = torch.tensor(0.2)
     without, _ = ppo_loss(Uniform(), batch, settings, regularizer, **WEIGHTS, clip_range=clip)
     with_it, metrics = ppo_loss(
@@ -238,28 +130,7 @@ def test_lambda_times_the_regulariser_and_diversity_times_the_overlap_are_added(
     assert metrics["regularization"].item() == pytest.approx(penalty)
 
 
-def small_settings(**changes: Any) -> config.PPOSettings:
-    """One epoch of one minibatch; gamma a half, gae_lambda 1: returns are discounted rewards."""
-    settings = config.PPOSettings(
-        num_envs=1,
-        num_steps=4,
-        num_epochs=1,
-        num_minibatches=1,
-        learning_rate=1e-3,
-        anneal_learning_rate=False,
-        gamma=0.5,
-        gae_lambda=1.0,
-        clip_range=0.2,
-        anneal_clip_range=False,
-        clip_value_loss=False,
-        ent_coef=0.01,
-        vf_coef=0.5,
-        max_grad_norm=0.5,
-    )
-    return dataclasses.replace(settings, **changes)
-
-
-def learn(rollout: Rollout, settings: config.PPOSettings, **options: Any) -> dict[str, Tensor]:
+def learn(rollout: Rollout, settings: PPOSettings, **options: Any) -> dict[str, Tensor]:
     """The metrics of an update of a model that knows up to 24 observations apart."""
     model = Table(log_probs=[math.log(0.5)] * 24, values=[0.0] * 24)
     optimizer, rng = Adam(model.parameters(), 1e-3), Generator().manual_seed(0)
@@ -288,11 +159,11 @@ def test_explained_variance(values, expected, num_minibatches):
     assert metrics["explained_variance"].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_minibatches_visit_each_sample_once_an_epoch_in_a_new_order():
-    """6 steps of 4 environments, numbered; 3 epochs of 4 minibatches of 6."""
+def numbered() -> Rollout:
+    """6 steps of 4 environments: sample 4 t + n is step t of environment n, its numbers tell it."""
     number = torch.arange(24).reshape(6, 4)
     always = torch.ones(6, 4, dtype=torch.bool)  # so that the returns are the rewards
-    rollout = Rollout(
+    return Rollout(
         obs=number[..., None].to(torch.uint8),
         actions=number % 2,
         log_probs=-number / 100,
@@ -302,6 +173,10 @@ def test_minibatches_visit_each_sample_once_an_epoch_in_a_new_order():
         terminated=always,
         done=always,
     )
+
+
+def test_minibatches_visit_each_sample_once_an_epoch_in_a_new_order():
+    """6 steps of 4 environments, numbered; 3 epochs of 4 minibatches of 6."""
     batches: list[Minibatch] = []
 
     def noting(function: Any, /) -> Any:
@@ -312,14 +187,14 @@ def test_minibatches_visit_each_sample_once_an_epoch_in_a_new_order():
         return call
 
     settings = small_settings(num_envs=4, num_steps=6, num_epochs=3, num_minibatches=4)
-    learn(rollout, settings, prepare=noting)
+    learn(numbered(), settings, prepare=noting)
 
     visited = [batch.obs[:, 0].tolist() for batch in batches]
     assert [len(batch) for batch in visited] == [6] * 12
     epochs = [torch.cat([b.obs[:, 0] for b in batches[i : i + 4]]).tolist() for i in (0, 4, 8)]
     assert [sorted(epoch) for epoch in epochs] == [list(range(24))] * 3
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
-    for batch in visited:  # over steps and environments: sample 4 t + n is step t of environment n
+    for batch in visited:  # over steps and environments
         assert len({sample // 4 for sample in batch}) > 1
         assert len({sample % 4 for sample in batch}) > 1
     for batch in batches:  # what belongs to a sample stays with it
