@@ -21,6 +21,7 @@ from analysis.files import column, read_json
 from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ExitCode, RunError, shorten
+from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import plain, short_number
 from attn_ppo.lifecycle.run_dir import EPISODES, find_runs
 from attn_ppo.variants import ONLY, Settings, Variant, settings_of, variants_of
@@ -290,4 +291,6 @@ def _why_none(root: Path | str, problems: list[Problem]) -> str:
         found = "none found" if Path(root).is_dir() else "no such folder"
     lines = [f"no runs to draw in {shorten(root)}: {found}"]
     lines += [str(problems[0])] if problems else []
-    return "\n".join([*lines, "allowed: a folder of runs, or one with such folders below it"])
+    lines += ["allowed: a folder of runs, or one with such folders below it"]
+    near = nearest_folder(Path(root), config.default_root())
+    return "\n".join([*lines, *([f"nearest: {near}"] if near and not problems else [])])

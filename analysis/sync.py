@@ -26,6 +26,7 @@ from analysis.wandb_upload import LocalRun, lacking, local_run, upload
 from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
+from attn_ppo.folders import nearest_folder
 from attn_ppo.lifecycle.wandb_session import PROJECT, cause_of
 
 WAITS = (1, 2, 4, 8, 15)  # seconds until W&B is asked again whether it has all
@@ -175,7 +176,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.folders = options.folders or [config.default_root()]
     for folder in options.folders:
         if not folder.is_dir():
-            raise ConfigError("", folder, "a folder of runs", wrong="is no folder")
+            near = nearest_folder(folder, config.default_root())
+            named = near and str(near)
+            raise ConfigError("", folder, "a folder of runs", named, wrong="is no folder")
     if options.prune and not options.yes and not sys.stdin.isatty():
         wrong = "asks before it removes anything, and there is no terminal"
         raise ConfigError("", "--prune", "--prune --yes, or a terminal", wrong=wrong)

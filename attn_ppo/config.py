@@ -19,6 +19,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from attn_ppo.errors import ConfigError
+from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import plain, spelled
 from attn_ppo.schema import Matches, Range, build, flatten
 from attn_ppo.sections import (
@@ -311,7 +312,8 @@ def read(path: Path | str) -> RunConfig:
         reason = str(error).splitlines()[0]
         missing = isinstance(error, FileNotFoundError)
         wrong = "isn't there" if missing else f"can't be read ({reason})"
-        raise ConfigError("", path, _READABLE, wrong=wrong) from None
+        near = nearest_folder(Path(path).parent, default_root()) if missing else None
+        raise ConfigError("", path, _READABLE, near and str(near), wrong=wrong) from None
     return from_yaml(text, path)
 
 

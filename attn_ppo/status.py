@@ -22,6 +22,7 @@ from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
+from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import fixed, plain, printable, short_number
 from attn_ppo.learning.bands import bands, of_human, published_told
 from attn_ppo.lifecycle import decision, plan
@@ -73,6 +74,8 @@ def main(argv: Sequence[str]) -> int:
             why = "it is a file" if root.is_file() else why
             print(f"error: no runs in {printable(root)}: {why}", file=sys.stderr)
             print("allowed: a folder with runs at or below it: runs/<name>", file=sys.stderr)
+            if near := nearest_folder(root, config.default_root()):
+                print(f"nearest: {printable(near)}", file=sys.stderr)
             return ExitCode.BAD_INPUT
         for folder, planned in found.items():
             sweep = sweep_of(folder)

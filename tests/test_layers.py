@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = {"errors", "schema", "formats", "sections", "config"}
+SETTINGS = {"errors", "schema", "folders", "formats", "sections", "config"}
 # Each room of attn_ppo, a file or a package, and what it may import besides itself.
 ARROWS = {
     "version": set(),
@@ -16,9 +16,10 @@ ARROWS = {
     "errors": set(),
     "schema": {"errors"},
     "arguments": {"errors", "schema", "version"},
+    "folders": set(),
     "formats": set(),
     "sections": {"schema"},
-    "config": {"errors", "schema", "formats", "sections"},
+    "config": {"errors", "schema", "folders", "formats", "sections"},
     "compute": SETTINGS,
     "atari": SETTINGS,
     "learning": SETTINGS | {"atari"},

@@ -8,6 +8,7 @@ from attn_ppo import config
 from attn_ppo.atari.games import action_names
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
+from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import plain
 from attn_ppo.lifecycle.generations import digests, paths
 from attn_ppo.lifecycle.run_dir import read_status
@@ -56,7 +57,8 @@ def _found(settings: RunConfig, folder: Path) -> str:
     """The digest of the source's newest whole checkpoint, or the one asked for, if it fits."""
     if not os.path.isdir(folder):  # which a name too long for the disk is not, nor an error
         known = "the folder of a run; quote a name with commas, for the shell as well: \"'...'\""
-        raise _error(settings, "isn't there", known)
+        near = nearest_folder(Path(folder), config.default_root())
+        raise _error(settings, "isn't there", known, near and str(near))
     known = "a run's folder with a checkpoint, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
     try:
         source = config.read(folder / "config.yaml")
@@ -89,5 +91,7 @@ def _check_fit(settings: RunConfig, source: RunConfig) -> None:
         raise _error(settings, wrong, allowed)
 
 
-def _error(settings: RunConfig, wrong: str, allowed: str) -> ConfigError:
-    return ConfigError("init_from", settings.init_from, allowed, wrong=wrong)
+def _error(
+    settings: RunConfig, wrong: str, allowed: str, nearest: str | None = None
+) -> ConfigError:
+    return ConfigError("init_from", settings.init_from, allowed, nearest, wrong=wrong)
