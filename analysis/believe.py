@@ -27,6 +27,7 @@ from analysis.believe_equal import EQUAL, alike
 from analysis.believe_figures import FIGURES
 from analysis.believe_summary import summaries, told_on_wandb
 from analysis.believe_table import save_tables, to_text
+from analysis.outputs import folder_of
 from analysis.panels import save
 from analysis.playing import check_writable, exit_code
 from analysis.problems import told
@@ -65,7 +66,7 @@ def _believe(options: argparse.Namespace) -> int:
         finished = [run for run in runs if not run.unfinished]
         print(f"{root}: {len(finished)} finished run{'s' * (len(finished) != 1)}", flush=True)
         print(*told(problems), sep="\n") if problems else None
-        out = options.out or root / "figures"
+        out = folder_of(options.out, root / "figures")
         check_writable("--out", out)
         stress = stress_of(out / "stress.csv")
         measured = all_measured(finished, options.measured, stress, options.jobs)

@@ -21,6 +21,7 @@ from analysis.claims_table import frame, frame_over_games, markdown, to_text
 from analysis.claims_words import Answer, answer
 from analysis.comparisons import MARGIN, Comparison, OverGames, compare
 from analysis.groups import variants_in
+from analysis.outputs import folder_of
 from analysis.problems import told
 from analysis.runs import Run
 from attn_ppo import config
@@ -107,19 +108,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints table, answer and paths; 0, or 2 without runs, 4 on a disk error."""
     parser = Parser("analysis.claims", __doc__, "runs/demo --margin 0.05")
     parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
-    parser.add_argument(
-        "--margin",
-        default=str(MARGIN),
-        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
-        f"{MARGINS}; default: %(default)s",
-    )
+    add_margin(parser)
     parser.add_argument("--out", type=Path, help="default: figures/ in FOLDER")
     options = parser.parse_args(arguments)
     out = options.out
     try:
         margin = margin_of(options.margin)
         source, runs, problems = sources.read(options.source)
-        out = out or source.folder / "figures"
+        out = folder_of(out, source.folder / "figures")
         decided = decision.read(source.folder) is not None
         found = claims(runs, margin=margin, until_decided=decided)
         print(*told(problems), sep="\n") if problems else None
@@ -131,6 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report(disk_error(Path(error.filename or out or config.default_root()), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
+
+
+def add_margin(parser: Parser) -> None:
+    """The option that `margin_of` reads."""
+    parser.add_argument(
+        "--margin",
+        default=str(MARGIN),
+        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
+        f"{MARGINS}; default: %(default)s",
+    )
 
 
 def margin_of(text: str) -> float:

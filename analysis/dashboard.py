@@ -22,6 +22,7 @@ from typing import Any
 
 from analysis import sources
 from analysis.claims import claims
+from analysis.outputs import file_of
 from analysis.runs import Run
 from analysis.wandb_account import NOBODY, PREFIX, Place, connect, place_of, project_of
 from attn_ppo.arguments import Parser
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*problems, sep="\n") if problems else None
         own = str(source) if source.kind == "wandb" else project_of(runs[0].config, runs[0].status)
         project = options.project or own
-        out = options.out or source.folder / "figures" / JSON_FILE
+        out = file_of(options.out, source.folder / "figures" / JSON_FILE)
         told = _saved(project, runs, out)
     except (ConfigError, RunError) as error:
         return report(error)

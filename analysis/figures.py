@@ -7,17 +7,21 @@ if __name__ == "__main__":
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from analysis import sources
 from analysis.aggregate_curves import draw_aggregate_curves
+from analysis.claims import add_margin, margin_of
+from analysis.comparisons import MARGIN
 from analysis.entropy_curves import draw_entropy_curves
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.flag_rates import flags_of
 from analysis.frontier import draw_frontier
 from analysis.groups import lambdas_of, order_games, variants_in
 from analysis.intervals import draw_intervals
+from analysis.outputs import folder_of
 from analysis.panels import KINDS, save
 from analysis.problems import told
 from analysis.profiles import draw_profiles
@@ -73,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="KINDS",
         help=f"of {', '.join(KINDS)}; default: %(default)s",
     )
+    add_margin(parser)
     parser.add_argument("--problems", action="store_true", help="tell each run's, however many")
     options = parser.parse_args(arguments)
     out = options.out
@@ -80,10 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ddof = SDS[check_choice("--sd", options.sd, SDS)]
         named = dict.fromkeys(options.format.split(","))
         kinds = [check_choice("--format", kind, KINDS) for kind in named]
+        margin = margin_of(options.margin)
         source, runs, problems = sources.read(options.source)
         print(summary(source, runs, problems, in_full=options.problems))
-        out = out or source.folder / "figures"
-        written = make_figures(runs, out, ddof=ddof, kinds=kinds)
+        out = folder_of(out, source.folder / "figures")
+        written = make_figures(runs, out, ddof=ddof, kinds=kinds, margin=margin)
     except (ConfigError, RunError) as error:
         return report(error)
     except OSError as error:
@@ -93,15 +99,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_figures(
-    runs: Sequence[Run], out: Path, *, ddof: int = 1, kinds: Sequence[str] = DEFAULT_KINDS
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    ddof: int = 1,
+    kinds: Sequence[str] = DEFAULT_KINDS,
+    margin: float = MARGIN,
 ) -> list[Path]:
     """Writes every figure and table into `out`; returns the paths.
 
-    SDs in figures have n - `ddof` in their denominator, those of the table n - 1.
+    SDs in figures have n - `ddof` in their denominator, those of the table n - 1. `margin` is the
+    drop of the score that counts as nothing, as in `python -m analysis.claims`.
     """
+    options: dict[str, dict[str, Any]] = {name: {"ddof": ddof} for name in WITH_SD}
+    options["frontier"] = {"margin": margin}
     written: list[Path] = []
     for name, draw in FIGURES.items():
-        figure = draw(runs, ddof=ddof) if name in WITH_SD else draw(runs)
+        figure = draw(runs, **options.get(name, {}))
         if figure is None:
             print(f"no {name}: {NEEDS[name]}")
         else:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.groups import interpolate, known_range
+from analysis.outputs import file_of
 from analysis.playing import check_writable, exit_code
 from analysis.references import has_the_study_s_settings
 from analysis.runs import Run, read_runs
@@ -83,6 +84,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--out", type=Path, default=OWN_FILE, help="the CSV; default: the one that training reads")
     options = parser.checked(arguments)
+    options.out = file_of(options.out, OWN_FILE)
     check_writable("--out", options.out)
     if options.out.exists():
         first = options.out.read_text(errors="replace").partition("\n")[0]

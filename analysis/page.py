@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from analysis.outputs import file_of, folder_of
 from analysis.playing import (
     MOST_AGENTS,
     Parser,
@@ -72,14 +73,15 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
             allowed = f"up to {MOST_AGENTS} folders of runs"
             raise ConfigError("", f"{len(given)} folders", allowed, wrong="are too many")
         shared = Path(os.path.commonpath([folder.resolve() for folder in given]))
-        return {options.out or (given[0] if len(given) == 1 else shared) / "page.html": given}
+        beside = given[0] if len(given) == 1 else shared
+        return {file_of(options.out, beside / "page.html"): given}
     runs, problems = read_runs(given[0], CURVES)
     for line in told(problems):
         print(line)
-    pages = {}
+    pages, out = {}, folder_of(options.out, given[0])
     for game, agents in by_game(runs, options.agent_seed).items():
         shown = side_by_side(game, agents, given[0], options.agent_seed)
-        pages[(options.out or given[0]) / f"{game}.html"] = [runs[0].folder for runs in shown]
+        pages[out / f"{game}.html"] = [runs[0].folder for runs in shown]
     return pages
 
 

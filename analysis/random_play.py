@@ -21,11 +21,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from analysis.groups import STUDY_GAMES
+from analysis.outputs import file_of
 from analysis.playing import check_writable, exit_code, names_of
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.atari.games import rom_id
-from attn_ppo.atari.reference_scores import PROTOCOLS
+from attn_ppo.atari.reference_scores import PROTOCOLS, RANDOM_FILE
 from attn_ppo.config import ProtocolSettings
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.lifecycle.disk import write_atomically
@@ -112,6 +113,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.protocol = names_of("--protocol", options.protocol, PROTOCOLS)
     options.seed = whole("--seed", options.seed, SEEDS)
     if options.out:
+        options.out = file_of(options.out, RANDOM_FILE)
         check_writable("--out", options.out)
         if options.out.exists() and "score_se" not in options.out.read_text(errors="replace"):
             raise ConfigError("--out", options.out, "a new file, or one that this command made")

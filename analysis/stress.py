@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from analysis.figures import summary
 from analysis.groups import averaged
+from analysis.outputs import folder_of
 from analysis.panels import save
 from analysis.playing import by_game, check_writable, exit_code
 from analysis.runs import CURVES, Problem, Run, newest_root, read_runs
@@ -62,7 +63,7 @@ def _stress_a_sweep(options: argparse.Namespace) -> int:
     root = folder_with_agents(options.root or newest_root(), "play with")
     runs, problems = read_runs(root, CURVES)
     print(summary(root, runs, problems))
-    out = options.out or root / "figures"
+    out = folder_of(options.out, root / "figures")
     check_writable("--out", out)
     agents = _agents(runs, options.agent_seed)
     if not agents:

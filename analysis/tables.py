@@ -35,6 +35,7 @@ from analysis.groups import (
     mean_sd,
     training_score,
 )
+from analysis.outputs import folder_of
 from analysis.runs import Problem, Run, read_metrics
 from attn_ppo import config
 from attn_ppo.arguments import Parser
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         source, runs, problems = sources.read(options.source)
         print(summary(source, runs, problems))
-        out = out or source.folder / "tables"
+        out = folder_of(out, source.folder / "tables")
         written = save_tables(runs, problems, out, csv=options.csv)
     except (ConfigError, RunError) as error:
         return report(error)

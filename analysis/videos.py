@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.figures import summary
+from analysis.outputs import folder_of
 from analysis.playing import (
     Parser,
     TimeLeft,
@@ -51,7 +52,7 @@ def _videos_of_a_sweep(options: argparse.Namespace) -> int:
     root = folder_with_agents(options.root or newest_root(), "film")
     runs, problems = read_runs(root, CURVES)
     print(summary(root, runs, problems))
-    chosen, out = by_game(runs, options.agent_seed), options.out or root / "videos"
+    chosen, out = by_game(runs, options.agent_seed), folder_of(options.out, root / "videos")
     check_writable("--out", out)
     mirror = Mirror(print) if options.wandb else None
     written = make_videos(chosen, out, options, mirror)

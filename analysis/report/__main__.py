@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import sources
-from analysis.claims import MARGINS, margin_of
+from analysis.claims import add_margin, margin_of
 from analysis.comparisons import MARGIN
 from analysis.figures import summary
+from analysis.outputs import file_of
 from analysis.report.data import Asked, gather
 from analysis.report.page import write_report
 from analysis.sources import Source
@@ -25,6 +26,8 @@ from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle.disk import disk_error
+
+OUT = "or a folder for report.html; default: report.html in FOLDER"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,19 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = Parser("analysis.report", __doc__, "runs/demo")
     parser.add_argument("source", nargs="?", metavar="FOLDER", help=sources.HELP)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in FOLDER")
-    parser.add_argument(
-        "--margin",
-        default=str(MARGIN),
-        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
-        f"{MARGINS}; default: %(default)s",
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help=OUT)
+    add_margin(parser)
     options = parser.parse_args(arguments)
     out = options.out
     try:
         margin = margin_of(options.margin)
         source, runs, problems = sources.read(options.source)
-        out = out or source.folder / "report.html"
+        out = file_of(out, source.folder / "report.html")
         print(summary(source, runs, problems))
         asked = Asked(source.folder, out, _command(options, source), margin)
         made = gather(runs, problems, asked)
