@@ -12,7 +12,7 @@ CLAIMS ?=
 STRESS ?=
 REPORT ?=
 WEB := attn_ppo/interpret/show/web
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 DASHBOARD ?=
 AGGREGATES ?=
 SYNC ?=
@@ -94,7 +94,7 @@ gpu-check: $(READY)  ## whether this machine's GPU computes rightly, and how fas
 torture: $(READY)  ## inject faults into runs and count what is lost; TORTURE=--short
 	$(BIN)/python tests/torture.py $(TORTURE)
 
-test: $(READY)  ## all tests, two files at a time
+test: $(READY)  ## all tests, three files at a time: many wait
 	$(PYTEST)
 
 test-fast: $(READY)  ## the fast tests, which still reach every part of the code
