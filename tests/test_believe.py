@@ -16,6 +16,7 @@ from analysis.believe_equal import alike
 from analysis.runs import read_runs
 from attn_ppo import config, status
 from attn_ppo.errors import ExitCode, RunError
+from attn_ppo.interpret.believe.measure import FORMAT
 from attn_ppo.lifecycle import checkpoint, milestones, wandb_summary
 from attn_ppo.model import ActorCritic
 
@@ -61,7 +62,7 @@ def asked(monkeypatch):
     def measure(agent, _recording, options, *, begin):
         begin("objects")
         found.append((agent.settings.lambda_, agent.settings.seed))
-        about = {"format": 1, "weights": agent.weights, "options": options._asdict()}
+        about = {"format": FORMAT, "weights": agent.weights, "options": options._asdict()}
         return measures() | about | {"env_steps": agent.env_steps}
 
     monkeypatch.setattr(believe_agents, "measure", measure)

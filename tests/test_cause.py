@@ -6,7 +6,14 @@ import torch
 from believe_agents import AGENTS, believe_agent
 
 from attn_ppo.interpret.believe import cause
-from attn_ppo.interpret.believe.cause import Causes, by_object, causes, dropped_shares, judge
+from attn_ppo.interpret.believe.cause import (
+    Causes,
+    by_object,
+    causes,
+    dropped_shares,
+    judge,
+    lost_by_removal,
+)
 from attn_ppo.interpret.believe.edits import edits_of
 from attn_ppo.interpret.believe.replay import Branch, Replay, can_branch
 from attn_ppo.interpret.believe.sampling import sample_steps
@@ -125,6 +132,18 @@ def test_importance_is_the_mean_of_an_object_s_kept_edits():
     # the ball's 1 and 3; the paddle's 5, not its colour's 100; of the bricks nothing was kept
     assert values.tolist()[0][:2] == [2, 5]
     assert np.isnan(values[0, 2])
+
+
+def test_what_the_action_loses_by_removals_alone():
+    edits = edits_of("Breakout")[3:10]  # the ball frozen and gone, three of the paddle, two rows
+    lost = np.array([[9.0, 0.5, 9, 9, 9, -0.25, -0.75], [9.0, 0.5, 9, 9, 9, 9, -0.5]])
+    dropped = np.array([[0] * 7, [0, 3, 0, 0, 0, 1, 0]], np.uint8)
+    nothing = np.zeros_like(lost)
+    made = Causes(np.array([7, 8]), edits, *[nothing] * 4, lost, dropped)
+    found = lost_by_removal(made, ("ball", "paddle", "bricks"))
+    # the ball's 0.5, dropped at the second step; rows (-.25 - .75) / 2, then -.5 alone
+    assert found[0].tolist() == pytest.approx([0.5, np.nan, -0.5], nan_ok=True)
+    assert found[1].tolist() == pytest.approx([np.nan, np.nan, -0.5], nan_ok=True)
 
 
 EDIT = edits_of("Breakout")[0]  # the ball to the left

@@ -56,6 +56,21 @@ def test_by_hand(monkeypatch):
     assert np.isnan(found["nothing"]).all()
 
 
+def test_attention_is_measured_where_there_is_one():
+    obs = frames(1)
+    found = of(["gradient"], obs, copies=2).maps
+    shown = torch.from_numpy(noisy(obs[0].numpy(), 2, np.random.default_rng([3, 0])))
+    with torch.no_grad():
+        first, *others = see(agent(), shown).attention.sum(1)  # over the maps
+    changes = [((other - first) ** 2).sum().sqrt() / (first**2).sum().sqrt() for other in others]
+    assert found["attention"][0] == pytest.approx(float(max(changes)), rel=1e-4)
+    assert found["attention"][0] > 0
+    bare = sensitivity(
+        agent("none"), obs.numpy(), ACTION.numpy(), TARGETS["log_prob"], ["gradient"], seed=3
+    )
+    assert set(bare.maps) == {"gradient"}
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", ["gradient", "grad_cam"])
 def test_like_captum(name):

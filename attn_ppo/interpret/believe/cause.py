@@ -1,6 +1,6 @@
 """What an agent acts on, in the real game: objects edited, the change in policy, value, attention.
 
-Causes, REASONS · causes, by_object, dropped_shares · branches, judge.
+Causes, REASONS · causes, by_object, lost_by_removal, dropped_shares · branches, judge.
 """
 
 from collections.abc import Sequence
@@ -76,15 +76,31 @@ def by_object(measured: Causes) -> tuple[tuple[str, ...], np.ndarray]:
     names = tuple(
         dict.fromkeys(edit.object for edit, yes in zip(measured.edits, counted, strict=True) if yes)
     )
-    columns = []
-    for name in names:
-        own = [
-            yes and edit.object == name for edit, yes in zip(measured.edits, counted, strict=True)
-        ]
-        effects, kept = measured.kl_forward[:, own], measured.dropped[:, own] == KEPT
-        sums = np.where(kept, effects, 0).sum(1)
-        columns.append(np.where(kept.any(1), sums / np.maximum(kept.sum(1), 1), np.nan))
-    return names, np.stack(columns, 1) if columns else np.zeros((len(measured.steps), 0))
+    return names, _means(measured, measured.kl_forward, names, counted)
+
+
+def lost_by_removal(measured: Causes, names: Sequence[str]) -> np.ndarray:
+    """(S, O) what the recorded action's log-probability loses, nats, where objects are removed.
+
+    The mean over an object's removals, above zero where the object spoke for the action; nan where
+    none was kept.
+    """
+    removed = [edit.kind == "remove" for edit in measured.edits]
+    return _means(measured, measured.log_prob, names, removed)
+
+
+def _means(
+    measured: Causes, effects: np.ndarray, names: Sequence[str], counted: Sequence[bool]
+) -> np.ndarray:
+    """(S, O) the mean of the effects (S, E) of each object's counted edits that were kept."""
+    means = np.full((len(measured.steps), len(names)), np.nan)
+    for column, name in enumerate(names):
+        pairs = zip(measured.edits, counted, strict=True)
+        own = [yes and edit.object == name for edit, yes in pairs]
+        kept = measured.dropped[:, own] == KEPT
+        sums = np.where(kept, effects[:, own], 0).sum(1)
+        np.divide(sums, kept.sum(1), out=means[:, column], where=kept.any(1))
+    return means
 
 
 def dropped_shares(measured: Causes) -> dict[str, dict[str, float]]:

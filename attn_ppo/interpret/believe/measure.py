@@ -10,7 +10,9 @@ objects             one for each: importance (KL of the policy, nats, if the gam
                     the sum of the maps, which is what the policy gets
 cause               how many edits were kept, why others were dropped, what placebos do
 methods             one for each method, attention, and what knows the screen alone: agreement
-                    with cause, deletion and insertion against random orders, sanity
+                    with cause, polarity of what is signed, deletion and insertion against random
+                    orders, sanity, sensitivity to noise of one grey level
+noise               KL of the policy under that noise, nats
 maps                of each of the agent's maps: steadiness, dwell and so on
 interventions       attention replaced: KL and value a step; `scores` of whole games
 """
@@ -24,7 +26,7 @@ from torch import Generator
 
 from attn_ppo.interpret.believe import of_methods
 from attn_ppo.interpret.believe.agreement import between_methods
-from attn_ppo.interpret.believe.cause import REASONS, Causes, by_object, causes
+from attn_ppo.interpret.believe.cause import REASONS, Causes, by_object, causes, lost_by_removal
 from attn_ppo.interpret.believe.edits import EDITS, edits_of
 from attn_ppo.interpret.believe.intervene import intervene, scores
 from attn_ppo.interpret.believe.looking import looking
@@ -44,7 +46,7 @@ STAGES = {
     "looking": 15,
     "maps": 25,
     "deletion": 50,
-    "sanity": 45,
+    "sanity": 60,
     "interventions": 70,
 }
 CONTROLS = ("uniform", "best", "fixed", "own_mean", "shifted", "as_high", "untrained", "random")
@@ -70,18 +72,20 @@ def measure(
     objects = find_objects(agent.settings.env, recording.screens, replay.ram)
     subject = Subject(agent, recording, replay, steps, objects, options)
     begin("cause")
-    cause, names, importance = _cause(subject)
+    cause, names, importance, lost = _cause(subject)
     begin("looking")
     rows, of_maps = _looking(subject, names, importance)
     begin("maps")
     every = of_methods.maps(subject)
     methods = of_methods.agreement(subject, every, names, importance)
+    parts = [of_methods.polarity(subject, every, names, lost)]
     begin("deletion")
-    for name, found in of_methods.deletion(subject, every).items():
-        methods.setdefault(name, {}).update(found)
+    parts.append(of_methods.deletion(subject, every))
     begin("sanity")
-    for name, found in of_methods.sanity(subject).items():
-        methods[name] |= found
+    parts.append(of_methods.sanity(subject))
+    unsteady, noise = of_methods.steadiness(subject)
+    for name, found in [pair for part in (*parts, unsteady) for pair in part.items()]:
+        methods.setdefault(name, {}).update(found)
     begin("interventions")
     replaced, played = _interventions(subject)
     return plain(
@@ -106,6 +110,7 @@ def measure(
                 "names": list(every),
                 "correlation": between_methods(every).tolist(),
             },
+            "noise": noise,
             "maps": of_maps,
             "interventions": replaced,
             "scores": played,
@@ -120,18 +125,20 @@ def _entropy(recording: Recording) -> np.ndarray:
     return recording.entropy.sum(1)
 
 
-def _cause(subject: Subject) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray]:
-    """What became of the edits, the objects that they edit, and (S, O) their importance.
+def _cause(subject: Subject) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray, np.ndarray]:
+    """What became of the edits, the objects that they edit, (S, O) their importance, and what the
+    action's log-probability loses without them.
 
     Only objects that are measured on the screen as well; none in a game without edits.
     """
     agent, recording, replay, steps, objects, _ = subject
     if agent.settings.env not in EDITS:
-        return {"edits": 0}, (), np.empty((len(steps), 0))
+        return {"edits": 0}, (), np.empty((len(steps), 0)), np.empty((len(steps), 0))
     found = causes(agent, recording, replay, steps, edits_of(agent.settings.env))
     names, importance = by_object(found)
     there = [at for at, name in enumerate(names) if name in objects.names]
-    return _edits(found), tuple(names[at] for at in there), importance[:, there]
+    shown = tuple(names[at] for at in there)
+    return _edits(found), shown, importance[:, there], lost_by_removal(found, shown)
 
 
 def _edits(found: Causes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What is measured of the saliency methods of one agent, each a part of `measure`.
 
-maps · agreement with cause · deletion and insertion · sanity. Beside the methods stand attention,
-brightness and motion.
+maps · agreement with cause and polarity · deletion and insertion · sanity · sensitivity. Beside the
+methods stand attention, brightness and motion.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 
 from attn_ppo.interpret.believe import bootstrap
+from attn_ppo.interpret.believe.agreement import (
+    NOTHING,
+    beside,
+    contrast_of,
+    masses,
+    pooled,
+    signed_masses,
+)
 from attn_ppo.interpret.believe.agreement import agreement as rank_agreement
-from attn_ppo.interpret.believe.agreement import beside, masses, pooled
 from attn_ppo.interpret.believe.deletion import areas, blurred, curves, orders_of, other_moments
 from attn_ppo.interpret.believe.objects import stacked
 from attn_ppo.interpret.believe.randomised import (
@@ -20,6 +27,7 @@ from attn_ppo.interpret.believe.randomised import (
     randomised,
     similarity,
 )
+from attn_ppo.interpret.believe.sensitivity import sensitivity
 from attn_ppo.interpret.believe.subject import Subject, told
 from attn_ppo.interpret.saliency.maps import maps_on_pixels
 from attn_ppo.interpret.saliency.methods import METHODS
@@ -52,27 +60,54 @@ def agreement(
     methods: dict[str, dict[str, Any]] = {name: {} for name in every}
     if not names:
         return methods
-    objects, recording, steps = subject.objects, subject.recording, subject.steps
-    chosen = [objects.names.index(name) for name in names]
-    masks = stacked(objects.coverage[:, chosen], recording.filled, steps)
+    masks = _masks(subject, names)
     for name, maps in every.items():
         mass = masses(maps, masks)
         found = rank_agreement(mass, importance)
-        drawn = bootstrap.redrawn(
-            lambda rows, mass=mass: pooled(mass[rows], importance[rows]),
-            steps,
-            recording.games[steps],
-            seed=subject.options.seed,
-        )
-        drawn = bootstrap.centred(drawn, found.pooled)
-        games = len(np.unique(recording.games[steps]))
         methods[name] = {
-            "agreement": told(bootstrap.of_draws(found.pooled, drawn, games=games)),
+            "agreement": _correlation(subject, mass, importance),
             "timeless": found.timeless,
             "within": subject.over_time(found.within),
             "over_time": dict(zip(names, found.over_time.tolist(), strict=True)),
         }
     return methods
+
+
+def polarity(
+    subject: Subject, every: dict[str, np.ndarray], names: Sequence[str], lost: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """Whether signed maps have the right sign: how what they say that objects add ranks like what
+    is `lost` (S, O) without them. Of methods with a sign, in games where objects can be removed."""
+    if np.isnan(lost).all():
+        return {}
+    masks, recording = _masks(subject, names), subject.recording
+    contrast = contrast_of(recording.observations(subject.steps), recording.frames)
+    lost = np.where(np.abs(lost) < NOTHING, 0, lost)
+    return {
+        name: {"polarity": _correlation(subject, signed_masses(name, maps, masks, contrast), lost)}
+        for name, maps in every.items()
+        if name in METHODS and METHODS[name].signed
+    }
+
+
+def _masks(subject: Subject, names: Sequence[str]) -> np.ndarray:
+    """(S, O, 4, 84, 84) where these objects are at the samples."""
+    objects = subject.objects
+    chosen = [objects.names.index(name) for name in names]
+    return stacked(objects.coverage[:, chosen], subject.recording.filled, subject.steps)
+
+
+def _correlation(subject: Subject, one: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    """The rank correlation of all pairs of a step and an object, (S, O) each."""
+    value, games = pooled(one, other), subject.recording.games[subject.steps]
+    drawn = bootstrap.redrawn(
+        lambda rows: pooled(one[rows], other[rows]),
+        subject.steps,
+        games,
+        seed=subject.options.seed,
+    )
+    drawn = bootstrap.centred(drawn, value)
+    return told(bootstrap.of_draws(value, drawn, games=len(np.unique(games))))
 
 
 def deletion(subject: Subject, every: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
@@ -98,7 +133,7 @@ def deletion(subject: Subject, every: dict[str, np.ndarray]) -> dict[str, dict[s
 def sanity(subject: Subject) -> dict[str, dict[str, Any]]:
     """Whether each method's maps depend on what was learned, and on the action."""
     agent, recording, _, steps, _, options = subject
-    some = steps[:: max(1, len(steps) // max(options.sanity, 1))][: options.sanity]
+    some = steps[_few(subject)]
     found = randomised(
         agent.model,
         agent.settings.attention,
@@ -119,3 +154,34 @@ def sanity(subject: Subject) -> dict[str, dict[str, Any]]:
         }
         for name, each in found.items()
     }
+
+
+def steadiness(subject: Subject) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """How much noise of one grey level changes each method's maps, and the policy (KL, nats).
+
+    A map's change is in units of its own size; attention's is that of its maps' sum.
+    """
+    agent, recording, _, steps, _, options = subject
+    few = _few(subject)
+    found = sensitivity(
+        agent.model,
+        recording.observations(steps[few]),
+        recording.actions[steps[few]],
+        TARGETS[TARGET],
+        tuple(METHODS),
+        seed=options.seed,
+    )
+
+    def of_few(values: np.ndarray) -> dict[str, Any]:
+        every = np.full(len(steps), np.nan)
+        every[few] = values
+        return subject.over_time(every)
+
+    maps = {name: {"sensitivity": of_few(values)} for name, values in found.maps.items()}
+    return maps, of_few(found.kl)
+
+
+def _few(subject: Subject) -> np.ndarray:
+    """The numbers of those samples at which what costs most is measured, evenly spread."""
+    every, few = len(subject.steps), subject.options.sanity
+    return np.arange(0, every, max(1, every // max(few, 1)))[:few]

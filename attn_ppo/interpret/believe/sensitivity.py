@@ -21,7 +21,9 @@ COPIES = 5
 class Sensitivity(NamedTuple):
     """The greatest change over noisy copies of each step."""
 
-    maps: dict[str, np.ndarray]  # (S,) by method: |map' - map| / |map|, L2 norms; nan if map is 0
+    # (S,) by method, and "attention" where the agent has it: |map' - map| / |map|, L2 norms; nan
+    # where the map is 0
+    maps: dict[str, np.ndarray]
     kl: np.ndarray  # (S,) KL(pi || pi'), nats: how little it matters to the agent itself
 
 
@@ -43,8 +45,11 @@ def sensitivity(
 
     def of_step(step: int) -> dict[str, float]:
         shown = torch.from_numpy(noisy(obs[step], copies, np.random.default_rng([seed, step])))
-        policy = see_all(model, shown).log_probs.double()
+        seen = see_all(model, shown)
+        policy = seen.log_probs.double()
         found = {"": float((policy[0].exp() * (policy[0] - policy)).sum(-1).max().clamp_min(0))}
+        if seen.attention.shape[1]:
+            found["attention"] = _greatest(seen.attention.sum(1))
         chosen = torch.tensor([int(actions[step])])
         maps = [
             saliency_maps(model, each[None], chosen, target, methods, noise_of(seed, step))
@@ -56,8 +61,8 @@ def sensitivity(
         }
 
     rows = list(in_threads(of_step, range(len(obs))))
-    columns = {name: np.array([row[name] for row in rows]) for name in ("", *methods)}
-    return Sensitivity({name: columns[name] for name in methods}, columns[""])
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return Sensitivity({name: columns[name] for name in columns if name}, columns[""])
 
 
 def noisy(obs: np.ndarray, copies: int, rng: np.random.Generator) -> np.ndarray:
