@@ -24,7 +24,7 @@ from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.believe.games import UNCHANGED
 from attn_ppo.interpret.believe.measure import FORMAT, STAGES, measure
 from attn_ppo.interpret.believe.subject import Options
-from attn_ppo.interpret.believe.verdict import Agent
+from attn_ppo.interpret.believe.verdict_measures import Agent
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.lifecycle.disk import disk_error, write_atomically

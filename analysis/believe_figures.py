@@ -28,7 +28,8 @@ from analysis.panels import (
 from attn_ppo.formats import plain
 from attn_ppo.interpret.believe.bootstrap import Interval
 from attn_ppo.interpret.believe.randomised import SIMILAR
-from attn_ppo.interpret.believe.verdict import BESIDE, MEASURES, Row
+from attn_ppo.interpret.believe.verdict import Row
+from attn_ppo.interpret.believe.verdict_measures import BESIDE, MEASURES
 
 CHANCE: dict[str, Any] = {"color": INK, "lw": 1, "ls": DASHES, "zorder": 1.5}
 DOT: dict[str, Any] = {"ms": 6, "mew": 0.7, "mec": "white", "capsize": 2.5, "lw": 1.3, "zorder": 3}
@@ -46,7 +47,7 @@ MARKS = {
     "lift_own_mean": ("+", "its own mean map"),
     "timeless": ("x", "attention, shifted in time"),
     "screen": ("1", "what is bright or moves"),
-    "best": ("D", "the best saliency method"),
+    "best": ("D", "the best saliency method that passes"),
     "importance": ("s", "the key object edited"),
 }
 PANEL, ROW, LINE = 2.7, 2.5, 0.24  # inches: a panel's width, a row's height, that of a name in it

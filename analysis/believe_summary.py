@@ -9,7 +9,8 @@ from analysis.believe_agents import Measured, write
 from analysis.files import read_json
 from analysis.runs import Run
 from analysis.videos_on_wandb import Mirror
-from attn_ppo.interpret.believe.verdict import Agent, Row
+from attn_ppo.interpret.believe.verdict import Row
+from attn_ppo.interpret.believe.verdict_measures import Agent
 
 
 def summaries(measured: Measured, rows: Sequence[Row]) -> None:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from attn_ppo.formats import columns, fixed, plain
 from attn_ppo.interpret.believe.bootstrap import Interval
-from attn_ppo.interpret.believe.verdict import MEASURES, Comparison, Row, best_method
-from attn_ppo.interpret.believe.verdict_words import number, of_lambda
+from attn_ppo.interpret.believe.phrases import number, of_lambda
+from attn_ppo.interpret.believe.verdict import Comparison, Row, best_method
+from attn_ppo.interpret.believe.verdict_measures import MEASURES
 from attn_ppo.lifecycle.disk import write_atomically
 
 NOTES = (
@@ -27,7 +28,11 @@ NOTES = (
     "Key object seen: 0 for even attention, 1 for the best cell at each step.",
     "Agreement: Spearman's correlation of a map's mass on objects with their importance, over "
     "steps and objects; shifted in time it is what knowing the objects alone earns. The best "
-    "method is the best of ten by the same numbers, which flatters it.",
+    "method is the best by the same numbers, which flatters it, of those that pass the sanity "
+    "check for all agents of the column.",
+    "Polarity: Spearman's correlation of what a signed map says that objects add to the "
+    "log-probability of the action with what is lost when they are removed.",
+    "Sensitivity: how much noise of one grey level changes a map, in units of its own size.",
     "p: Welch's t against the smallest lambda, corrected by Holm for all tests of this table.",
 )
 
@@ -59,6 +64,8 @@ def to_markdown(rows: Sequence[Row], comparisons: Sequence[Comparison], words: s
         parts.append(
             _table(["deletion over random, nats", *heads], _methods(members, "deletion", 3))
         )
+        parts.append(_table(["polarity of", *heads], _methods(members, "polarity")))
+        parts.append(_table(["sensitivity of", *heads], _methods(members, "sensitivity")))
         parts.append(_passing(members))
     if comparisons:
         parts.append("## Against the smallest λ")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from attn_ppo.interpret.believe.verdict import Agent
+from attn_ppo.interpret.believe.verdict_measures import Agent
 
 METHODS = ("gradient", "guided_backprop", "attention", "brightness", "motion")
 
@@ -44,6 +44,8 @@ def method(
     *,
     half: float | None = 0.1,
     timeless: float = 0.1,
+    polarity: float | None = None,
+    sensitivity: float | None = None,
     similarity: float | None,
 ) -> dict[str, Any]:
     found = {
@@ -52,6 +54,10 @@ def method(
         "deletion": told(0.05, 0.02),
         "insertion": told(0.04, 0.02),
     }
+    if polarity is not None:
+        found["polarity"] = told(polarity)
+    if sensitivity is not None:
+        found["sensitivity"] = told(sensitivity)
     if similarity is None:
         return found
     return found | {"similarity": similarity, "passes": similarity <= 0.5}
@@ -66,9 +72,9 @@ def measures(
 ) -> dict[str, Any]:
     """Of an agent that acts on the ball, follows it, and whose attention says so."""
     methods = {
-        "gradient": method(0.6, similarity=0.1),
-        "guided_backprop": method(0.3, similarity=0.8),
-        "attention": attention or method(0.5, similarity=None),
+        "gradient": method(0.6, polarity=0.05, sensitivity=1.2, similarity=0.1),
+        "guided_backprop": method(0.3, polarity=0.4, sensitivity=0.3, similarity=0.8),
+        "attention": attention or method(0.5, sensitivity=0.2, similarity=None),
         "brightness": method(0.2, similarity=None),
         "motion": method(0.3, similarity=None),
     }
@@ -76,6 +82,7 @@ def measures(
         "env_steps": 4096,
         "entropy": told(1.5),
         "policy_entropy": told(0.7),
+        "noise": told(0.01, 0.005),
         "objects": objects
         or [on_object("ball", 0.4), on_object("paddle", 0.1, lift=0.7), on_object("score", None)],
         "methods": methods,

@@ -8,7 +8,8 @@ from believe_agents import believe_agent
 
 from attn_ppo.interpret.believe.measure import STAGES, measure
 from attn_ppo.interpret.believe.subject import Options, plain
-from attn_ppo.interpret.believe.verdict import Agent, verdict
+from attn_ppo.interpret.believe.verdict import verdict
+from attn_ppo.interpret.believe.verdict_measures import Agent
 from attn_ppo.interpret.play.record import record
 
 OPTIONS = Options(steps=160, samples=16, sanity=1, games=0)
@@ -33,6 +34,11 @@ def test_an_agent_that_acts_on_the_ball_and_looks_at_it():
     assert row.cells["lift"].low > row.cells["lift_uniform"].mean
     assert row.cells["uniform"].mean > 0
     assert row.cells["agreement"].mean > 0
+    # What a map says that the ball adds is what the action loses without it, sign and all.
+    assert row.of_method("integrated_gradients", "polarity").mean > 0.5
+    assert set(found["methods"]["vargrad"]) & {"polarity", "sensitivity"} == {"sensitivity"}
+    assert row.of_method("attention", "sensitivity").mean > 0
+    assert row.cells["noise"].mean > 0
 
 
 @pytest.mark.slow

@@ -95,6 +95,23 @@ def difference(one: Interval, other: Interval, *, level: float = LEVEL) -> Inter
     return _student(apart, error, freedom, seeds=seeds, games=games, level=level)
 
 
+def together(groups: Sequence[Interval], *, level: float = LEVEL) -> Interval:
+    """The mean of the means of groups that have nothing in common; unknown ones are left out.
+
+    By Student's t with Welch's and Satterthwaite's degrees of freedom; its seeds are all theirs.
+    """
+    known = [each for each in groups if not math.isnan(each.mean)]
+    if len(known) < 2:
+        return known[0] if known else Interval(*[math.nan] * 4, 0, 0)
+    errors = [_error(each) / len(known) for each in known]
+    error = math.hypot(*errors)
+    parts = sum(e**4 / (i.seeds - 1) for e, i in zip(errors, known, strict=True) if i.seeds > 1)
+    freedom = error**4 / parts if parts > 0 else math.inf
+    seeds, games = (sum(getattr(i, name) for i in known) for name in ("seeds", "games"))
+    value = mean(np.array([each.mean for each in known]))
+    return _student(value, error, freedom, seeds=seeds, games=games, level=level)
+
+
 def of_draws(value: float, drawn: np.ndarray, *, games: int = 0, level: float = LEVEL) -> Interval:
     """Of one seed: the percentiles of what was `drawn` (D,); without them for a single block."""
     drawn = drawn[~np.isnan(drawn)]

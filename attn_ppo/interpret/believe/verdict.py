@@ -1,7 +1,7 @@
 """What the measures of many agents say: `verdict` -> a Row a game, settings and lambda.
 
-`key_object`: which object attention is held against · MEASURES, `compared` against the smallest
-lambda. `words` in `verdict_words` makes sentences of the rows.
+`key_object`: which object attention is held against · `compared`, against the smallest lambda.
+`words` in `verdict_words` makes sentences of the rows.
 """
 
 import math
@@ -10,39 +10,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_ppo.interpret.believe.bootstrap import Interval, difference, holm, interval, over_seeds
+from attn_ppo.interpret.believe.bootstrap import Interval, difference, holm, over_seeds
+from attn_ppo.interpret.believe.verdict_measures import (
+    MEASURES,
+    MOVING,
+    NAN,
+    NOTHING,
+    Agent,
+    Chosen,
+    control_of,
+    value_of,
+)
 
-SCREEN = ("brightness", "motion")  # methods that know the screen alone
-MOVING = "moving"  # the object of games whose objects aren't known
-BESIDE = ("attention", *SCREEN)  # what isn't a saliency method
-NAN = math.nan
-NOTHING = Interval(NAN, NAN, NAN, NAN, 0, 0)
-
-
-class Agent(NamedTuple):
-    """One measured agent."""
-
-    game: str
-    lambda_: float
-    settings: str  # that tell it from the others, "" where there are none
-    seed: int
-    scores: tuple[float, ...]  # of whole games, of the evaluation
-    measures: Mapping[str, Any]  # as by measure.measure
-    stress: tuple[float, ...] = ()  # drop of the score in each changed game, per cent
-
-    @property
-    def objects(self) -> dict[str, Mapping[str, Any]]:
-        return {row["name"]: row for row in self.measures["objects"]}
-
-
-class Measure(NamedTuple):
-    """A column of the table."""
-
-    title: str
-    read: Callable[[Agent, str], Interval]  # of an agent and its game's key object
-    digits: int = 2
-    chance: float | str = NAN  # what attention that says nothing has; a name of MEASURES
-    compared: bool = True  # between lambdas
+OF_METHOD = (
+    "agreement", "timeless", "polarity", "deletion", "insertion", "similarity", "sensitivity"
+)  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -55,7 +37,7 @@ class Row(NamedTuple):
     key: str  # the object that attention is held against, "" where no cause is known
     cells: dict[str, Interval]  # by name of MEASURES
     objects: dict[str, dict[str, Interval]]  # importance, share, lift, even share ...
-    methods: dict[str, dict[str, Interval]]  # agreement, timeless, deletion, insertion, similarity
+    methods: dict[str, dict[str, Interval]]  # by name, each of OF_METHOD
     passes: dict[str, float]  # by method, the share of the seeds' agents where it passes
 
     def of_object(self, name: str, what: str) -> Interval:
@@ -99,7 +81,7 @@ def key_object(agents: Iterable[Agent]) -> str:
     found: dict[str, list[float]] = {}
     for agent in agents:
         for name, row in agent.objects.items():
-            value = _of(row.get("importance")).mean
+            value = value_of(row.get("importance")).mean
             if not math.isnan(value):
                 found.setdefault(name, []).append(value)
     moving = MOVING if any(MOVING in agent.objects for agent in agents) else ""
@@ -123,13 +105,9 @@ def compared(rows: Sequence[Row]) -> list[Comparison]:
 
 
 def best_method(row: Row) -> str:
-    """The saliency method whose maps agree best with cause; "" where none is known."""
-    known = {
-        name: row.of_method(name, "agreement").mean
-        for name in row.methods
-        if name not in BESIDE and not math.isnan(row.of_method(name, "agreement").mean)
-    }
-    return max(known, key=known.__getitem__, default="")
+    """The saliency method whose maps agree best with cause, of those that pass the sanity check for
+    all the row's agents; "" where there is none."""
+    return _best(row.methods, row.passes)
 
 
 def over(members: Sequence[Agent], read: Callable[[Agent], Interval]) -> Interval:
@@ -139,9 +117,10 @@ def over(members: Sequence[Agent], read: Callable[[Agent], Interval]) -> Interva
 
 
 def _row(members: Sequence[Agent], key: str) -> Row:
-    first = members[0]
+    first, methods, passes = members[0], _methods(members), _passes(members)
+    chosen = Chosen(key, _best(methods, passes))
     cells = {
-        name: over(members, lambda agent, measure=measure: measure.read(agent, key))
+        name: over(members, lambda agent, measure=measure: measure.read(agent, chosen))
         for name, measure in MEASURES.items()
     }
     return Row(
@@ -152,19 +131,25 @@ def _row(members: Sequence[Agent], key: str) -> Row:
         key,
         cells,
         _objects(members),
-        _methods(members),
-        _passes(members),
+        methods,
+        passes,
     )
+
+
+def _best(methods: Mapping[str, Mapping[str, Interval]], passes: Mapping[str, float]) -> str:
+    agreement = {name: methods[name]["agreement"].mean for name in methods}
+    known = [n for n in methods if passes.get(n) == 1 and not math.isnan(agreement[n])]
+    return max(known, key=agreement.__getitem__, default="")
 
 
 def _objects(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
     reads: dict[str, Callable[[Mapping[str, Any]], Interval]] = {
-        "importance": lambda row: _of(row.get("importance")),
-        "share": lambda row: _of(row.get("share")),
-        "even share": lambda row: _control(row, "share", "uniform"),
-        "lift": lambda row: _of(row.get("lift")),
-        "even lift": lambda row: _control(row, "lift", "uniform"),
-        "information": lambda row: _of(row.get("information")),
+        "importance": lambda row: value_of(row.get("importance")),
+        "share": lambda row: value_of(row.get("share")),
+        "even share": lambda row: control_of(row, "share", "uniform"),
+        "lift": lambda row: value_of(row.get("lift")),
+        "even lift": lambda row: control_of(row, "lift", "uniform"),
+        "information": lambda row: value_of(row.get("information")),
     }
     names = dict.fromkeys(name for agent in members for name in agent.objects)
     return {
@@ -178,11 +163,10 @@ def _objects(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
 
 def _methods(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
     names = dict.fromkeys(name for agent in members for name in agent.measures["methods"])
-    whats = ("agreement", "timeless", "deletion", "insertion", "similarity")
     return {
         name: {
-            what: over(members, lambda a, n=name, w=what: _of(a.measures["methods"][n].get(w)))
-            for what in whats
+            what: over(members, lambda a, n=name, w=what: value_of(a.measures["methods"][n].get(w)))
+            for what in OF_METHOD
         }
         for name in names
     }
@@ -199,95 +183,3 @@ def _passes(members: Sequence[Agent]) -> dict[str, float]:
 
 def _games(agents: Iterable[Agent]) -> list[str]:
     return list(dict.fromkeys(agent.game for agent in agents))
-
-
-def _of(value: Any) -> Interval:
-    """A told interval, or a number alone, of one agent."""
-    if value is None:
-        return NOTHING
-    told = value if isinstance(value, Mapping) else {"value": value}
-    numbers = [told.get(name) for name in ("value", "low", "high", "p")]
-    mean, low, high, p = (NAN if number is None else float(number) for number in numbers)
-    return Interval(mean, low, high, p, 1, 0)
-
-
-def _control(row: Mapping[str, Any], measure: str, control: str) -> Interval:
-    return _of((row.get(measure) or {}).get("controls", {}).get(control))
-
-
-def _on_key(measure: str, control: str | None = None) -> Callable[[Agent, str], Interval]:
-    """A reader of a measure of attention on the key object, or of a control of it."""
-
-    def read(agent: Agent, key: str) -> Interval:
-        row = agent.objects.get(key, {})
-        return _control(row, measure, control) if control else _of(row.get(measure))
-
-    return read
-
-
-def _of_method(name: str, what: str) -> Callable[[Agent, str], Interval]:
-    return lambda agent, _: _of(agent.measures["methods"].get(name, {}).get(what))
-
-
-def _score(agent: Agent, _: str) -> Interval:
-    return interval([[[score] for score in agent.scores]])
-
-
-def _screen(agent: Agent, _: str) -> Interval:
-    """Of the maps that know the screen alone, the one that agrees better with cause."""
-    found = [_of_method(name, "agreement")(agent, "") for name in SCREEN]
-    known = [each for each in found if not math.isnan(each.mean)]
-    return max(known, key=lambda each: each.mean, default=NOTHING)
-
-
-def _best(agent: Agent, _: str) -> Interval:
-    names = [name for name in agent.measures["methods"] if name not in BESIDE]
-    found = [_of_method(name, "agreement")(agent, "") for name in names]
-    known = [each for each in found if not math.isnan(each.mean)]
-    return max(known, key=lambda each: each.mean, default=NOTHING)
-
-
-def _uniform_score(agent: Agent, _: str) -> Interval:
-    """Per cent of the unchanged score that uniform attention loses, on matched games."""
-    played = agent.measures.get("scores") or {}
-    if "uniform" not in played or not np.mean(played["unchanged"]):
-        return NOTHING
-    before, after = np.array(played["unchanged"]), np.array(played["uniform"])
-    return interval([[[each] for each in 100 * (before - after) / before.mean()]])
-
-
-def _stress(agent: Agent, _: str) -> Interval:
-    return _of(float(np.mean(agent.stress))) if agent.stress else NOTHING
-
-
-MEASURES: dict[str, Measure] = {
-    "score": Measure("score", _score, 1),
-    "entropy": Measure("attention entropy (nats)", lambda a, _: _of(a.measures["entropy"])),
-    "policy_entropy": Measure(
-        "policy entropy (nats)", lambda a, _: _of(a.measures["policy_entropy"])
-    ),
-    "lift": Measure("lift", _on_key("lift"), chance="lift_uniform"),
-    "lift_uniform": Measure("lift, even attention", _on_key("lift", "uniform"), compared=False),
-    "lift_fixed": Measure("lift, best fixed cell", _on_key("lift", "fixed"), compared=False),
-    "lift_own_mean": Measure("lift, own mean map", _on_key("lift", "own_mean"), compared=False),
-    "lift_as_high": Measure("shifts as high", _on_key("lift", "as_high"), compared=False),
-    "seen": Measure("key object seen", _on_key("seen"), chance=0),
-    "information": Measure("mutual information (nats)", _on_key("information"), 3, chance=0),
-    "agreement": Measure("agreement with cause", _of_method("attention", "agreement"), chance=0),
-    "timeless": Measure(
-        "agreement, shifted in time", _of_method("attention", "timeless"), compared=False
-    ),
-    "screen": Measure("agreement, screen alone", _screen, compared=False),
-    "best": Measure("agreement, best method", _best, compared=False),
-    "uniform": Measure(
-        "KL if attention is uniform (nats)",
-        lambda a, _: _of((a.measures["interventions"].get("uniform") or {}).get("kl_forward")),
-        3,
-        chance=0,
-    ),
-    "importance": Measure(
-        "KL of editing the key object (nats)", _on_key("importance"), 3, chance=0
-    ),
-    "uniform_score": Measure("score lost with uniform attention (%)", _uniform_score, 0, chance=0),
-    "stress": Measure("score lost in changed games (%)", _stress, 0, chance=0),
-}

@@ -1,0 +1,147 @@
+"""The measures of which the verdict is made: MEASURES, read off an Agent's numbers."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from attn_ppo.interpret.believe.bootstrap import Interval, interval
+
+SCREEN = ("brightness", "motion")  # methods that know the screen alone
+MOVING = "moving"  # the object of games whose objects aren't known
+BESIDE = ("attention", *SCREEN)  # what isn't a saliency method
+NAN = math.nan
+NOTHING = Interval(NAN, NAN, NAN, NAN, 0, 0)
+
+
+class Agent(NamedTuple):
+    """One measured agent."""
+
+    game: str
+    lambda_: float
+    settings: str  # that tell it from the others, "" where there are none
+    seed: int
+    scores: tuple[float, ...]  # of whole games, of the evaluation
+    measures: Mapping[str, Any]  # as by measure.measure
+    stress: tuple[float, ...] = ()  # drop of the score in each changed game, per cent
+
+    @property
+    def objects(self) -> dict[str, Mapping[str, Any]]:
+        return {row["name"]: row for row in self.measures["objects"]}
+
+
+class Chosen(NamedTuple):
+    """What the agents of a row are measured by."""
+
+    object: str  # the key object of their game
+    method: str  # the best saliency method of the row
+
+
+class Measure(NamedTuple):
+    """A column of the table."""
+
+    title: str
+    read: Callable[[Agent, Chosen], Interval]
+    digits: int = 2
+    chance: float | str = NAN  # what attention that says nothing has; a name of MEASURES
+    compared: bool = True  # between lambdas
+
+
+def value_of(value: Any) -> Interval:
+    """A told interval, or a number alone, of one agent."""
+    if value is None:
+        return NOTHING
+    told = value if isinstance(value, Mapping) else {"value": value}
+    numbers = [told.get(name) for name in ("value", "low", "high", "p")]
+    mean, low, high, p = (NAN if number is None else float(number) for number in numbers)
+    return Interval(mean, low, high, p, 1, 0)
+
+
+def control_of(row: Mapping[str, Any], measure: str, control: str) -> Interval:
+    return value_of((row.get(measure) or {}).get("controls", {}).get(control))
+
+
+def _on_key(measure: str, control: str | None = None) -> Callable[[Agent, Chosen], Interval]:
+    """A reader of a measure of attention on the key object, or of a control of it."""
+
+    def read(agent: Agent, chosen: Chosen) -> Interval:
+        row = agent.objects.get(chosen.object, {})
+        return control_of(row, measure, control) if control else value_of(row.get(measure))
+
+    return read
+
+
+def _of_method(agent: Agent, name: str, what: str) -> Interval:
+    return value_of(agent.measures["methods"].get(name, {}).get(what))
+
+
+def _score(agent: Agent, _: Chosen) -> Interval:
+    return interval([[[score] for score in agent.scores]])
+
+
+def _screen(agent: Agent, _: Chosen) -> Interval:
+    """Of the maps that know the screen alone, the one that agrees better with cause."""
+    found = [_of_method(agent, name, "agreement") for name in SCREEN]
+    known = [each for each in found if not math.isnan(each.mean)]
+    return max(known, key=lambda each: each.mean, default=NOTHING)
+
+
+def _uniform_score(agent: Agent, _: Chosen) -> Interval:
+    """Per cent of the unchanged score that uniform attention loses, on matched games."""
+    played = agent.measures.get("scores") or {}
+    if "uniform" not in played or not np.mean(played["unchanged"]):
+        return NOTHING
+    before, after = np.array(played["unchanged"]), np.array(played["uniform"])
+    return interval([[[each] for each in 100 * (before - after) / before.mean()]])
+
+
+def _stress(agent: Agent, _: Chosen) -> Interval:
+    return value_of(float(np.mean(agent.stress))) if agent.stress else NOTHING
+
+
+MEASURES: dict[str, Measure] = {
+    "score": Measure("score", _score, 1),
+    "entropy": Measure("attention entropy (nats)", lambda a, _: value_of(a.measures["entropy"])),
+    "policy_entropy": Measure(
+        "policy entropy (nats)", lambda a, _: value_of(a.measures["policy_entropy"])
+    ),
+    "lift": Measure("lift", _on_key("lift"), chance="lift_uniform"),
+    "lift_uniform": Measure("lift, even attention", _on_key("lift", "uniform"), compared=False),
+    "lift_fixed": Measure("lift, best fixed cell", _on_key("lift", "fixed"), compared=False),
+    "lift_own_mean": Measure("lift, own mean map", _on_key("lift", "own_mean"), compared=False),
+    "lift_as_high": Measure("shifts as high", _on_key("lift", "as_high"), compared=False),
+    "seen": Measure("key object seen", _on_key("seen"), chance=0),
+    "information": Measure("mutual information (nats)", _on_key("information"), 3, chance=0),
+    "agreement": Measure(
+        "agreement with cause", lambda a, _: _of_method(a, "attention", "agreement"), chance=0
+    ),
+    "timeless": Measure(
+        "agreement, shifted in time",
+        lambda a, _: _of_method(a, "attention", "timeless"),
+        compared=False,
+    ),
+    "screen": Measure("agreement, screen alone", _screen, compared=False),
+    "best": Measure(
+        "agreement, best method that passes",
+        lambda a, chosen: _of_method(a, chosen.method, "agreement"),
+        compared=False,
+    ),
+    "noise": Measure(
+        "KL of one grey level of noise (nats)",
+        lambda a, _: value_of(a.measures.get("noise")),
+        3,
+        compared=False,
+    ),
+    "uniform": Measure(
+        "KL if attention is uniform (nats)",
+        lambda a, _: value_of((a.measures["interventions"].get("uniform") or {}).get("kl_forward")),
+        3,
+        chance=0,
+    ),
+    "importance": Measure(
+        "KL of editing the key object (nats)", _on_key("importance"), 3, chance=0
+    ),
+    "uniform_score": Measure("score lost with uniform attention (%)", _uniform_score, 0, chance=0),
+    "stress": Measure("score lost in changed games (%)", _stress, 0, chance=0),
+}
