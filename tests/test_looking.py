@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attn_ppo.interpret.believe.looking import ALL, looking, normalised, worth_of
+from attn_ppo.interpret.believe.looking import ALL, looking, normalised, worth_of, worths_of
 from attn_ppo.interpret.believe.objects import Objects
 from attn_ppo.interpret.receptive_field import density_seen, to_input
 
@@ -222,6 +222,17 @@ def test_rows_by_map_and_object():
     there = on_ball()[:, 3, 3].mean()
     assert rows[-1].measure == "divergence"
     assert rows[-1].value == pytest.approx((1 - there) * np.log(2))
+
+
+def test_some_measures_alone_are_those_of_all():
+    objects = Objects(("ball",), a_ball()[:, None], "made up")
+    some = worths_of(objects, {"lift", "normalised seen"})
+    every, few = rows_of(on_ball()), rows_of(on_ball(), worths=some)
+    of_object = {"lift", "normalised seen", "mutual information"}
+    assert set(few) == of_object | {"steadiness", "dwell", "strongest cells"}
+    for name in few:
+        assert few[name].value == every[name].value
+        assert few[name].controls == pytest.approx(every[name].controls, nan_ok=True)
 
 
 def test_no_map_no_rows():

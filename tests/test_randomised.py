@@ -119,6 +119,20 @@ def test_what_is_replaced_shows_in_the_maps_that_depend_on_it():
     assert follows_action(found["head"]) is True
 
 
+def test_no_case_is_explained_twice(monkeypatch):
+    """Six layers from the outputs down, then each alone, of which the first is the same case; and
+    the agent as it is, and another action."""
+    explained = []
+
+    def counted(*given):
+        explained.append(given)
+        return screen(*given)
+
+    monkeypatch.setitem(METHODS, "screen", Method(counted, "", False, 0.01))
+    of(["screen"], actions=(2,))
+    assert len(explained) == 1 + 6 + 5 + 1
+
+
 @pytest.mark.usefixtures("made_up")
 def test_each_step_has_layers_and_another_action_of_its_own():
     found = of(["head"], actions=(2,) * 8)["head"]  # whose map is the same at all steps

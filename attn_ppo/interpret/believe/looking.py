@@ -1,6 +1,7 @@
 """Where attention lies: on which objects, beside what maps that know nothing of them would reach.
 
-looking -> rows, one for each measure of a map, or of a map and an object. What they hold:
+looking -> rows, one for each measure of a map, or of a map and an object, with the worths of
+worths_of. What the rows hold:
 
 share             of the map's weight, spread on pixels by `receptive_field.density`, that lies on
                   the object
@@ -25,7 +26,7 @@ All are undefined at steps where the object isn't on the screen, the normalised 
 cell is better than another, as are the hits on an object of which no box holds half.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ SAME = 1e-5  # relative difference below which one cell is no better than anothe
 BIAS_SHIFTS = 100  # at most, for the bias of the controls' mutual information
 ALL = 0  # the number of `map` where a measure is of all maps together
 UNDEFINED = np.empty(0)
+Worths = list[list[tuple[str, Read, np.ndarray]]]  # of each object: name, read, worth (T, 49)
 
 
 class Row(NamedTuple):
@@ -60,13 +62,15 @@ def looking(
     games: np.ndarray,
     *,
     untrained: np.ndarray | None = None,
+    worths: Worths | None = None,
     rng: np.random.Generator,
 ) -> list[Row]:
     """Rows of all measures: those of map 1, by objects, those of map 2 ..., those of all maps.
 
     `attention` (T, K, 7, 7) >= 0, of consecutive steps; a map that doesn't sum to one (the sigmoid
     gate's) is made to. `games` (T,) the number of each step's game. `untrained` (T, U, 7, 7): what
-    untrained agents make of the same observations. `rng` draws shifts in time and random maps.
+    untrained agents make of the same observations. `worths`: of some measures, or made before; by
+    default of all. `rng` draws shifts in time and random maps.
     No rows without a map.
     """
     weights = _cells(attention)
@@ -74,7 +78,7 @@ def looking(
     random = chance.permuted(weights, rng)
     shifts = chance.shifts_of(games, rng)
     where = moving.places_of(centres(objects))
-    worths = [list(worth_of(objects.coverage[:, number])) for number in range(len(objects.names))]
+    worths = worths_of(objects) if worths is None else worths
     rows = []
     for number in range(weights.shape[1]):
         maps = Maps(
@@ -92,6 +96,12 @@ def looking(
     if weights.shape[1] > 1:
         rows.append(_divergence(weights, others, random))
     return rows
+
+
+def worths_of(objects: Objects, measures: Container[str] | None = None) -> Worths:
+    """What each object's measures read of any map; of these names, or all."""
+    every = (worth_of(objects.coverage[:, number]) for number in range(len(objects.names)))
+    return [[row for row in rows if measures is None or row[0] in measures] for rows in every]
 
 
 def worth_of(coverage: np.ndarray) -> Iterator[tuple[str, Read, np.ndarray]]:

@@ -29,7 +29,7 @@ from attn_ppo.interpret.believe.agreement import between_methods
 from attn_ppo.interpret.believe.cause import REASONS, Causes, by_object, causes, lost_by_removal
 from attn_ppo.interpret.believe.edits import EDITS, edits_of
 from attn_ppo.interpret.believe.intervene import intervene, scores
-from attn_ppo.interpret.believe.looking import looking
+from attn_ppo.interpret.believe.looking import looking, worths_of
 from attn_ppo.interpret.believe.objects import find_objects, present
 from attn_ppo.interpret.believe.replay import Replay
 from attn_ppo.interpret.believe.sampling import sample_steps
@@ -170,20 +170,20 @@ def _looking(
     if not maps.shape[1]:
         return list(rows.values()), []
     untrained = _untrained(subject)
-    rng = np.random.default_rng(options.seed)
+    rng, worths = np.random.default_rng(options.seed), worths_of(objects, OF_OBJECT)
     both = ((maps, untrained), (maps.mean(1, keepdims=True), untrained.mean(1, keepdims=True)))
     single, summed = (
-        looking(each, objects, recording.games, untrained=other, rng=rng) for each, other in both
+        looking(each, objects, recording.games, untrained=other, worths=worths, rng=rng)
+        for each, other in both
     )
     for row in summed:
         if row.measure in OF_OBJECT and row.object:
             controls = {name: getattr(row.controls, name) for name in CONTROLS}
             found = subject.over_time(row.each) | {"controls": controls}
             rows[row.object][OF_OBJECT[row.measure]] = found
-    kept = [row for row in single if not row.object or row.measure in OF_OBJECT]
     told_maps = [
         {"map": row.map, "object": row.object, "measure": row.measure, "value": row.value}
-        for row in kept
+        for row in single
     ]
     return list(rows.values()), told_maps
 

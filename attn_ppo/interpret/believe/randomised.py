@@ -69,7 +69,8 @@ def randomised(
     action drawn by lot. Noise is the same before and after. `target` should depend on the action.
     """
     layers = layers_of(model)
-    cases = [layers[: at + 1] for at in range(len(layers))] + [(each,) for each in layers]
+    cascading = [layers[: at + 1] for at in range(len(layers))]  # begins with the first alone
+    cases = [*cascading, *((each,) for each in layers)]
 
     def of_step(step: int) -> dict[str, np.ndarray]:
         def explain(explained: ActorCritic, action: int) -> dict[str, Tensor]:
@@ -80,8 +81,8 @@ def randomised(
         action, drawn = int(actions[step]), _another(int(actions[step]), model, [seed, step])
         new = _like(model, settings, noise_of(seed, step))
         before = explain(model, action)
-        after = [explain(replaced(model, new, case), action) for case in cases]
-        after.append(explain(model, drawn))
+        of_case = {each: explain(replaced(model, new, each), action) for each in set(cases)}
+        after = [*(of_case[case] for case in cases), explain(model, drawn)]
         return {
             name: np.stack([_similarities(before[name], each[name]) for each in after], 1)
             for name in methods
