@@ -2,9 +2,9 @@
 
 Each agent plays whole games as it knows them, and the same games changed in ways that would cost a
 person nothing: another start, actions that stick, objects in other colours, an enemy less, a slower
-ball. Writes to figures/ of the sweep: stress.csv, with the score of every game, stress_table.csv
-and stress.png, with what the changes cost for each lambda. Run again, it plays only what isn't in
-stress.csv yet.
+ball. Writes to figures/ of the sweep: stress.csv, with the score of every game, stress_table.csv,
+stress.md and stress.png, with what the changes cost for each lambda. Run again, it plays only what
+isn't in stress.csv yet.
 """
 
 from attn_ppo.lifecycle import process
@@ -30,7 +30,14 @@ from analysis.panels import save
 from analysis.playing import by_game, check_writable, exit_code
 from analysis.runs import CURVES, Problem, Run, newest_root, read_runs
 from analysis.sources import folder_with_agents
-from analysis.stress_report import Played, draw_stress, losses, stress_table, table_lines
+from analysis.stress_report import (
+    Played,
+    draw_stress,
+    losses,
+    stress_table,
+    table_lines,
+    table_markdown,
+)
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.formats import fixed
@@ -79,10 +86,11 @@ def _stress_a_sweep(options: argparse.Namespace) -> int:
     _play_all([task for task in tasks if played.of(task) is None], played)
     found = losses([Played(t.run, t.change.name, played.known(t)) for t in tasks])
     print(*table_lines(found), sep="\n")
-    table = out / "stress_table.csv"
+    table, page = out / "stress_table.csv", out / "stress.md"
     write_atomically(table, stress_table(found).to_csv(index=False, float_format="%.6g"))
+    write_atomically(page, table_markdown(found))
     written = save(draw_stress([run for run, _ in agents], found), out / "stress")
-    print("look at", *(f"  {each}" for each in (path, table, *written)), sep="\n")
+    print("look at", *(f"  {each}" for each in (path, table, page, *written)), sep="\n")
     return ExitCode.DONE
 
 

@@ -27,6 +27,7 @@ from attn_ppo.formats import columns, fixed
 from attn_ppo.interpret.believe.bootstrap import Interval, interval
 from attn_ppo.interpret.believe.games import UNCHANGED
 
+HEADS = ["game", "change", "lambda", "score", "changed", "lost", "95 % interval", "over"]
 DODGE = 0.72  # of the room of a change that its lambdas share
 
 
@@ -111,7 +112,19 @@ def stress_table(found: Sequence[Loss]) -> pd.DataFrame:
 
 def table_lines(found: Sequence[Loss]) -> list[str]:
     """The same for a terminal."""
-    rows = [["game", "change", "lambda", "score", "changed", "lost", "95 % interval", "over"]]
+    return columns([HEADS, *_cells(found)]) + _alone(found)
+
+
+def table_markdown(found: Sequence[Loss]) -> str:
+    """The same as a Markdown table."""
+    rows = [HEADS, ["---", "---", *["---:"] * (len(HEADS) - 2)], *_cells(found)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, *("\n" + line for line in _alone(found))]) + "\n"
+
+
+def _cells(found: Sequence[Loss]) -> list[list[str]]:
+    """The lambdas of a change below each other."""
+    rows = []
     order = list(dict.fromkeys((loss.group.game, loss.change) for loss in found))
     for loss in sorted(found, key=lambda loss: order.index((loss.group.game, loss.change))):
         key, percent = loss.group, loss.percent
@@ -121,8 +134,12 @@ def table_lines(found: Sequence[Loss]) -> list[str]:
         scores = [fixed(loss.unchanged, 1), fixed(loss.changed, 1)]
         lost = [f"{_percent(percent.mean)} %", interval_text, over]
         rows.append([key.game, loss.change, lambda_, *scores, *lost])
+    return rows
+
+
+def _alone(found: Sequence[Loss]) -> list[str]:
     alone = any(loss.percent.seeds < 2 for loss in found)
-    return columns(rows) + ["One seed: no interval over seeds, but over its games."] * alone
+    return ["One seed: no interval over seeds, but over its games."] * alone
 
 
 def draw_stress(runs: Sequence[Run], found: Sequence[Loss]) -> Figure:

@@ -18,6 +18,7 @@ from analysis.stress_report import (
     lost_percent,
     stress_table,
     table_lines,
+    table_markdown,
 )
 from attn_ppo.errors import ExitCode, RunError
 from attn_ppo.interpret.network import OpenAgent
@@ -60,6 +61,13 @@ def test_losses_are_over_seeds_or_over_a_single_seeds_games(tmp_path):
     assert "40 %" in told[1]
     assert "22 to 58" in told[1]
     assert told[-1] == "One seed: no interval over seeds, but over its games."
+    assert table_markdown([alone]).splitlines() == [
+        "| game | change | lambda | score | changed | lost | 95 % interval | over |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| Breakout | slower ball | λ = 0 | 10.0 | 6.0 | 40 % | 22 to 58 | 2 games |",
+        "",
+        "One seed: no interval over seeds, but over its games.",
+    ]
 
 
 def test_a_seed_that_scores_nothing_has_no_loss(tmp_path):
@@ -144,7 +152,7 @@ def test_a_sweep_is_played_once_and_goes_on_where_it_was_left(
     assert "10 %" in printed
     assert "(5 of 5)" in printed
     files = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert files == {"stress.csv", "stress_table.csv", "stress.png", "stress.pdf"}
+    assert files == {"stress.csv", "stress_table.csv", "stress.md", "stress.png", "stress.pdf"}
     assert stress.main([str(tmp_path), "--games", "3"]) == 0
     assert len(agents) == 12
     for number, more in enumerate((["3", "--seed", "5"], ["2"]), 1):

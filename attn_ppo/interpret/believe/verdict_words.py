@@ -79,8 +79,8 @@ def _what_matters(rows: Sequence[Row]) -> list[str]:
         return [f"No edits of this game's memory are known, so no cause was measured.{against}"]
     told = ", ".join(f"{name} {number(found[name], 3)}" for name in reversed(known))
     return [
-        "Objects were moved, frozen or removed in the real game. By how much this changes the "
-        f"policy (KL divergence in nats, 0: not at all; n = {found[known[-1]].seeds}): {told}.",
+        "Objects were moved, frozen or removed in the real game. This changes the policy by (KL "
+        f"divergence in nats, 0: not at all; n = {found[known[-1]].seeds}): {told}.",
         "Attention is held against what matters most over all the game's agents: "
         f"{key_of(rows[0])}.",
     ]
