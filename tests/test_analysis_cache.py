@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from synthetic import write_sweep
-from test_analysis_runs import BROKEN, FIRST, HEADER, ODD
 
 from analysis import cache, files
 from analysis.runs import read_runs
@@ -258,34 +257,6 @@ def test_several_may_read_at_once(tmp_path):
             assert list(pool.map(scores, [path] * 16)) == [list(range(2_000))] * 16
             cache.kept_path(path).unlink()
     assert os.listdir(tmp_path) == ["metrics.csv"]
-
-
-TABLES = {
-    f"{case}": (name, content)
-    for case, (name, content, _) in (BROKEN | ODD).items()
-    if name.endswith(".csv") and content is not None
-}
-TABLES |= {
-    "whole": ("metrics.csv", HEADER + FIRST),
-    "other columns": ("metrics.csv", "env_steps,a,b,c\n1,x,True,1\n2,,False,y\n"),
-}
-
-
-@pytest.mark.parametrize("case", TABLES)
-def test_broken_tables_are_what_they_are_without_a_cache(tmp_path, case):
-    name, content = TABLES[case]
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-    def outcome(read):
-        try:
-            table, torn = read(path, REQUIRED)
-        except ValueError as error:
-            return str(error)
-        return repr(table), torn, list(table), [str(each) for each in table.dtypes]
-
-    expected = outcome(files.read_table)
-    assert [outcome(cache.read_table) for _ in range(2)] == [expected, expected]
 
 
 def test_a_sweep_is_the_same_from_what_was_kept(tmp_path, parsed):

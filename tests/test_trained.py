@@ -1,9 +1,7 @@
-"""A trained agent from Python: `attn_ppo.load`, of a run folder and of an exported file."""
+"""A trained agent from Python: `attn_ppo.load` of a run folder, and what the agent does."""
 
 import dataclasses
-import hashlib
 import inspect
-import json
 import re
 import shutil
 import subprocess
@@ -15,36 +13,20 @@ import numpy as np
 import planted
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
+from planted_run import write_planted_run
 
 import attn_ppo
-from attn_ppo import config
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.saliency.methods import METHODS
-from attn_ppo.launch import command_line
-from attn_ppo.lifecycle import saved
-from attn_ppo.lifecycle.saved import Saved
-from attn_ppo.lifecycle.weights import HEADER
 from attn_ppo.trained import TrainedAgent
 
-SETTINGS = ["env=Breakout", "lambda=0.0005", "attention.maps=1", "attention.hidden=8"]
 SPOT = planted.scene()[0].numpy()  # (4, 84, 84)
 NOTHING = planted.scene(spot=20)[0].numpy()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A run folder with the agent of planted.py after 5 updates of 8 * 128 agent steps."""
-    path = tmp_path_factory.mktemp("run")
-    settings = command_line.parse(SETTINGS).configs[0]
-    path.joinpath("config.yaml").write_text(config.to_yaml(settings))
-    weights = planted.planted().state_dict()
-    agent = {"model": weights, "optimizer": {}, "rng": torch.zeros(1), "backend": "torch"}
-    rows = {"recent": [], "elapsed_seconds": 0.0, "sizes": {}}
-    origin = {"circumstances": {}, "inexact_resumes": [], "threads": 1}
-    saved.save(path, Saved(5, agent, rows, [], origin, None))  # pyright: ignore[reportArgumentType]
-    return path
+    return write_planted_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -185,112 +167,6 @@ def test_it_plays_whole_games(agent):
     for wrong in ({"episodes": 0}, {"seed": -1}):
         with pytest.raises(ConfigError):
             agent.play(**wrong)
-
-
-def test_exported_weights_are_the_same_agent(agent, folder, tmp_path):
-    file = attn_ppo.export(folder, tmp_path / "ball.safetensors")
-    assert list(tmp_path.iterdir()) == [file]
-    again = attn_ppo.load(file)
-    assert repr(again) == repr(agent)
-    assert (again.settings, again.weights) == (agent.settings, agent.weights)
-    assert again.action_names == agent.action_names
-    np.testing.assert_array_equal(again.explain(SPOT), agent.explain(SPOT))
-
-
-def test_halves_are_the_same_agent_to_three_digits(folder, tmp_path):
-    whole, half = (attn_ppo.export(folder, tmp_path / str(h), half=h) for h in (False, True))
-    size = half.stat().st_size
-    assert size < 0.51 * whole.stat().st_size
-    exact, rounded = attn_ppo.load(whole), attn_ppo.load(half)
-    pairs = zip(exact.model.parameters(), rounded.model.parameters(), strict=True)
-    # 11 bits: half a unit of the last is 2^-11 of a weight; below 6e-5 there are fewer
-    assert all(((a - b).abs() <= a.abs() / 2048 + 3e-8).all() for a, b in pairs)
-    assert rounded.weights != exact.weights
-
-
-def test_weights_in_a_folder_stand_in_for_its_checkpoint(agent, folder, tmp_path):
-    (tmp_path / "config.yaml").write_bytes((folder / "config.yaml").read_bytes())
-    attn_ppo.export(folder, tmp_path / "weights.safetensors")
-    found = attn_ppo.load(tmp_path)
-    assert (found.weights, found.env_steps) == (agent.weights, agent.env_steps)
-    (tmp_path / "weights.safetensors").write_bytes(b"no weights")
-    with pytest.raises(ConfigError, match="can't be read"):
-        attn_ppo.load(tmp_path)
-
-
-def header_of(file: Path) -> dict[str, str]:
-    """The metadata of a safetensors file: 8 bytes of length, then JSON."""
-    data = file.read_bytes()
-    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-
-
-def test_the_header_says_which_agent_it_is(agent, folder, tmp_path):
-    header = header_of(attn_ppo.export(folder, tmp_path / "a"))
-    assert header.keys() == HEADER.keys()
-    assert header["game"] == "Breakout"
-    assert json.loads(header["action_names"]) == ["NOOP", "FIRE", "RIGHT", "LEFT"]
-    assert header["env_steps"] == "5120"
-    assert header["settings"] == (folder / "config.yaml").read_text()
-    assert header["weights_sha256"] == agent.weights
-    assert header["rom_md5"] == "f34f08e5eb96e500e851a80be3277a56"  # ALE's md5.txt
-    whole = (folder / "checkpoint.pt").read_bytes()  # its last 32 bytes are the digest
-    assert header["checkpoint_sha256"] == hashlib.sha256(whole[:-32]).hexdigest()
-
-
-def test_files_that_are_no_agent_are_told(folder, tmp_path):
-    whole = attn_ppo.export(folder, tmp_path / "whole")
-    data = bytearray(whole.read_bytes())
-    data[-3] ^= 1  # within the weights
-    cases = {
-        "damaged": (bytes(data), "is damaged"),
-        "cut": (bytes(data[:2_000]), "can't be read"),
-        "text": (b"hello", "can't be read"),
-        "other": (b"\x02\0\0\0\0\0\0\0{}", "is of another format"),
-    }
-    for name, (content, told) in cases.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ConfigError, match=told) as error:
-            attn_ppo.load(tmp_path / name)
-        assert len(str(error.value).splitlines()) == 2
-
-
-def with_header(file: Path, copy: Path, **changes: str) -> Path:
-    """`copy`: the file with another header."""
-    with safe_open(file, "pt") as opened:
-        weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    copy.write_bytes(save(weights, metadata={**header_of(file), **changes}))
-    return copy
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"env_steps": "many"},
-        {"env_steps": "-5"},
-        {"action_names": "NOOP, FIRE"},  # no JSON
-        {"action_names": "4"},
-        {"action_names": '{"NOOP": 0, "FIRE": 1, "RIGHT": 2, "LEFT": 3}'},
-        {"action_names": "[0, 1, 2, 3]"},
-        {"action_names": '["NOOP", "FIRE"]'},  # of four
-    ],
-)
-def test_headers_that_another_program_has_written_are_told(folder, tmp_path, changes):
-    whole = attn_ppo.export(folder, tmp_path / "whole")
-    assert attn_ppo.load(with_header(whole, tmp_path / "same")).env_steps == 5_120
-    with pytest.raises(ConfigError, match=f"has a header with {next(iter(changes))}=") as error:
-        attn_ppo.load(with_header(whole, tmp_path / "other", **changes))
-    assert len(str(error.value).splitlines()) == 2
-
-
-def test_a_file_whose_weights_do_not_fit_its_settings(folder, tmp_path):
-    text = (folder / "config.yaml").read_text()
-    (tmp_path / "config.yaml").write_text(text.replace("hidden: 8", "hidden: 9"))
-    (tmp_path / "checkpoint.pt").write_bytes((folder / "checkpoint.pt").read_bytes())
-    file = attn_ppo.export(tmp_path, tmp_path / "file")
-    with pytest.raises(ConfigError, match="weights that don't fit"):
-        attn_ppo.load(file)
-    with pytest.raises(ConfigError, match="weights that don't fit"):
-        attn_ppo.load(tmp_path)
 
 
 def test_folders_without_an_agent_are_told(folder, tmp_path):
