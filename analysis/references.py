@@ -17,6 +17,7 @@ from analysis.runs import Run
 from attn_ppo import config
 from attn_ppo.atari.reference_scores import PROTOCOLS, random_play
 from attn_ppo.config import RunConfig
+from attn_ppo.earlier import EARLIER
 from attn_ppo.schema import flatten
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
@@ -82,7 +83,7 @@ def is_like_the_study(run: Run) -> bool:
 
 def has_the_study_s_settings(settings: RunConfig) -> bool:
     """Whether nothing differs from the study but game, protocol, lambda, seed and steps."""
-    study = _that_matter(flatten(config.EARLIER) | STUDY_SETTINGS)
+    study = _that_matter(flatten(EARLIER) | STUDY_SETTINGS)
     return _that_matter(config.identity(settings)) == study
 
 

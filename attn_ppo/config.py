@@ -7,7 +7,6 @@ Nothing here imports torch: a wrong setting is reported within a second.
 import dataclasses
 import functools
 import hashlib
-import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -18,12 +17,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import yaml
 from omegaconf import OmegaConf
 
+from attn_ppo import consistency, earlier
 from attn_ppo.errors import ConfigError
 from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import plain, spelled
 from attn_ppo.schema import Matches, Range, build, flatten
 from attn_ppo.sections import (
-    CELLS,
     AttentionSettings,
     CheckpointSettings,
     ComputeSettings,
@@ -44,26 +43,6 @@ Axis = Matches(r"[a-z_.]{1,64}=[A-Za-z0-9_.+-]{1,64}", "a key and its value, key
 LONGEST_LEVEL = 200  # characters of one level of a run's path
 _READABLE = "a readable config.yaml, as in runs/<name>/<env>/lambda=<lambda>/seed=<seed>/"
 FRAMES_PER_STEP = 4  # emulator frames an agent step: an action is repeated, as in the literature
-
-# Settings that earlier versions did not have, with the values that their runs had in effect.
-EARLIER = {
-    "root": "runs",
-    "axes": [],
-    "diversity": 0.0,
-    "lambda_schedule": "constant",
-    "lambda_start": 0,
-    "lambda_warmup": 0,
-    "regularizer": {"name": "entropy", "target": None},
-    "init_from": None,
-    "init_sha256": None,
-    "compute": {"backend": "torch", "precision": "fp32", "threads": "auto"},
-    "checkpoint": {"anchor_steps": 10_000, "resume": "exact", "milestones": 0},
-    "videos": {"every_updates": 0},
-    "search": {"entropy_weight": 0.0, "zero_below": 0.0},
-    "until": None,
-    "budget": None,
-    "decided": {"margin": 0.1, "seeds": 3},
-}
 
 
 @dataclass(frozen=True)
@@ -185,70 +164,20 @@ def from_dict(values: Mapping[str, Any]) -> RunConfig:
     config = build(RunConfig, values)
     if config.lambda_ < config.search.zero_below:
         config = dataclasses.replace(config, lambda_=0.0)
-    ppo, batch = config.ppo, config.ppo.batch_size
-    if batch % ppo.num_minibatches or ppo.minibatch_size < 2:
-        allowed = "a divisor of num_envs * num_steps = {:,} that leaves at least 2 samples each"
-        raise ConfigError("ppo.num_minibatches", ppo.num_minibatches, allowed.format(batch))
-    if config.num_updates < 1:
-        allowed = (
-            f"at least {batch:,}, ppo.num_envs={ppo.num_envs} times ppo.num_steps={ppo.num_steps}"
-        )
-        wrong = "is less than one update"
-        raise ConfigError("total_steps", config.total_steps, allowed, wrong=wrong)
-    _check_regularization(config)
+    ppo = config.ppo
+    consistency.check_batches(ppo, config.total_steps)
+    consistency.check_weights(config.lambda_, config.diversity, config.attention)
+    consistency.check_target(config.regularizer, config.attention)
+    last = (config.num_updates - 1) * ppo.batch_size
+    steps = (config.lambda_start, config.lambda_warmup)
+    consistency.check_schedule(config.lambda_schedule, *steps, last=last)
     if config.init_sha256 and not config.init_from:
         allowed = "null without init_from, whose checkpoint it tells"
         raise ConfigError("init_sha256", config.init_sha256, allowed)
     if config.budget and not config.until:
         raise ConfigError("budget", config.budget, "null; a budget goes with until=decided")
-    if config.compute.backend == "kernels" and config.compute.precision != "fp32":
-        raise ConfigError(
-            "compute.precision", config.compute.precision, "fp32 with compute.backend=kernels"
-        )
+    consistency.check_backend(config.compute)
     return config
-
-
-def _check_regularization(config: RunConfig) -> None:
-    """Raises ConfigError where the weights, their schedule or the target have no meaning."""
-    maps = config.attention.maps if config.attention.gate != "none" else 0
-    nothing = "with attention.gate=none, where there's no attention to regularise"
-    for key, weight in (("lambda", config.lambda_), ("diversity", config.diversity)):
-        if 0 < weight < 1e-12:  # written out, it names the folder
-            raise ConfigError(key, weight, "0, or from 1e-12 to 1,000")
-        if weight and not maps:
-            raise ConfigError(key, plain(weight), f"0 {nothing}")
-    if config.diversity and maps == 1:
-        allowed = "0 with attention.maps=1: a single map has none to overlap with"
-        raise ConfigError("diversity", plain(config.diversity), allowed)
-    name, target = config.regularizer.name, config.regularizer.target
-    most, shown = maps * math.log(CELLS), "null" if target is None else plain(target)
-    if name != "target_entropy" and target is not None:
-        allowed = "null; a target goes with regularizer=target_entropy"
-        raise ConfigError("regularizer.target", shown, allowed)
-    if name == "target_entropy" and not maps:
-        raise ConfigError("regularizer.name", name, f"entropy {nothing}")
-    if name == "target_entropy" and (target is None or target > most):
-        even = f"{maps} even map{'s' * (maps != 1)}"
-        allowed = f"from 0 to {plain(math.floor(most * 1e4) / 1e4)} nats, the entropy of {even}"
-        raise ConfigError("regularizer.target", shown, allowed)
-    _check_schedule(config)
-
-
-def _check_schedule(config: RunConfig) -> None:
-    last = (config.num_updates - 1) * config.ppo.batch_size
-    if config.lambda_schedule == "constant":
-        for key in ("lambda_start", "lambda_warmup"):
-            if steps := getattr(config, key):
-                raise ConfigError(key, steps, "0 with lambda_schedule=constant; or linear")
-    elif not last:
-        allowed = "constant in a run of one update, in which nothing rises"
-        raise ConfigError("lambda_schedule", config.lambda_schedule, allowed)
-    elif not config.lambda_warmup:
-        allowed = "at least 1 with lambda_schedule=linear, the agent steps in which it rises"
-        raise ConfigError("lambda_warmup", config.lambda_warmup, allowed)
-    elif config.lambda_start >= last:
-        allowed = f"less than {last:,}, where the last update of this run begins"
-        raise ConfigError("lambda_start", config.lambda_start, allowed)
 
 
 def as_dict(config: RunConfig) -> dict[str, Any]:
@@ -329,7 +258,7 @@ def from_yaml(text: str, path: Path | str) -> RunConfig:
         wrong = "has no settings in it"
         raise ConfigError("", path, "the config.yaml of a run, keys with values", wrong=wrong)
     try:
-        return from_dict(_with_earlier({str(key): value for key, value in values.items()}))
+        return from_dict(earlier.completed({str(key): value for key, value in values.items()}))
     except ConfigError as error:
         reason = str(error).partition("\n")[0].removeprefix("error: ")
         allowed = "the config.yaml of a run of this version"
@@ -343,15 +272,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore
         first: [(tag, form) for tag, form in forms if not tag.endswith(":timestamp")]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }  # without timestamps: a name may look like a date
-
-
-def _with_earlier(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of an earlier version's run, completed with EARLIER."""
-    for key, since in EARLIER.items():
-        given = values.setdefault(key, since)
-        if isinstance(given, dict) and isinstance(since, dict):
-            values[key] = since | given
-    return values
 
 
 def to_yaml(config: RunConfig) -> str:

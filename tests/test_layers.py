@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = {"errors", "schema", "folders", "formats", "sections", "config"}
+SETTINGS = {"errors", "schema", "folders", "formats", "sections", "earlier", "config"}
 # Each room of attn_ppo, a file or a package, and what it may import besides itself.
 ARROWS = {
     "version": set(),
@@ -19,7 +19,9 @@ ARROWS = {
     "folders": set(),
     "formats": set(),
     "sections": {"schema"},
-    "config": {"errors", "schema", "folders", "formats", "sections"},
+    "consistency": {"errors", "formats", "sections"},
+    "earlier": set(),
+    "config": {"errors", "schema", "folders", "formats", "sections", "consistency", "earlier"},
     "compute": SETTINGS,
     "atari": SETTINGS,
     "learning": SETTINGS | {"atari"},
