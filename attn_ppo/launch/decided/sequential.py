@@ -29,15 +29,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from attn_ppo.launch.decided.welch import Floats, welch
+
 ERROR = 0.05  # of each question: the chance of any wrong answer among all comparisons
 MOST_PATHS = 20_000
 PLANNED_SHARE = 0.8  # of the error, for the looks that were planned
-LARGEST = 1e6  # statistic of scores that differ without any spread
 HOPELESS = 0.1  # chance of a decision below which no more is tried
 _SEED = 20_240
 
 LOWER, HIGHER, NO_DROP = "lower", "higher", "no drop beyond the margin"
-Floats = NDArray[np.float64]
 
 
 class Spending(NamedTuple):
@@ -140,11 +140,11 @@ def statistics(batches: Sequence[Batch], most_paths: int = MOST_PATHS) -> list[F
     values = [each - centre for each in values]
     looks, whole = range(1, len(sizes) + 1), np.empty((0, 0))
     if _are_drawn(sizes, most_paths):  # labels of fewer batches are then the first of these
-        whole = _welch(values, _labels(sizes, most_paths))
+        whole = welch(values, _labels(sizes, most_paths))
     return [
         whole[:, :look]
         if _are_drawn(sizes[:look], most_paths)
-        else _welch(values[:look], _labels(sizes[:look], most_paths))
+        else welch(values[:look], _labels(sizes[:look], most_paths))
         for look in looks
     ]
 
@@ -245,33 +245,6 @@ def _smallest(values: Floats, allowed: int) -> float:
     if len(falling) > allowed:
         falling = falling[falling > falling[allowed]]
     return float(falling[-1]) if len(falling) else math.inf
-
-
-def _welch(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> Floats:
-    """(paths, looks) of Welch's t, of (2 n,) values and (paths, 2 n) labels a batch.
-
-    Rounded, so that two permutations of one value are equal whatever order they are summed in.
-    """
-    n = np.cumsum([len(each) // 2 for each in values])
-    first, total = _sums(values, labels), _sums(values, [np.ones_like(x[:1]) for x in labels])
-    means, spreads = [], []
-    for sums, squares in (first, (total[0] - first[0], total[1] - first[1])):
-        means.append(sums / n)
-        spreads.append((squares - sums**2 / n) / (n - 1))
-    difference, error = means[0] - means[1], np.sqrt(np.maximum(sum(spreads), 0) / n)
-    tiny = 1e-7 * np.sqrt(total[1] / n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(error > tiny, difference / error, np.sign(difference) * LARGEST)
-    t = np.where((error <= tiny) & (np.abs(difference) <= tiny), 0.0, t)
-    return np.round(np.clip(t, -LARGEST, LARGEST).astype(np.float64), 8)
-
-
-def _sums(values: Sequence[Floats], labels: Sequence[NDArray[np.bool_]]) -> tuple[Floats, Floats]:
-    """Of the labelled values up to each look: the sums and the sums of squares, (paths, looks)."""
-    pairs = list(zip(values, labels, strict=True))
-    sums = np.stack([chosen @ each for each, chosen in pairs], axis=1)
-    squares = np.stack([chosen @ each**2 for each, chosen in pairs], axis=1)
-    return sums.cumsum(axis=1), squares.cumsum(axis=1)
 
 
 @functools.lru_cache(256)
