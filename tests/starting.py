@@ -1,12 +1,13 @@
 """Starting runs of a real game as a user does, and reading what they leave."""
 
 import csv
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -34,6 +35,26 @@ def train(*overrides: str) -> subprocess.CompletedProcess:
             torch.set_num_threads(threads)
             signal.setitimer(signal.ITIMER_REAL, *alarm)  # pytest's time limit, which a run ends
     return subprocess.CompletedProcess(overrides, code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def in_a_group(command: Sequence[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A process group of its own, which a Ctrl-C reaches as one; nothing of it is left."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | variables,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=20)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

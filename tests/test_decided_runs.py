@@ -4,13 +4,11 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from identical import difference
-from starting import COMMAND, rows, wait_for
+from starting import COMMAND, in_a_group, rows, wait_for
 
 from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.run_dir import find_runs
@@ -20,25 +18,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_empty_folder")]
 SWEEP = [*COMMAND, "-m", "until=decided", "lambda=0,0.5", "budget=8", "decided.seeds=2"]
 SWEEP += ["total_steps=256", "ppo.num_epochs=1", "evaluation.episodes=1"]
 TWO = ["hydra.launcher.n_jobs=2"]  # at a time, which engine=serial doesn't have
-
-
-@contextmanager
-def going(*overrides: str) -> Iterator[subprocess.Popen]:
-    """A sweep in a process group of its own; nothing of it is left."""
-    process = subprocess.Popen(
-        [*SWEEP, *overrides],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
 
 
 def sweep(*overrides: str) -> subprocess.CompletedProcess:
@@ -60,11 +39,12 @@ def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine):
     assert "before look 2: 4 runs\n" in done.stdout
     assert "2 looks, 8 of 8 runs: " in done.stdout
     begun = cut / "Breakout/lambda=0/seed=1/metrics.csv"
-    with going("name=cut", *options):  # SIGKILL to the sweep, its workers and its runs
+    command = [*SWEEP, "name=cut", *options]
+    with in_a_group(command):  # SIGKILL to the sweep, its workers and its runs
         wait_for(lambda: len(rows(begun)) > 3, 600)
     assert looks(cut) == 0
     begun = cut / "Breakout/lambda=0/seed=2/metrics.csv"
-    with going("name=cut", *options):
+    with in_a_group(command):
         wait_for(lambda: looks(cut) == 1 and rows(begun), 600)
     assert 4 <= len(list(find_runs(cut))) < 8
     done = sweep("name=cut", *options)
@@ -81,7 +61,7 @@ def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine):
 
 @pytest.mark.timeout(600)
 def test_an_interrupted_sweep_saves_its_runs_and_says_how_it_goes_on():
-    with going(*TWO, "total_steps=100_000") as process:
+    with in_a_group([*SWEEP, *TWO, "total_steps=100_000"]) as process:
         folders = lambda: list(find_runs(Path("runs")))  # noqa: E731
         wait_for(lambda: all(rows(f / "metrics.csv") for f in folders()) and len(folders()) == 2)
         os.killpg(process.pid, signal.SIGINT)

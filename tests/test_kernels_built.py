@@ -4,9 +4,9 @@ import os
 import pwd
 import shutil
 import tempfile
-from pathlib import Path
 
 import pytest
+from disk_order import noted
 
 from attn_ppo.compute import building, kernels
 
@@ -50,19 +50,7 @@ def test_one_cut_short_is_built_again(fresh_library):
 
 
 def test_on_the_disk_before_it_has_its_name(fresh_library, monkeypatch):
-    done = []
-    real_fsync, real_replace = os.fsync, os.replace
-
-    def fsync(handle: int) -> None:
-        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
-        real_fsync(handle)
-
-    def replace(source: Path, target: Path) -> None:
-        done.append(f"{source.name} -> {target.name}")
-        real_replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "replace", replace)
+    done = noted(monkeypatch)
     kernels.library()
     (built,) = fresh_library.iterdir()
     assert done == ["fsync kernels.so", f"kernels.so -> {built.name}"]

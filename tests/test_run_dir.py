@@ -1,13 +1,13 @@
 """The run folder: one process at a time, one run a folder, rows that survive."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from disk_order import noted
 
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.lifecycle import checkpoint
@@ -182,20 +182,8 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path, capsys):
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
-    done = []
-    real_fsync, real_replace = os.fsync, os.replace
-
-    def fsync(handle: int) -> None:
-        done.append(f"fsync {Path(os.readlink(f'/proc/self/fd/{handle}')).name}")
-        real_fsync(handle)
-
-    def replace(source: Path, target: Path) -> None:
-        done.append(f"{source.name} -> {target.name}")
-        real_replace(source, target)
-
     checkpoint.save(tmp_path, state(1))
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "replace", replace)
+    done = noted(monkeypatch)
     checkpoint.save(tmp_path, state(2))
     assert done == [
         "fsync .checkpoint.new.pt.pending",

@@ -6,13 +6,12 @@ import shlex
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from starting import COMMAND, rows, wait_for
+from starting import COMMAND, in_a_group, rows, wait_for
 
 from attn_ppo.formats import plain
 from attn_ppo.lifecycle.run_dir import find_runs, read_status
@@ -37,25 +36,6 @@ def states(sweep: Path = RUNS) -> list[str]:
         return []
 
 
-@contextmanager
-def going(*overrides: str) -> Iterator:
-    """A search in a process group of its own; nothing of it is left."""
-    process = subprocess.Popen(
-        [*SEARCH, *overrides],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
-
-
 def search(*overrides: str) -> subprocess.CompletedProcess:
     notebooks = os.environ | {"MPLBACKEND": "module://of.a.notebook"}
     return subprocess.run([*SEARCH, *overrides], capture_output=True, text=True, env=notebooks)
@@ -65,7 +45,7 @@ def search(*overrides: str) -> subprocess.CompletedProcess:
 @pytest.mark.timeout(600)
 def test_a_search_of_eight_killed_after_three_ends_with_eight():
     options = ["hydra.sweeper.n_trials=8", "ppo.clip_range=interval(0.1,0.3)"]
-    with going(*options) as process:
+    with in_a_group([*SEARCH, *options]) as process:
         wait_for(lambda: states().count("COMPLETE") >= 3 and "RUNNING" in states(), 300)
         wait_for(lambda: len(list(find_runs(RUNS))) > states().count("COMPLETE"), 60)
     begun = {str(folder) for folder in find_runs(RUNS)}
@@ -93,7 +73,7 @@ def test_a_search_of_eight_killed_after_three_ends_with_eight():
 @pytest.mark.timeout(600)
 def test_an_interrupted_search_saves_its_runs_and_records_no_failure():
     options = ["hydra.sweeper.n_trials=4", "total_steps=100_000"]
-    with going(*options) as process:
+    with in_a_group([*SEARCH, *options]) as process:
         running = lambda: list(find_runs(RUNS))  # noqa: E731
         wait_for(lambda: all(rows(f / "metrics.csv") for f in running()) and len(running()) == 2)
         os.killpg(process.pid, signal.SIGINT)
@@ -106,7 +86,7 @@ def test_an_interrupted_search_saves_its_runs_and_records_no_failure():
     assert [read_status(folder)["state"] for folder in find_runs(RUNS)] == ["preempted"] * 2
     assert [row["state"] for row in rows(RUNS / "trials.csv")] == ["preempted"] * 2
     before = {folder: len(rows(folder / "metrics.csv")) for folder in find_runs(RUNS)}
-    with going(*options):  # the same trials go on
+    with in_a_group([*SEARCH, *options]):  # the same trials go on
         wait_for(lambda: all(len(rows(f / "metrics.csv")) > n for f, n in before.items()))
         assert states() == ["RUNNING"] * 2
 

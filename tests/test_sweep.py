@@ -8,12 +8,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
-from starting import COMMAND, RUN, rows, run_command, train, wait_for
+from starting import COMMAND, RUN, in_a_group, rows, run_command, train, wait_for
 
 from attn_ppo.launch import command_line, sweep
 from attn_ppo.launch.worker import Worker
@@ -27,22 +27,10 @@ SECOND = RUN.with_name("seed=1")
 
 @contextmanager
 def going(*overrides: str, runs: tuple[Path, ...] = (RUN,), **variables: str) -> Iterator:
-    """A sweep in a process group of its own, once these runs have rows; nothing of it is left."""
-    process = subprocess.Popen(
-        [*COMMAND, "-m", *overrides],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=os.environ | variables,
-    )
-    try:
+    """A sweep, once these runs have rows."""
+    with in_a_group([*COMMAND, "-m", *overrides], **variables) as process:
         wait_for(lambda: all(rows(run / "metrics.csv") for run in runs))
         yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=10)
 
 
 def states(out: str) -> list[str]:
