@@ -1,8 +1,9 @@
 """`python -m bench.learning`: what our PPO and Stable-Baselines3's learn from the same settings.
 
 Trains both on a game, several seeds each, ours without attention: the plain Nature CNN that the
-peer has. Draws the curves with intervals over seeds, and tests the difference at the end. Runs that
-are finished are not made again: the same command goes on.
+peer has. `--attention` adds ours with attention at lambda 0. Draws the curves with intervals over
+seeds, and tests how far the peer and attention are from ours without. Runs that are finished are
+not made again: the same command goes on.
 """
 
 from attn_ppo.lifecycle import process
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,8 @@ from bench.race import environment
 LAST_GAMES = 100
 POINTS = 100
 STEPS, SEEDS, JOBS = Range(10_000, 10**9), Range(0, 10**9), Range(1, 1024)
-LOOKS = {"attn_ppo, no attention": "#20508f", "Stable-Baselines3": "#c2571a"}
+OURS, PEER, ATTENTION = "attn_ppo, no attention", "Stable-Baselines3", "attn_ppo, attention"
+LOOKS = {OURS: "#20508f", PEER: "#c2571a", ATTENTION: "#2a8a5c"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,14 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         return report(error)
     options.out.mkdir(parents=True, exist_ok=True)
-    ours, theirs = LOOKS
-    with ThreadPoolExecutor(options.jobs) as pool:
-        made = [pool.submit(of, options, seed) for seed in options.seeds for of in (_ours, _theirs)]
-        try:
-            each = [future.result() for future in made]
-        finally:  # one failed: the runs at work end, none begins
-            pool.shutdown(cancel_futures=True)
-    tables = {ours: each[::2], theirs: each[1::2]}
+    tables = train(options)
     lines = told(tables, options)
     path = options.out / options.game
     write_atomically(path.with_suffix(".md"), "\n".join(lines) + "\n")
@@ -68,6 +64,21 @@ def main(arguments: Sequence[str]) -> int:
         )
     print("\n".join([*lines, f"look at {path}.png"]))
     return ExitCode.DONE
+
+
+def train(options: argparse.Namespace) -> dict[str, list[pd.DataFrame]]:
+    """The games of each contender's runs, a table a seed. Raises SystemExit where a run fails."""
+    makers = {OURS: partial(_ours, "none"), PEER: _theirs}
+    makers |= {ATTENTION: partial(_ours, "softmax")} if options.attention else {}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        made = {
+            who: [pool.submit(maker, options, seed) for seed in options.seeds]
+            for who, maker in makers.items()
+        }
+        try:
+            return {who: [future.result() for future in each] for who, each in made.items()}
+        finally:  # one failed: the runs at work end, none begins
+            pool.shutdown(cancel_futures=True)
 
 
 def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespace) -> list[str]:
@@ -88,12 +99,12 @@ def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespa
             each = ", ".join(f"{score:.4g}" for score in scores)
             spread = f"{mean.value:.4g} [{mean.low:.4g}, {mean.high:.4g}]"
             lines.append(f"| {who} | {name} | {mean.n} | {spread} | {each} |")
-        ours, theirs = found.values()
-        apart = difference(theirs, ours)
-        tests.append(
-            f"Ours less Stable-Baselines3's, {name}: {apart.value:.3g} "
-            f"[{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
-        )
+        for who in [who for who in found if who != OURS]:
+            apart = difference(found[OURS], found[who])
+            tests.append(
+                f"{who}, less ours without, {name}: {apart.value:.3g} "
+                f"[{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
+            )
     return [
         *lines,
         *tests,
@@ -118,7 +129,8 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
     with style():
         figure = agg_figure(7, 4)
         panel = figure.subplots()
-        for (who, each), color in zip(tables.items(), LOOKS.values(), strict=True):
+        for who, each in tables.items():
+            color = LOOKS[who]
             curves = np.stack([curve(table, at) for table in each])
             spans = [mean_interval(scores) for scores in curves.T]
             low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
@@ -139,14 +151,14 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
     return figure
 
 
-def _ours(options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    path = _table(options, "ours", seed)
+def _ours(gate: str, options: argparse.Namespace, seed: int) -> pd.DataFrame:
+    path = _table(options, f"ours-{gate}", seed)
     if not path.exists():
-        root, name = options.out / "runs", f"ours-{options.steps}"
+        root, name = options.out / "runs", f"{gate}-{options.steps}"
         _run(
             "attn_ppo.train",
             *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
-            *("attention.gate=none", f"name={name}", f"root={root}", "evaluation.episodes=1"),
+            *(f"attention.gate={gate}", f"name={name}", f"root={root}", "evaluation.episodes=1"),
             *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
         )
         run = root / name / options.game / f"lambda=0/seed={seed}"
@@ -182,6 +194,7 @@ def _parser() -> Parser:
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--steps", default="200000", help="agent steps; default: 200000")
     add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
+    add("--attention", action="store_true", help="ours with attention, too")
     add("--jobs", help="runs at once, a thread each; default: as many as processors")
     add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
     return parser

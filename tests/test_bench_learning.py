@@ -26,7 +26,7 @@ def test_a_curve_is_the_mean_of_the_last_100_games_finished_by_then():
 
 
 def test_the_end_of_both_is_told_with_interval_and_test():
-    ends = {"ours": (3.0, 4.0, 5.0), "theirs": (2.0, 4.0, 3.0)}
+    ends = {learning.OURS: (2.0, 4.0, 3.0), learning.PEER: (3.0, 4.0, 5.0)}
     tables = {
         who: [games((50_001, 1.0), (100_000, 2 * score - 1)) for score in each]
         for who, each in ends.items()
@@ -34,11 +34,17 @@ def test_the_end_of_both_is_told_with_interval_and_test():
     options = argparse.Namespace(game="Breakout", steps=100_000)
     text = "\n".join(learning.told(tables, options))
     # SD 1 in both: 1 / sqrt(3) x t(2) = 0.57735 x 4.30265 = 2.484 about 4
-    assert "| ours | last 100 games | 3 | 4 [1.516, 6.484] | 3, 4, 5 |" in text
+    assert f"| {learning.PEER} | last 100 games | 3 | 4 [1.516, 6.484] | 3, 4, 5 |" in text
     # 1 +- sqrt(2/3) x t(4) = 0.81650 x 2.77645 = 2.267; t = 1.2247 of 4: p = 0.288
-    assert "less Stable-Baselines3's, last 100 games: 1 [-1.27, 3.27], p = 0.29 (Welch)." in text
+    assert (
+        "Stable-Baselines3, less ours without, last 100 games: 1 [-1.27, 3.27], p = 0.29 (Welch)."
+        in text
+    )
     # of the points from 51,000 to 100,000, 49 have one game, of 1 point; at the last there are two
-    assert "| ours | mean over the run | 3 | 1.06 [1.01, 1.11] | 1.04, 1.06, 1.08 |" in text
+    assert (
+        "| Stable-Baselines3 | mean over the run | 3 | 1.06 [1.01, 1.11] | 1.04, 1.06, 1.08 |"
+        in text
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "x"], ["--seeds", "-1"], ["--game", "Brekout"]])
