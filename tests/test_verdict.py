@@ -180,6 +180,7 @@ def test_whether_attention_explains(found, says):
         ([5.0, 6.0, 4.0], 0.2, "yes"),
         ([15.0, 6.0, 8.0], 0.2, "not shown to cost score"),
         (None, 0.2, "their policies do change"),
+        (None, 0.05, "not shown"),  # -0.05 to 0.15
         ([10.0, 10.0, 10.0], 0.0, "no, nothing changes"),
     ],
 )

@@ -138,4 +138,6 @@ def needs(row: Row) -> str:
         return "no, nothing changes"
     if not math.isnan(lost.low):
         return "yes" if lost.low > 0 else "not shown to cost score"
-    return "too little data to say" if math.isnan(policy.low) else "their policies do change"
+    if math.isnan(policy.low):
+        return "too little data to say"
+    return "their policies do change" if policy.low > 0 else "not shown"
