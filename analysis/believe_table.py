@@ -32,7 +32,8 @@ NOTES = (
     "check for all agents of the column.",
     "Polarity: Spearman's correlation of what a signed map says that objects add to the "
     "log-probability of the action with what is lost when they are removed.",
-    "Sensitivity: how much noise of one grey level changes a map, in units of its own size.",
+    "Sensitivity: how much noise of one grey level changes a map, in units of its own size, the "
+    "median over steps, as is the KL of the policy under that noise.",
     "p: Welch's t against the smallest lambda, corrected by Holm for all tests of this table.",
 )
 

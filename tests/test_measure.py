@@ -2,12 +2,17 @@
 
 import json
 import math
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from believe_agents import believe_agent
 
+from attn_ppo.interpret.believe import of_methods
 from attn_ppo.interpret.believe.measure import STAGES, measure
-from attn_ppo.interpret.believe.subject import Options, plain
+from attn_ppo.interpret.believe.sensitivity import Sensitivity
+from attn_ppo.interpret.believe.subject import Options, Subject, plain
 from attn_ppo.interpret.believe.verdict import verdict
 from attn_ppo.interpret.believe.verdict_measures import Agent
 from attn_ppo.interpret.play.record import record
@@ -57,6 +62,29 @@ def test_an_agent_that_acts_alike_always():
     assert row.cells["importance"].mean == 0
     assert row.cells["uniform"].mean == 0
     assert math.isnan(row.cells["agreement"].mean)  # nothing to rank
+
+
+def test_sensitivity_is_the_median_over_the_few_steps(monkeypatch):
+    """Six samples, of which every other is measured: of 0.2, 36 and nan the median is 18.1."""
+    values = np.array([0.2, 36.0, np.nan])
+    made = Sensitivity({"gradient": values, "attention": np.full(3, np.nan)}, np.array([0, 3, 1.0]))
+    asked = []
+
+    def sensitivity(_model, obs, actions, *_given, **_options):
+        asked.append((obs.tolist(), actions.tolist()))
+        return made
+
+    monkeypatch.setattr(of_methods, "sensitivity", sensitivity)
+    recording: Any = SimpleNamespace(
+        observations=lambda steps: steps, actions=np.arange(10), games=np.zeros(10, int)
+    )
+    agent, steps = SimpleNamespace(model=None), np.array([1, 2, 4, 5, 7, 8])
+    subject = Subject(*(agent, recording, None, steps, None), Options(sanity=3))  # pyright: ignore
+    maps, noise = of_methods.steadiness(subject)
+    assert asked == [([1, 4, 7], [1, 4, 7])]
+    assert maps["gradient"]["sensitivity"]["value"] == pytest.approx(18.1)
+    assert math.isnan(maps["attention"]["sensitivity"]["value"])
+    assert noise["value"] == 1
 
 
 def test_numbers_are_those_that_json_has():

@@ -239,8 +239,9 @@ def test_words_on_methods():
     text = told(agent())
     assert (
         "changes the policy by 0.010 [0.005, 0.015] nats (n = 1), changes maps by these parts of "
-        "their own size: attention 0.20 [0.10, 0.30], guided_backprop 0.30 [0.20, 0.40], gradient "
-        "1.20 [1.10, 1.30]. By more than half: gradient; their" in text
+        "their own size (medians over moments): attention 0.20 [0.10, 0.30], guided_backprop 0.30 "
+        "[0.20, 0.40], gradient 1.20 [1.10, 1.30]. Shown to change by more than half: gradient; "
+        "their single pixels mean little." in text
     )
     assert (
         "(1: right, 0: chance; n = 1): gradient 0.05 [-0.05, 0.15], guided_backprop 0.40 "

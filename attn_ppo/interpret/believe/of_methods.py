@@ -159,7 +159,8 @@ def sanity(subject: Subject) -> dict[str, dict[str, Any]]:
 def steadiness(subject: Subject) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """How much noise of one grey level changes each method's maps, and the policy (KL, nats).
 
-    A map's change is in units of its own size; attention's is that of its maps' sum.
+    Medians over steps: a map's change is in units of its own size, which at some steps is next to
+    nothing. Attention's is that of its maps' sum.
     """
     agent, recording, _, steps, _, options = subject
     few = _few(subject)
@@ -172,13 +173,22 @@ def steadiness(subject: Subject) -> tuple[dict[str, dict[str, Any]], dict[str, A
         seed=options.seed,
     )
 
-    def of_few(values: np.ndarray) -> dict[str, Any]:
-        every = np.full(len(steps), np.nan)
-        every[few] = values
-        return subject.over_time(every)
+    games = recording.games[steps[few]]
 
-    maps = {name: {"sensitivity": of_few(values)} for name, values in found.maps.items()}
-    return maps, of_few(found.kl)
+    def typical(values: np.ndarray) -> dict[str, Any]:
+        drawn = bootstrap.redrawn(
+            lambda rows: median(values[rows]), steps[few], games, seed=options.seed
+        )
+        return told(bootstrap.of_draws(median(values), drawn, games=len(np.unique(games))))
+
+    maps = {name: {"sensitivity": typical(values)} for name, values in found.maps.items()}
+    return maps, typical(found.kl)
+
+
+def median(values: np.ndarray) -> float:
+    """Of what is not nan; nan without any."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def _few(subject: Subject) -> np.ndarray:

@@ -46,16 +46,17 @@ def _sensitivity(rows: Sequence[Row]) -> list[str]:
         return []
     noise = together([row.cells["noise"] for row in rows])
     told = ", ".join(f"{name} {number(each)}" for name, each in found.items())
-    unsteady = [name for name, each in found.items() if each.mean > UNSTEADY]
+    unsteady = [name for name, each in found.items() if each.low > UNSTEADY]
     so = (
-        f"By more than half: {', '.join(unsteady)}; their single pixels mean little."
+        f"Shown to change by more than half: {', '.join(unsteady)}; their single pixels mean "
+        "little."
         if unsteady
-        else "None changes by more than half."
+        else "None is shown to change by more than half."
     )
     return [
         "Irrelevant change: noise of one grey level of 255, which changes the policy by "
         f"{number(noise, 3)} nats (n = {noise.seeds}), changes maps by these parts of their own "
-        f"size: {told}. {so}"
+        f"size (medians over moments): {told}. {so}"
     ]
 
 
