@@ -19,6 +19,7 @@ class AnalysisHook(BuildHookInterface):
     """Adds copies of its files, whose imports name its place in the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Before the wheel is packed: the copies, and where in it they go."""
         self._copies = Path(tempfile.mkdtemp())
         if version == "editable":
             return
@@ -32,4 +33,5 @@ class AnalysisHook(BuildHookInterface):
             build_data["force_include"][str(copy)] = f"attn_ppo/analysis/{name.as_posix()}"
 
     def finalize(self, *_: Any) -> None:
+        """Removes the copies."""
         shutil.rmtree(self._copies)

@@ -25,6 +25,7 @@ class Place(NamedTuple):
 
     @property
     def path(self) -> str:
+        """`entity/project`, as W&B's API asks for."""
         return f"{self.entity}/{self.project}"
 
     def __str__(self) -> str:

@@ -33,6 +33,7 @@ class LocalRun(NamedTuple):
 
     @property
     def label(self) -> str:
+        """Its name on W&B, else its id."""
         return str(self.about["name"] or self.about["id"])
 
     @property

@@ -47,6 +47,7 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
+        """What argparse found wrong, as a ConfigError."""
         raise ConfigError("", message, "what --help lists", wrong="")
 
 

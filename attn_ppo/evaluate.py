@@ -69,19 +69,23 @@ def evaluate(
     )
     with contextlib.closing(envs):
         games, attention = _play(model, envs, settings.seed, on_step)
-    per_map, totals = attention.tolist()
+    return _result(games, *attention.tolist()) | {"seeds": envs.seeds}
+
+
+def _result(
+    games: Sequence[Episode], per_map: Sequence[float], totals: Sequence[float]
+) -> dict[str, Any]:
     scores = [game.episode_return for game in games]
     return {
-        "episodes": episodes,
+        "episodes": len(games),
         "score_mean": float(np.mean(scores)),
-        "score_std": float(np.std(scores, ddof=1)) if episodes > 1 else None,
+        "score_std": float(np.std(scores, ddof=1)) if len(games) > 1 else None,
         "attention_entropy": sum(per_map) if per_map else None,
         "attention_entropy_per_map": per_map,
         "effective_cells_per_map": [math.exp(nats) for nats in per_map],
         "attention_total_per_map": totals,
         "scores": scores,
         "lengths": [game.episode_length for game in games],
-        "seeds": [int(seed) for seed in envs.seeds],
     }
 
 

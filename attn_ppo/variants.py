@@ -24,7 +24,9 @@ class HasAxes(Protocol):
     """A run of which at least the axes are known, as of one that is planned."""
 
     @property
-    def axes(self) -> Sequence[str]: ...
+    def axes(self) -> Sequence[str]:
+        """What a folder names besides game, lambda and seed, `key=value` each."""
+        ...
 
 
 @dataclass(frozen=True, order=True)

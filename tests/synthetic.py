@@ -162,14 +162,8 @@ def _rows(
     """The columns of metrics.csv, (updates,) each; scores are those of the games, as in a run."""
     number = np.arange(1, done + 1)
     share = number / settings.num_updates
-    end = {"scores": games[2], "lengths": games[3]}
     ended = np.searchsorted(games[0], number * BATCH, side="right")
-    first = np.maximum(ended - RECENT_GAMES, 0)
-    means = {}
-    for name, values in end.items():
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        with np.errstate(invalid="ignore"):  # nan before a game has finished
-            means[name] = (sums[ended] - sums[first]) / (ended - first)
+    scores, lengths = (_recent_means(values, ended) for values in games[2:4])
     # Nats at the end.
     sharp = 0.3 + 3.2 / (1 + settings.lambda_ / 0.0008)
     entropy = sharp + (UNIFORM - sharp) * np.exp(-share / 0.05)
@@ -179,8 +173,8 @@ def _rows(
         "update": number,
         "env_steps": number * BATCH,
         "frames": number * BATCH * FRAMES_PER_STEP,
-        "episode_return": means["scores"],
-        "episode_length": means["lengths"],
+        "episode_return": scores,
+        "episode_length": lengths,
         "attention_entropy": np.minimum(entropy * (1 + 0.03 * wobble[0]), UNIFORM),
         "policy_entropy": policy * (1 + 0.05 * wobble[1]),
         "policy_loss": 0.002 * wobble[2] - 0.005,
@@ -202,6 +196,14 @@ def _rows(
         at = np.r_[0 : 2 * done // 3, done // 3 : done]
         rows = {name: values[at] for name, values in rows.items()}
     return rows
+
+
+def _recent_means(values: np.ndarray, ended: np.ndarray) -> np.ndarray:
+    """Of the last games when so many had `ended`, (updates,); nan before one has finished."""
+    first = np.maximum(ended - RECENT_GAMES, 0)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    with np.errstate(invalid="ignore"):
+        return (sums[ended] - sums[first]) / (ended - first)
 
 
 def _write_table(path: Path, columns: Mapping[str, np.ndarray]) -> None:

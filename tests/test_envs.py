@@ -15,10 +15,22 @@ from stable_baselines3.common.atari_wrappers import ClipRewardEnv, EpisodicLifeE
 from attn_ppo.atari import envs
 from attn_ppo.atari.games import known, rom_md5
 from attn_ppo.atari.step import Episode
+from attn_ppo.config import ProtocolSettings
 
 # --- the oracle
 
 long = partial(pytest.param, marks=pytest.mark.slow)
+
+
+def oracle_of(game: str, seed: int, protocol: ProtocolSettings, max_steps: int) -> Oracle:
+    return Oracle(
+        game,
+        seed,
+        noop_max=protocol.noop_max,
+        press_fire=protocol.press_fire,
+        sticky_actions=protocol.sticky_actions,
+        max_steps=max_steps,
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,17 +54,7 @@ def test_it_plays_as_the_single_environment_wrappers_do(
     """2,100 steps of each game of the study, by two environments that fall out of phase."""
     num_envs, max_frames = 2, min(4 * max_steps, 10**9)
     env = make(game, num_envs, seed=12, protocol=protocol, max_frames=max_frames, num_threads=2)
-    oracles = [
-        Oracle(
-            game,
-            seed,
-            noop_max=protocol.noop_max,
-            press_fire=protocol.press_fire,
-            sticky_actions=protocol.sticky_actions,
-            max_steps=max_steps,
-        )
-        for seed in env.seeds
-    ]
+    oracles = [oracle_of(game, seed, protocol, max_steps) for seed in env.seeds]
     actions = np.random.default_rng(5).integers(0, env.num_actions, (num_steps, num_envs))
     np.testing.assert_array_equal(env.reset(), np.stack([oracle.reset() for oracle in oracles]))
     seen, fire_next = set(), [False] * num_envs

@@ -76,6 +76,9 @@ def test_a_wheel_reads_its_own_conf(wheel, tmp_path):
     assert done.stdout.strip() == str(wheel / "attn_ppo" / "conf")
 
 
+DRAWING = ("figures", "page", "videos", "report")
+
+
 @pytest.mark.slow
 def test_a_wheel_does_without_the_checkout_and_beside_another_analysis(wheel, tmp_path):
     """Trains, lists and draws in an empty folder, where `analysis` is somebody else's module."""
@@ -105,13 +108,7 @@ def test_a_wheel_does_without_the_checkout_and_beside_another_analysis(wheel, tm
         str(tmp_path / "scratch" / level / "lambda=0/seed=0")
         for level in ("30/Breakout/protocol=baselines", "0/Breakout/protocol=machado")
     }
-    for command in (
-        "train",
-        "analysis.figures",
-        "analysis.page",
-        "analysis.videos",
-        "analysis.report",
-    ):
+    for command in ("train", *(f"analysis.{name}" for name in DRAWING)):
         done = python("-m", f"attn_ppo.{command}", "--help", cwd=tmp_path, path=wheel)
         assert done.returncode == 0, done.stderr
         assert f"python -m attn_ppo.{command}" in done.stdout

@@ -60,14 +60,9 @@ def off_policy(peer: PeerPPO) -> Any:
 
 def test_losses_and_gradients_equal_the_peers(peer):
     data = off_policy(peer)
-    batch = Minibatch(
-        data.observations,
-        data.actions.flatten().long(),
-        data.old_log_prob,
-        data.old_values,
-        data.advantages,
-        data.returns,
-    )
+    actions = data.actions.flatten().long()
+    then = data.old_log_prob, data.old_values
+    batch = Minibatch(data.observations, actions, *then, data.advantages, data.returns)
     # vf_coef is of half the squared error: the peer's 0.25 of all of it
     settings = small_settings(
         num_steps=64, gamma=0.99, gae_lambda=0.95, vf_coef=0.5, max_grad_norm=1e9

@@ -24,8 +24,13 @@ def share_of_threads(groups: int) -> Iterator[None]:
 class Event(Protocol):
     """torch.cuda.Event; before the first `record` there is nothing to wait for."""
 
-    def record(self, stream: Any, /) -> None: ...
-    def synchronize(self) -> None: ...
+    def record(self, stream: Any, /) -> None:
+        """From here on it happens once all that is on the stream by now is done."""
+        ...
+
+    def synchronize(self) -> None:
+        """Returns once it has happened."""
+        ...
 
 
 Upload = Callable[[np.ndarray, Tensor], None]  # copies observations to their place on the device

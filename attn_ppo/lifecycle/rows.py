@@ -24,7 +24,9 @@ RECENT_GAMES = 100  # whose means a row shows
 class Sink(Protocol):
     """Where a row goes besides metrics.csv, with what is derived from it: the terminal, W&B."""
 
-    def write(self, row: Mapping[str, float]) -> None: ...
+    def write(self, row: Mapping[str, float]) -> None:
+        """Shows or sends a row of metrics.csv; raises nothing that could end the run."""
+        ...
 
 
 class Rows:

@@ -106,6 +106,14 @@ class WandbMirror:
         about |= {"tags": tags, "config": dict(config), "id": run_id, "job_type": job_type}
         about |= {"known": dict(known or {})}
         about |= {"dir": str((elsewhere or self._folder).absolute())}
+        self._open(mode, about, derive)
+
+    def _open(
+        self,
+        mode: str,
+        about: dict[str, Any],
+        derive: Callable[[Mapping[str, float]], Mapping[str, float]],
+    ) -> None:
         try:
             recorded = [{**row, **derive(row)} for row in _recorded(self._folder)]
             self._run, cause = open_run(mode, about)
@@ -115,7 +123,7 @@ class WandbMirror:
         if self._run is not None:
             self._begin(recorded, cause)
         elif cause:
-            say(f"W&B: records nothing, {cause}; metrics.csv has it all")
+            self._say(f"W&B: records nothing, {cause}; metrics.csv has it all")
 
     def write(self, row: Mapping[str, float]) -> None:
         """Sends the row of one `update`; nan and infinities arrive as such, but for the attention

@@ -1,6 +1,8 @@
 """Records games that an agent plays: `record`; `recorded` reuses one kept in the run's folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attn_ppo.atari.envs import AtariEnvs
+from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError
 from attn_ppo.formats import plain
 from attn_ppo.interpret.network import OpenAgent, Seen, see
@@ -42,42 +45,25 @@ def record(
     """
     _check(steps, games, policy, seed)
     settings = agent.settings
-    envs = AtariEnvs(
-        settings.env,
-        num_envs=1,
-        seed=seed,
-        protocol=settings.protocol,
-        num_threads=1,
-        stream=STREAM,
-        anchor_steps=1,
-    )
+    envs = _emulator(settings, seed)
     screens = Screens(settings.env, settings.protocol)
-    rng = torch.Generator().manual_seed(seed)
-    obs, rows, game, begun = envs.reset(), [], 0, False
-    total = games or steps
-    with tqdm(
-        total=total,
+    choose = partial(_choose, policy=policy, rng=torch.Generator().manual_seed(seed))
+    rows, game = [], 0
+    bar = tqdm(
+        total=games or steps,
         desc=f"recording {settings.label}",
         unit="game" if games else "step",
         disable=True if on_step else None,
-    ) as bar:
-        while game < games if games else len(rows) < steps:
-            if not begun:
-                screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
-            screens.check_same_game(obs[0, -1])
-            seen = see(agent.model, torch.from_numpy(obs))
-            action = _choose(seen, policy, rng)
-            step = envs.step(np.array([action]))
-            executed = int(step.executed[0])
-            rows.append(_row(obs, screens, game, action, executed, step.rewards[0], seen))
-            obs, begun = step.obs, not step.episodes
-            if begun:
-                screens.step(executed)
-            game += len(step.episodes)
-            bar.update(len(step.episodes) if games else 1)
+    )
+    with bar, closing(envs):
+        for row, finished in _played(agent, envs, screens, choose):
+            rows.append(row)
+            game += finished
+            bar.update(finished if games else 1)
             if on_step:
                 on_step()
-    envs.close()
+            if game == games if games else len(rows) == steps:
+                break
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
     return Recording(_about(agent, envs.action_names, policy, seed), screens.palette, *columns)
 
@@ -125,6 +111,40 @@ class _Row(NamedTuple):
     value: np.ndarray
     attention: np.ndarray
     entropy: np.ndarray
+
+
+def _emulator(settings: RunConfig, seed: int) -> AtariEnvs:
+    """One game at a time, each with a seed of its own."""
+    return AtariEnvs(
+        settings.env,
+        num_envs=1,
+        seed=seed,
+        protocol=settings.protocol,
+        num_threads=1,
+        stream=STREAM,
+        anchor_steps=1,
+    )
+
+
+def _played(
+    agent: OpenAgent, envs: AtariEnvs, screens: Screens, choose: Callable[[Seen], int]
+) -> Iterator[tuple[_Row, int]]:
+    """Each step of game after game, and how many games it finished, 0 or 1."""
+    obs, game, begun = envs.reset(), 0, False
+    while True:
+        if not begun:
+            screens.begin(envs.latest_seeds[0], int(envs.game_frames[0]))
+        screens.check_same_game(obs[0, -1])
+        seen = see(agent.model, torch.from_numpy(obs))
+        action = choose(seen)
+        step = envs.step(np.array([action]))
+        executed = int(step.executed[0])
+        row = _row(obs, screens, game, action, executed, step.rewards[0], seen)
+        obs, begun = step.obs, not step.episodes
+        if begun:
+            screens.step(executed)
+        game += len(step.episodes)
+        yield row, len(step.episodes)
 
 
 def _row(

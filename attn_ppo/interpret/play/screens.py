@@ -93,6 +93,7 @@ class Screens:
 
     @property
     def lives(self) -> int:
+        """How many are left, as the emulator counts them."""
         return self._ale.lives()
 
     @property

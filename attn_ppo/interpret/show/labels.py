@@ -21,7 +21,9 @@ class Signed(Protocol):
     """A method whose maps may or may not be below zero."""
 
     @property
-    def signed(self) -> bool: ...
+    def signed(self) -> bool:
+        """Whether they may."""
+        ...
 
 
 def title(image: Image.Image, recording: Recording) -> None:

@@ -111,6 +111,11 @@ def _run(
             arrays[f"tree/{root}/{name}"] = container.add(array)
     for name, array in packed(measured).items() if measured else ():
         arrays[f"objects/{name}"] = container.add(array, delta=name == "masks")
+    told = {"objects": about(measured), "arrays": arrays}
+    return _about_run(recording) | told
+
+
+def _about_run(recording: Recording) -> dict[str, Any]:
     height, width = recording.screens.shape[1:]
     played_by = recording.about
     return {
@@ -128,8 +133,6 @@ def _run(
         "screen": [height, width],
         "maps": recording.attention.shape[1],
         "jumps": [jump._asdict() for jump in jumps(recording)],
-        "objects": about(measured),
-        "arrays": arrays,
     }
 
 
