@@ -129,3 +129,12 @@ def test_other_errors_stay_what_they_are_and_save_nothing(error, stop, run_dir, 
         end(keeper, error)
     assert told.value is error
     assert saved.load(run_dir.folder) is None
+
+
+def test_a_full_disk_is_told_also_where_the_run_was_to_stop(stop, run_dir, settings):
+    keeper, error = Keeper(run_dir, stop, settings, None), RunError(ExitCode.DISK, "can't write")
+    keeper.keep(state(1, torch.zeros(2)))
+    gave_up(stop)
+    with pytest.raises(RunError) as told:
+        end(keeper, error)
+    assert told.value is error

@@ -10,6 +10,7 @@ from attn_ppo.atari.envs import Episode
 from attn_ppo.errors import RunError
 from attn_ppo.lifecycle.rows import FINITE, Rows
 from attn_ppo.lifecycle.run_dir import RunDir
+from attn_ppo.lifecycle.saved import RowsState
 
 LEARNED: tuple[str, ...] = (
     "regularization",
@@ -125,3 +126,25 @@ def test_a_loss_that_isn_t_finite_ends_the_run(run_dir, settings_of, name):
     metrics = dict.fromkeys(LEARNED, torch.tensor(0.5)) | {name: torch.tensor(math.nan)}
     with pytest.raises(RunError, match=f"{name} is nan at update 7"):
         Rows(settings_of(), run_dir, []).write(7, [], metrics, 1e-3)
+    (written,) = table(run_dir.folder / "metrics.csv")  # where one can see how it came to that
+    assert (written["update"], written[name]) == ("7", "nan")
+
+
+def test_a_game_has_the_agent_steps_at_which_it_finished(run_dir, settings_of):
+    """8 games side by side, 128 steps an update: the second update begins at 1,024 agent steps."""
+    rows = Rows(settings_of(), run_dir, [])
+    write(rows, 2, games(2, 5, 50))
+    found = [row["env_steps"] for row in table(run_dir.folder / "episodes.csv")]
+    assert found == ["1040", "1056"]  # after 2 and 4 steps of 8 games: 1024 + 2 * 8, 1024 + 4 * 8
+    (row,) = table(run_dir.folder / "metrics.csv")
+    assert (row["env_steps"], row["frames"]) == ("2048", "8192")  # 4 frames a step
+
+
+def test_the_clock_goes_on_after_an_interruption(run_dir, settings_of):
+    before: RowsState = {"recent": [], "elapsed_seconds": 5000.0, "sizes": {}}
+    rows = Rows(settings_of(), run_dir, [], before)
+    write(rows, 1, games(0, 0, 0))
+    (row,) = table(run_dir.folder / "metrics.csv")
+    assert 5000 < float(row["elapsed_seconds"]) < 5100
+    assert float(row["env_steps_per_second"]) > 1024 / 100  # of this update alone
+    assert rows.state()["elapsed_seconds"] == pytest.approx(float(row["elapsed_seconds"]))

@@ -181,6 +181,16 @@ def test_every_flipped_byte_and_every_cut_is_noticed(tmp_path, capsys):
     assert told.value.code == ExitCode.NO_CHECKPOINT == 6
 
 
+def test_what_is_damaged_never_takes_the_place_of_the_previous_one(tmp_path):
+    checkpoint.save(tmp_path, state(1))
+    checkpoint.save(tmp_path, state(2))
+    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")
+    assert update_in(tmp_path) == 1
+    checkpoint.save(tmp_path, state(2))  # the run has gone on
+    (tmp_path / "checkpoint.pt").write_bytes(b"damaged")  # and again
+    assert update_in(tmp_path) == 1
+
+
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     checkpoint.save(tmp_path, state(1))
     done = noted(monkeypatch)
