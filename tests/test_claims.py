@@ -3,19 +3,15 @@
 Random play of Breakout has 1.36719 under this protocol (random_play.csv), a human 30.5.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 from test_analysis_runs import FIRST, write_run
 
-from analysis import claims as command
 from analysis.claims import Claims, claims
 from analysis.comparisons import COSTS, COSTS_NOTHING, NO_CLAIM, UNDECIDED
 from analysis.runs import read_runs
@@ -296,55 +292,3 @@ def test_the_same_runs_give_the_same_claims(tmp_path):
     write(tmp_path, breakout(at_0=NOISY, at_001=NOISY))
     runs = read_runs(tmp_path)[0]
     assert claims(runs).markdown() == claims(runs[::-1]).markdown()
-
-
-def test_the_command_writes_what_it_prints(tmp_path, capsys):
-    write(tmp_path, breakout(at_0=BEST, at_001=SAME, at_005=HALF))
-    assert command.main([str(tmp_path), "--margin", "0.2"]) == 0
-    text = capsys.readouterr().out
-    of = claims(read_runs(tmp_path)[0], margin=0.2)
-    assert of.answer in text
-    assert "Breakout  0.005  4      50.3 [47.5, 53.0]  100 [99, 101]  50 % [48, 52]" in text
-    for name in ("claims.md", "claims.csv", "claims_over_games.csv"):
-        assert f"  {tmp_path / 'figures' / name}" in text
-    table = pd.read_csv(tmp_path / "figures/claims.csv")
-    assert table["verdict"].tolist() == ["costs nothing", "costs"]
-    assert table["difference"].tolist() == pytest.approx([0.125, -49.75])
-    for end in ("low", "high"):
-        kept = [getattr(row.kept, end) for row in of.comparisons]
-        assert np.allclose(table[f"kept_{end}"], kept, rtol=1e-5)
-    over = pd.read_csv(tmp_path / "figures/claims_over_games.csv")
-    assert not over["iqm_low"].isna().tolist()[0]
-    written = (tmp_path / "figures/claims.md").read_text("utf-8")
-    assert written == of.markdown()
-    assert of.answer in written
-    assert "a loss of 20 % or more" in written
-    assert "nan" not in written
-    assert "| Breakout | 0.005 | 4 | 50.3 [47.5, 53.0] | 100 [99, 101] | 50 % [48, 52] |" in written
-
-
-def test_of_a_sweep_until_decided_its_own_test_counts(tmp_path, capsys):
-    write(tmp_path, breakout(at_0=BEST, at_001=SAME))
-    said = {"until": "decided", "asked": {"cells": []}, "looks": []}
-    (tmp_path / "decision.json").write_text(json.dumps(said))
-    assert command.main([str(tmp_path)]) == 0
-    text = (
-        "This sweep looks at its scores and adds seeds. The tests here take their number as fixed"
-    )
-    assert text in capsys.readouterr().out
-    assert text in (tmp_path / "figures/claims.md").read_text("utf-8")
-    assert text not in claims(read_runs(tmp_path)[0]).answer
-
-
-@pytest.mark.parametrize("margin", ["0", "1.5", "nan", "ten"])
-def test_a_margin_that_is_none(margin, tmp_path, capsys):
-    assert command.main([str(tmp_path), "--margin", margin]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        f"error: --margin={margin} is not allowed",
-        "allowed: a share above 0, at most 0.9, such as 0.1",
-    ]
-
-
-def test_a_folder_without_runs(tmp_path, capsys):
-    assert command.main([str(tmp_path)]) == 2
-    assert "no runs" in capsys.readouterr().err

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dry_run import check_refused, dry_run  # noqa: F401
 from test_search import evaluated
@@ -17,7 +16,6 @@ from attn_ppo.launch.command_line import CommandLine
 from attn_ppo.launch.decided import decided
 from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.run_dir import find_runs, mark_status
-from bench import decided as simulation
 
 SWEEP = Path("runs/default")
 GAMES = ["env=Breakout,Pong", "lambda=0,0.1,0.2"]
@@ -271,58 +269,3 @@ def test_a_damaged_decision_is_told():
     (SWEEP / "decision.json").write_text("{}")
     with pytest.raises(config.ConfigError, match=r"can't be used \(KeyError\)"):
         run(Engine(near), "lambda=0,0.1", "budget=12")
-
-
-ONE = ("-m", "until=decided", "lambda=0,0.1")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "wrong", "allowed"),
-    [
-        (("-m", "until=decidd", "lambda=0,0.1"), "until=decidd", "decided"),
-        ((*ONE, "budget=0"), "budget=0", "from 1 to 10,000"),
-        (ONE, "budget=null", "the number of runs"),
-        (("budget=40",), "budget=40", "until=decided"),
-        (("until=decided", "budget=40"), "until=decided", "add -m"),
-        ((*ONE, "budget=40", "lambda=0.1,0.2"), "lambda=0.1,0.2", "0, which others"),
-        ((*ONE, "budget=40", "lambda=0"), "lambda=0 ", "at least one of these"),
-        ((*ONE, "budget=40", "seed=0,1"), "seed=0,1 has several", "the first seed alone"),
-        ((*ONE, "budget=40", "evaluation.episodes=0"), "evaluation.episodes=0", "1 or more"),
-        ((*ONE, "budget=11"), "budget=11", "at least 12, "),  # 6, and 6 that can decide
-        ((*ONE, "budget=40", "seed=2147483640"), "seed=2147483640", "at most 2,147,483,607"),
-        ((*ONE, "budget=40", "env=Casino"), "env=Casino", "decided.margin=0"),
-        ((*ONE, "budget=40", "hydra/sweeper=basic", "decided.seeds=1"), "decided.seeds=1", "2 to"),
-        ((*ONE, "budget=40", "name=a,b"), "name=a,b has several", "one for the sweep"),
-        ((*ONE, "budget=40", "decided.margin=-1"), "decided.margin=-1", "from 0 to 0.9"),
-    ],
-)
-def test_what_can_t_be_decided_is_refused(dry_run, arguments, wrong, allowed):  # noqa: F811
-    outcome = dry_run(*arguments)
-    check_refused(outcome)
-    assert outcome.err[0].startswith(f"error: {wrong}")
-    assert allowed in outcome.err[1]
-
-
-@pytest.mark.parametrize(
-    ("decision", "left", "wrong"),
-    [
-        ("lower", 1.0, True),
-        ("lower", 0.95, False),
-        ("higher", 1.0, True),
-        ("higher", 0.95, True),
-        ("no drop beyond the margin", 0.9, True),
-        ("no drop beyond the margin", 0.95, False),
-        ("undecided: budget spent", 0.1, False),
-    ],
-)
-def test_what_the_simulation_calls_wrong(decision, left, wrong):
-    assert simulation.is_wrong(decision, left) is wrong
-
-
-@pytest.mark.usefixtures("in_empty_folder")
-def test_the_simulation_finds_what_can_t_be_missed_and_saves_runs():
-    truth, rng = simulation.Truth("all lost", (0, 0, 0, 0), spread=0.1), np.random.default_rng(0)
-    draw = simulation.SHAPES["normal"]
-    found = simulation.simulated(simulation.design_of(90, 3), truth, draw, rng)
-    assert found == (["lower"] * 4, 54)  # at the third of five looks, each at 18 runs
-    assert simulation.at_once(90, truth, draw, rng) == (["lower"] * 4, 90)
