@@ -138,3 +138,10 @@ def test_a_full_disk_is_told_also_where_the_run_was_to_stop(stop, run_dir, setti
     with pytest.raises(RunError) as told:
         end(keeper, error)
     assert told.value is error
+
+
+def test_weights_that_a_run_starts_from_are_none_of_its_milestones(stop, run_dir, settings):
+    keeper = Keeper(run_dir, stop, settings, None)
+    keeper.keep(state(0, torch.zeros(2)))
+    keeper.save()
+    assert milestones.found(run_dir.folder) == []

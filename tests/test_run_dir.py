@@ -191,6 +191,14 @@ def test_what_is_damaged_never_takes_the_place_of_the_previous_one(tmp_path):
     assert update_in(tmp_path) == 1
 
 
+def test_what_was_complete_before_a_kill_between_two_renames_counts(tmp_path):
+    checkpoint.save(tmp_path, state(1))
+    (tmp_path / "checkpoint.new.pt").write_bytes(checkpoint.packed(state(2)))
+    assert update_in(tmp_path) == 2
+    (tmp_path / "checkpoint.pt").rename(tmp_path / "checkpoint.prev.pt")
+    assert update_in(tmp_path) == 2
+
+
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     checkpoint.save(tmp_path, state(1))
     done = noted(monkeypatch)

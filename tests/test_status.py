@@ -58,6 +58,14 @@ def test_a_table_of_many_states(capsys):
 
 
 @pytest.mark.usefixtures("in_empty_folder")
+def test_an_evaluation_of_earlier_weights_is_not_shown(capsys):
+    folder = make_run(steps=1024, state="done")
+    earlier = '{"env_steps": 512, "score_mean": 40.25, "attention_entropy": 1.5}'
+    (folder / "evaluation.json").write_text(earlier)
+    assert shown(capsys)[1]["0"][-2:] == ["12.5 38%", "3.25"]  # of metrics.csv
+
+
+@pytest.mark.usefixtures("in_empty_folder")
 def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys, monkeypatch):
     own = "env,protocol,total_steps,seed,env_steps,score\n"
     own += "".join(f"Breakout,baselines,500000,0,{steps},7\n" for steps in (1000, 499_000))
