@@ -38,7 +38,7 @@ from attn_ppo.interpret.network import OpenAgent, opened, see_all
 from attn_ppo.interpret.play.recording import Recording
 from attn_ppo.model import ActorCritic
 
-FORMAT = 1
+FORMAT = 2
 # Parts of the work and about how many seconds each takes on two processors.
 STAGES = {
     "objects": 15,

@@ -129,7 +129,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "noise": Measure(
         "KL of one grey level of noise (nats)",
-        lambda a, _: value_of(a.measures.get("noise")),
+        lambda a, _: value_of(a.measures["noise"]),
         3,
         compared=False,
     ),
