@@ -105,6 +105,7 @@ def test_what_was_cut_off_goes_on(sweep: Path, server: WandbServer):
     assert aggregates.main([str(sweep)]) == 0
     assert run.sent == whole[10:]
     assert run.state == "finished"
+    assert (list(server.runs.values()), server.deleted) == ([run], {})  # no earlier one of its own
 
 
 def test_means_are_no_training_run(sweep: Path, server: WandbServer):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from test_claims import BEST, HALF, SAME, breakout, write
+from test_claims import BEST, HALF, SAME, breakout, found, write
 
 from analysis import claims as command
 from analysis.claims import claims
@@ -35,6 +35,26 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert "a loss of 20 % or more" in written
     assert "nan" not in written
     assert "| Breakout | 0.005 | 4 | 50.3 [47.5, 53.0] | 100 [99, 101] | 50 % [48, 52] |" in written
+
+
+def test_columns_are_what_they_are_called(tmp_path):
+    cells = breakout(at_0=(9, 10, 11, 10), at_001=(8, 9, 8.5), at_005=(7, 9, 8.75))
+    of = found(tmp_path, cells)
+    first, second = of.table().to_dict("records")
+    assert (first["seeds"], first["base_seeds"]) == (3, 4)
+    assert (first["score"], first["base"], first["difference"]) == (8.5, 10, -1.5)
+    assert first["kept"] == pytest.approx(0.826244)  # (8.5 - 1.36719) / (10 - 1.36719)
+    assert first["kept_low"] < first["kept"] < first["kept_high"]
+    small, large = sorted((first, second), key=lambda row: row["p"])
+    assert small["p_corrected"] == pytest.approx(2 * small["p"])  # Holm's, of two
+    assert large["p_corrected"] == pytest.approx(max(2 * small["p"], large["p"]))
+    over = of.table_over_games().to_dict("records")[0]
+    # (8.5 - 1.36719) / (30.5 - 1.36719), and of lambda 0 (10 - 1.36719) / 29.13281
+    assert (over["iqm"], over["base_iqm"]) == pytest.approx((0.244838, 0.296326), abs=2e-6)
+    loss = of.comparisons[0].detectable / 8.63281  # above random play, which has 1.36719 of the 10
+    assert (
+        f"| {100 * loss:.0f} % |" in of.markdown().split("| Breakout | 0.001 |")[1].split("\n")[0]
+    )
 
 
 def test_of_a_sweep_until_decided_its_own_test_counts(tmp_path, capsys):
