@@ -3,11 +3,12 @@
 import pytest
 import torch
 from starting import SMALL
+from updating import learn_from
 
 from attn_ppo.agent import Agent, make_agent
 from attn_ppo.atari.envs import AtariEnvs
 from attn_ppo.compute import backends
-from attn_ppo.ppo import Minibatch, gae, ppo_loss, update
+from attn_ppo.ppo import Minibatch, gae, ppo_loss
 from attn_ppo.rollout import Rollout, collect
 
 CPU = torch.device("cpu")
@@ -86,18 +87,7 @@ def test_kernels_compute_what_pytorch_computes(settings_of, played):
     gradients = [gradient(agent, played[1], settings) for agent in (ours, theirs)]
     assert cosine(*gradients) > 1 - 1e-9
     for agent in (ours, theirs):
-        update(
-            agent.model,
-            agent.optimizer,
-            played[0],
-            settings.ppo,
-            settings.regularizer,
-            lambda_=0.005,
-            diversity=0.0,
-            clip_range=0.1,
-            rng=agent.rng,
-            prepare=agent.backend.prepare,
-        )
+        learn_from(played[0], agent, settings, clip_range=0.1, prepare=agent.backend.prepare)
     with torch.no_grad():
         after = [agent.model(played[1].obs) for agent in (ours, theirs)]
     torch.testing.assert_close(after[0].value, after[1].value, atol=1e-3, rtol=1e-3)
@@ -172,18 +162,7 @@ def test_outputs_may_be_overwritten_by_the_next_call(settings_of):
         envs = AtariEnvs("Breakout", num_envs=2, seed=0, protocol=settings.protocol, num_threads=1)
         backend = agent.backend._replace(prepare=prepare)
         rollout, _, _ = collect(agent.model, [envs], [envs.reset()], 16, agent.rng, backend=backend)
-        metrics = update(
-            agent.model,
-            agent.optimizer,
-            rollout,
-            settings.ppo,
-            settings.regularizer,
-            lambda_=0.005,
-            diversity=0.0,
-            clip_range=0.1,
-            rng=agent.rng,
-            prepare=prepare,
-        )
+        metrics = learn_from(rollout, agent, settings, clip_range=0.1, prepare=prepare)
         results.append((vars(rollout), metrics))
     (played, learned), (played_again, learned_again) = results
     assert all(torch.equal(played[key], played_again[key]) for key in played)

@@ -88,14 +88,20 @@ def test_exit_code_and_results(state, code, tmp_path, capsys, monkeypatch):
     assert lines[4] == verdict.get(state, "nothing is wrong; left out: a thing")
 
 
-def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, monkeypatch):
-    asked = {}
+@pytest.fixture
+def asked(monkeypatch) -> dict[str, float]:
+    """The seconds that each part is given, growing; none of them takes any."""
+    seconds: dict[str, float] = {}
 
     def note(part, ask, _):
-        asked[part] = ask.left
+        seconds[part] = ask.left
         return []
 
     monkeypatch.setattr(gpu_check, "rows_of", note)
+    return seconds
+
+
+def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, asked):
     gpu_check.main(["--device", "cpu", "--minutes", "10", "--out", str(tmp_path)])
     # nothing takes any time here: 0.4 of 600 s, and all of it for the last
     expected = dict.fromkeys(["machine", "agreement", "zeros", "graphs", "resume"], 240) | {
@@ -104,14 +110,7 @@ def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, monkeypatch
     assert asked == pytest.approx(expected, abs=20)
 
 
-def test_a_part_that_does_not_fit_is_left_out_before_it_begins(tmp_path, monkeypatch, capsys):
-    asked = {}
-
-    def note(part, ask, _):
-        asked[part] = ask.left
-        return []
-
-    monkeypatch.setattr(gpu_check, "rows_of", note)
+def test_a_part_that_does_not_fit_is_left_out_before_it_begins(tmp_path, asked, capsys):
     gpu_check.main(["--device", "cpu", "--minutes", "1.2", "--out", str(tmp_path)])
     # 72 s, of which 0.4 are 28.8: more than machine takes, less than the others, which get theirs
     expected = {"machine": 28.8, "agreement": 50, "zeros": 40, "graphs": 30, "speed": 72}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from starting import SMALL
+from updating import learn_from
 
 from attn_ppo import evaluate as evaluation
 from attn_ppo.agent import Agent, device_for, make_agent
@@ -11,7 +12,6 @@ from attn_ppo.atari.envs import AtariEnvs, two_groups
 from attn_ppo.compute.backends import BACKENDS
 from attn_ppo.lifecycle import saved
 from attn_ppo.lifecycle.saved import OriginState, RowsState, Saved
-from attn_ppo.ppo import update
 from attn_ppo.rollout import collect
 
 
@@ -140,17 +140,7 @@ def test_a_restored_agent_goes_on_bit_for_bit(tmp_path, settings_of):
     def learn(agent: Agent, games: AtariEnvs, obs: list[np.ndarray]) -> list[np.ndarray]:
         backend = agent.backend
         rollout, obs, _ = collect(agent.model, [games], obs, 16, agent.rng, backend=backend)
-        update(
-            agent.model,
-            agent.optimizer,
-            rollout,
-            settings.ppo,
-            settings.regularizer,
-            lambda_=0.005,
-            diversity=0.0,
-            clip_range=0.2,
-            rng=agent.rng,
-        )
+        learn_from(rollout, agent, settings, clip_range=0.2)
         return obs
 
     ours = make_agent(settings, 4, device)
