@@ -4,13 +4,14 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import attn_ppo
-from analysis import claims, figures
+from analysis import believe, claims, figures, stress
 
 STUDY = Path(__file__).parent.parent / "results/study"
 AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
@@ -24,6 +25,42 @@ def test_figures_are_redrawn_byte_for_byte(tmp_path):
     assert len(drawn) >= 12
     for path in drawn:
         assert path.read_bytes() == (STUDY / "figures" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.slow
+def test_the_verdict_and_what_stress_cost_are_made_again(tmp_path):
+    """Of numbers that are kept: nothing is played or measured."""
+    study, out = tmp_path / "study", tmp_path / "out"
+    shutil.copytree(STUDY, study)
+    out.mkdir()
+    shutil.copy(STUDY / "figures/stress.csv", out)
+    assert stress.main([str(study), "--out", str(out)]) == 0
+    measured = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
+    rest = ["--out", str(out), "--jobs", "1", "--no-equal", "--no-wandb"]
+    assert believe.main([str(study), *measured, *rest]) == 0
+    made = [path for path in sorted(out.iterdir()) if path.suffix != ".pdf"]
+    assert len(made) == 11
+    for path in made:
+        assert path.read_bytes() == (STUDY / "figures" / path.name).read_bytes(), path.name
+    for folder in AGENTS:
+        again = study / folder.relative_to(STUDY)
+        for name in ("believe.json", "evaluation.json"):
+            assert (again / name).read_bytes() == (folder / name).read_bytes(), folder
+
+
+def test_what_changed_games_cost_is_told_as_it_is():
+    """The table in docs/results.md against believe.csv."""
+    text = (STUDY.parent.parent / "docs/results.md").read_text()
+    with open(STUDY / "figures/believe.csv") as file:
+        rows = list(csv.DictReader(file))
+    for game in ("Breakout", "MsPacman"):
+        lost = [
+            [float(row[f"stress{end}"]) for end in ("", "_low", "_high")]
+            for row in rows
+            if row["env"] == game
+        ]
+        cells = " | ".join(f"{mean:.0f} % [{low:.0f}, {high:.0f}]" for mean, low, high in lost)
+        assert f"| {game} | {cells} |" in text
 
 
 def test_each_agent_is_the_one_that_was_hashed():
