@@ -22,12 +22,12 @@ import pandas as pd
 from analysis.groups import interpolate, known_range
 from analysis.outputs import file_of
 from analysis.playing import check_writable, exit_code
-from analysis.references import has_the_study_s_settings
 from analysis.runs import Run, read_runs
 from attn_ppo.arguments import Parser
 from attn_ppo.atari.reference_scores import protocol_name
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.learning.bands import OWN_FILE
+from attn_ppo.learning.study import has_the_study_s_settings
 from attn_ppo.lifecycle.disk import write_atomically
 
 THOUSANDS = (10, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 750)

@@ -7,47 +7,17 @@ random play is that of attn_ppo/atari/reference_scores.py.
 """
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from analysis.runs import Run
-from attn_ppo import config
-from attn_ppo.atari.reference_scores import PROTOCOLS, random_play
-from attn_ppo.config import RunConfig
-from attn_ppo.earlier import EARLIER
-from attn_ppo.schema import flatten
+from attn_ppo.atari.reference_scores import PROTOCOLS, published, random_play
+from attn_ppo.learning.study import has_the_study_s_settings
 
 STUDY_FILE = Path(__file__).with_name("study_results.csv")
 STUDY_STEPS, STUDY_SEEDS = 10_000_000, 5
-STUDY_SETTINGS: dict[str, Any] = {
-    "ppo.num_envs": 8,
-    "ppo.num_steps": 128,
-    "ppo.num_epochs": 4,
-    "ppo.num_minibatches": 4,
-    "ppo.learning_rate": 2.5e-4,
-    "ppo.anneal_learning_rate": True,
-    "ppo.gamma": 0.99,
-    "ppo.gae_lambda": 0.95,
-    "ppo.clip_range": 0.2,
-    "ppo.anneal_clip_range": False,
-    "ppo.clip_value_loss": True,
-    "ppo.ent_coef": 0.01,
-    "ppo.vf_coef": 0.5,
-    "ppo.max_grad_norm": 0.5,
-    "attention.gate": "softmax",
-    "attention.maps": 2,
-    "attention.hidden": 512,
-    "protocol.sticky_actions": 0.0,
-    "protocol.noop_max": 30,
-    "protocol.life_loss_ends_episode": True,
-    "protocol.press_fire": True,
-}
-# What the study's numbers don't depend on; its lambda, game and steps are compared apart.
-NO_MATTER = ("env", "lambda", "seed", "name", "total_steps")
-NO_MATTER += ("compute.backend", "checkpoint.anchor_steps")
 
 
 class Score(NamedTuple):
@@ -81,21 +51,13 @@ def is_like_the_study(run: Run) -> bool:
     return like and all(abs(each - STUDY_STEPS) <= STUDY_STEPS / 100 for each in steps)
 
 
-def has_the_study_s_settings(settings: RunConfig) -> bool:
-    """Whether nothing differs from the study but game, protocol, lambda, seed and steps."""
-    study = _that_matter(flatten(EARLIER) | STUDY_SETTINGS)
-    return _that_matter(config.identity(settings)) == study
-
-
-def _that_matter(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in settings.items()
-        if config.is_identity(key) and key not in NO_MATTER and not key.startswith("protocol.")
-    }
-
-
 def random_score(run: Run) -> Score | None:
     """Random play of the run's game under its protocol, None where it hasn't been measured."""
     played = random_play(run.config.env, run.config.protocol)
     return Score(*played) if played else None
+
+
+def human_score(run: Run) -> float | None:
+    """A human tester's score of the run's game, None where it isn't known."""
+    ends = published().get(run.config.env)
+    return ends[1] if ends else None

@@ -24,7 +24,7 @@ from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode
 from attn_ppo.folders import nearest_folder
 from attn_ppo.formats import fixed, plain, printable, short_number
-from attn_ppo.learning.bands import bands, of_human, published_told
+from attn_ppo.learning.bands import of_human, others
 from attn_ppo.lifecycle import decision, plan
 from attn_ppo.lifecycle.plan import Planned
 from attn_ppo.lifecycle.run_dir import FINAL, find_runs, sweep_of
@@ -221,21 +221,14 @@ def _progress(steps: float, total: int) -> str:
 
 def _others(standings: Sequence[Standing]) -> Iterator[str]:
     """What the scores are held against: a line on the scale, and of each game what others had."""
-    furthest: dict[tuple[str, Any], Standing] = {}
-    for each in standings:
-        if isinstance(each.settings, RunConfig) and 0 < each.row.get("env_steps", 0) < math.inf:
-            key = each.settings.env, each.settings.protocol
-            furthest[key] = max(furthest.get(key, each), each, key=lambda s: s.row["env_steps"])
     if any(result(standing)[2] for standing in standings):
         yield "score: raw, and how far it is from random play, 0%, to a human, 100%"
-    for (game, _), each in furthest.items():
-        assert isinstance(each.settings, RunConfig)
-        steps = each.row["env_steps"]
-        for band in bands(each.settings, steps, with_itself=True):
-            if band.whose == "own":
-                yield f"{game} at {short_number(steps)} steps, lambda 0: {band}"
-        if published := published_told(game):
-            yield f"{game}, published: {published}"
+    known = [
+        (each.settings, each.row.get("env_steps", 0.0))
+        for each in standings
+        if isinstance(each.settings, RunConfig)
+    ]
+    yield from others([(settings, steps) for settings, steps in known if steps < math.inf])
 
 
 def _flagged(standings: Sequence[Standing], shown: int = 10) -> Iterator[str]:

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from matplotlib import colors
+from test_analysis_runs import write_run
+from test_report import made
 
 from analysis.layout import VARIANT_COLORS
 from analysis.panels import MARKERS, lambda_colors, lambda_looks
+from analysis.report.shades import on_dark
 
 STUDY = [0, 0.0005, 0.001, 0.002, 0.003, 0.005]
 # Machado, Oliveira, Fernandes 2009, "A Physiologically-based Model for Simulation of Color Vision
@@ -50,6 +53,11 @@ def lab(chosen, seen: str = "normal") -> np.ndarray:
 def contrast(chosen) -> np.ndarray:
     """WCAG 2.1, against white."""
     return 1.05 / (linear(chosen) @ TO_XYZ[1] + 0.05)
+
+
+def hues(chosen) -> np.ndarray:
+    """Degrees of red, green and blue's circle."""
+    return 360 * colors.rgb_to_hsv([colors.to_rgb(color) for color in chosen])[:, 0]
 
 
 def closest(points: np.ndarray) -> float:
@@ -110,3 +118,35 @@ def test_variants_are_told_apart(seen):
     assert len(VARIANT_COLORS) == 8
     assert contrast(VARIANT_COLORS).min() > 3
     assert closest(lab(VARIANT_COLORS, seen)) > 11
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_on_dark_each_lambda_keeps_its_hue_and_its_place(count):
+    """Lambda 0 stands out most on either ground; steps are even, and 3:1 or more on the card."""
+    light = list(lambda_colors(STUDY[:count]).values())
+    dark = on_dark(light)
+    turned = (hues(dark) - hues(light) + 180) % 360 - 180
+    assert np.abs(turned).max() < 3
+    lightness = lab(dark)[:, 0]
+    assert lightness[0] == pytest.approx(95, abs=0.5)
+    steps = -np.diff(lightness)
+    assert steps == pytest.approx(np.full(count - 1, 37 / max(count - 1, 1)), abs=0.6)  # to 58
+    on_card = contrast(["#1b1d20"]) / contrast(dark)
+    assert on_card.min() > 4.5
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_six_lambdas_are_read_in_order_on_dark(seen):
+    shades = lab(on_dark(list(lambda_colors(STUDY).values())), seen)
+    assert (np.diff(shades[:, 0]) < -3).all()
+    assert closest(shades) > 7
+
+
+def test_without_lambda_0_none_has_its_colour_in_the_report(tmp_path):
+    for lambda_ in ("0.0005", "0.005"):
+        write_run(tmp_path, lambda_=lambda_)
+    first, second = made(tmp_path)["lambdas"]
+    in_figures = lambda_colors([0.0005, 0.005])
+    assert [first["light"], second["light"]] == list(in_figures.values())
+    # of three steps from 95 to 58 the second and the third
+    assert lab([first["dark"], second["dark"]])[:, 0] == pytest.approx([76.5, 58], abs=0.5)

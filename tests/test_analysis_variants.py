@@ -10,13 +10,14 @@ from test_analysis_runs import FIRST, SECOND, STUDY, write_run
 from analysis.entropy_scatter import draw_entropy_scatter
 from analysis.figures import summary
 from analysis.playing import by_game
-from analysis.references import STUDY_SETTINGS, is_like_the_study
+from analysis.references import is_like_the_study
 from analysis.reward_curves import draw_reward_curves
 from analysis.runs import Run, read_runs
 from analysis.score_table import score_table, to_markdown
 from attn_ppo import config
 from attn_ppo.atari.reference_scores import PROTOCOLS
 from attn_ppo.config import RunConfig, as_dict
+from attn_ppo.learning.study import STUDY_SETTINGS
 from attn_ppo.schema import flatten
 from attn_ppo.variants import Variant, variants_of
 

@@ -62,9 +62,21 @@ def test_bands_at_so_many_steps(words, env_steps, expected, settings_of):
 
 
 @pytest.mark.usefixtures("own")
-def test_a_table_of_runs_is_beside_all_of_them(settings_of):
-    settings = settings_of("env=Breakout", "lambda=0", "total_steps=500_000", "seed=1")
-    assert bands.bands(settings, 150_000, with_itself=True) == [Band("own", 3, 6, 2)]
+def test_runs_that_are_shown_together_are_not_beside_themselves(settings_of):
+    words = ("env=Breakout", "total_steps=500_000")
+    sharper = settings_of(*words, "lambda=0.005")
+
+    def beside(*others: str) -> list[Band]:
+        return bands.bands(sharper, 150_000, [settings_of(*words, *others)])
+
+    assert beside("lambda=0", "seed=2") == [Band("own", 3, 6, 2)]
+    assert beside("lambda=0", "seed=1") == [Band("own", 6, 6, 1)]
+    for other in ("env=MsPacman", "total_steps=400_000", "protocol=machado", "ppo.gamma=0.9"):
+        assert beside("lambda=0", "seed=1", other) == [Band("own", 3, 6, 2)]
+    assert beside("lambda=0.005", "seed=1") == [Band("own", 3, 6, 2)]
+    both = [settings_of(*words, "lambda=0", f"seed={seed}") for seed in (0, 1)]
+    assert bands.bands(sharper, 150_000, both) == []
+    assert (bands.are_own(both), bands.are_own([sharper])) == (2, 0)
 
 
 @pytest.mark.usefixtures("own")

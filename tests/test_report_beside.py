@@ -33,6 +33,20 @@ def test_films_and_pages_are_linked_relatively(tmp_path):
     assert page["href"] == "../../Breakout/lambda%3D0/seed%3D0/page.html"
 
 
+def test_without_films_the_command_that_makes_them_is_there_if_it_works(tmp_path):
+    folder = write_run(tmp_path)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/claims.csv").write_text("a")
+    report = made(tmp_path)  # no agent's weights
+    assert "watch" not in [each["id"] for each in report["sections"]]
+    (links,) = section(report, "files")["blocks"]
+    assert links["links"] == [{"text": "figures/claims.csv", "href": "figures/claims.csv"}]
+    (folder / "checkpoint.pt").write_bytes(b"")
+    told = f"To make some: python -m analysis.videos {tmp_path}"
+    (only,) = section(made(tmp_path), "watch")["blocks"]
+    assert only == {"kind": "text", "text": f"There are no films of these agents yet. {told}"}
+
+
 def test_believe_of_the_agents_as_they_are_now(tmp_path):
     folder = tmp_path / "Breakout/lambda=0/seed=0"
     shutil.copytree(ROOT / "results/study/Breakout/lambda=0/seed=0", folder)

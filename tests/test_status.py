@@ -68,7 +68,11 @@ def test_an_evaluation_of_earlier_weights_is_not_shown(capsys):
 @pytest.mark.usefixtures("in_empty_folder")
 def test_scores_stand_beside_others_and_what_looks_wrong_is_told(capsys, monkeypatch):
     own = "env,protocol,total_steps,seed,env_steps,score\n"
-    own += "".join(f"Breakout,baselines,500000,0,{steps},7\n" for steps in (1000, 499_000))
+    own += "".join(
+        f"Breakout,baselines,500000,{seed},{steps},{score}\n"
+        for seed, score in ((0, 5), (2, 7))  # of which the first is at hand
+        for steps in (1000, 499_000)
+    )
     Path("own.csv").write_text(own)
     monkeypatch.setattr(bands, "OWN_FILE", Path("own.csv"))
     monkeypatch.setattr(bands, "_own", bands._own.__wrapped__)

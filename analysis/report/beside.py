@@ -2,6 +2,7 @@
 
 import base64
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,23 +34,44 @@ from attn_ppo.interpret.believe.verdict_words import words
 
 LARGEST_FILM, ALL_FILMS = 400_000, 1_500_000  # bytes that are put into the page
 FILMS = ("videos/*.mp4", "films/*.mp4")
+AGENTS = ("*.safetensors", "checkpoint*.pt")  # what films can be made of
 
 
 def watch_section(runs: Sequence[Run], root: Path, out: Path) -> Value | None:
-    """Films, the small ones in the page, and links to pages and figures; None without any."""
+    """Films, the small ones in the page, or how to make some, and links to pages of agents.
+
+    None without any of these, and without agents to make them of.
+    """
     folders = [root, *(run.folder for run in runs if run.folder != root)]
     films = [film for each in folders for pattern in FILMS for film in sorted(each.glob(pattern))]
     pages = sorted(root.glob("*.html")) + [run.folder / "page.html" for run in runs]
     pages = [page for page in dict.fromkeys(pages) if page.is_file() and page != out]
-    figures = sorted((root / "figures").glob("*.pdf")) + sorted((root / "figures").glob("*.csv"))
     blocks: list[Value] = []
     if films:
         blocks.append({"kind": "videos", "videos": _films(films, root, out)})
-    for title, paths in (("Pages to explore agents:", pages), ("Figures and tables:", figures)):
-        if paths:
-            links = [{"text": shown_path(p, root), "href": link(p, out)} for p in paths]
-            blocks += [text(title), {"kind": "links", "links": links}]
+    elif any(agent for run in runs for pattern in AGENTS for agent in run.folder.glob(pattern)):
+        blocks.append(
+            text(f"There are no films of these agents yet. To make some: {_films_by(root)}")
+        )
+    blocks += _links("Pages to explore agents:", pages, root, out)
     return section("watch", "Watch the agents", blocks) if blocks else None
+
+
+def files_section(root: Path, out: Path) -> Value | None:
+    """Links to figures and tables; None without any."""
+    kinds = ("*.pdf", "*.csv")
+    files = [path for kind in kinds for path in sorted((root / "figures").glob(kind))]
+    return section("files", "Figures and tables", _links("", files, root, out)) if files else None
+
+
+def _links(title: str, paths: Sequence[Path], root: Path, out: Path) -> list[Value]:
+    links = [{"text": shown_path(path, root), "href": link(path, out)} for path in paths]
+    head = [text(title)] if title else []
+    return [*head, {"kind": "links", "links": links}] if links else []
+
+
+def _films_by(root: Path) -> str:
+    return shlex.join(["python", "-m", "analysis.videos", str(root)])
 
 
 def _films(films: Sequence[Path], root: Path, out: Path) -> list[Value]:

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.entropy_scatter import games, position
 from analysis.files import column
 from analysis.groups import SCORE, Group, averaged, group, is_evaluated, mean_curve, mean_sd
-from analysis.references import random_score
+from analysis.references import human_score, random_score
 from analysis.report.values import Value, number, rounded, shown_path
 from analysis.runs import Run
 from attn_ppo.atari import reference_scores
@@ -100,13 +100,14 @@ def group_of(members: Sequence[Run], place: Value) -> Value:
 
 
 def protocol_of(run: Run, place: Value) -> Value:
-    """Random play, and the human-normalised score as a line over the raw one."""
+    """Random play, a human, and the human-normalised score as a line over the raw one."""
     at_random = random_score(run)
     zero, slope = normalized(run, 0.0), normalized(run, 1.0) - normalized(run, 0.0)
     return {
         "game": place["game"],
         "variant": place["variant"],
         "random": number(at_random.mean) if at_random else None,
+        "human": number(human_score(run) or math.nan),
         "scale": None if math.isnan(zero) else [zero, slope],
     }
 

@@ -8,33 +8,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import seaborn as sns
-from matplotlib import colors
-
 from analysis.claims import LOOKED
 from analysis.curves import last_step
 from analysis.groups import group, lambdas_of, order_games, variants_in
-from analysis.panels import LAMBDA_MAP, lambda_colors
+from analysis.panels import lambda_colors
 from analysis.report.answer import answers_of
 from analysis.report.beside import (
     believe_section,
     decision_section,
+    files_section,
     stress_section,
     watch_section,
 )
 from analysis.report.curves import Places, group_of, protocols, run_of
 from analysis.report.settings import settings_section
+from analysis.report.shades import on_dark
 from analysis.report.tables import flags_section, runs_section, score_notes, score_rows
 from analysis.report.values import Value, cell, column, items, section, shown_path, table, text
 from analysis.runs import Problem, Run
 from attn_ppo.formats import plain, short_number
+from attn_ppo.learning.bands import others
 from attn_ppo.version import __version__
 
 FORMAT = 1
 QUESTION = "Up to which λ does sharpening attention cost nothing?"
 MOST_PROBLEMS = 30  # more are folded away, until they are opened or printed
-ON_DARK = (0.97, 0.48)  # of the lambdas' colour map, as `lambda_colors` takes its other end
 
 
 class Asked(NamedTuple):
@@ -71,6 +69,7 @@ def gather(runs: Sequence[Run], problems: Sequence[Problem], asked: Asked) -> Va
         "runs": [run_of(r, places.of(k), asked.root) for k, rs in groups.items() for r in rs],
         "groups": [group_of(members, places.of(k)) for k, members in groups.items()],
         "protocols": protocols(runs, places),
+        "others": list(others([(run.config, run.env_steps) for run in runs])),
         "differences": answers.differences,
         "scores": score_rows(runs, answers.cells),
         "scoreNotes": score_notes(runs),
@@ -128,17 +127,13 @@ def _sections(runs: Sequence[Run], asked: Asked) -> tuple[list[Value], list[Prob
     """Those of what other commands left, where they did."""
     watch = watch_section(runs, asked.root, asked.out)
     found = [decision_section(asked.root), (watch, []), believe_section(runs)]
-    found.append(stress_section(asked.root))
+    found += [stress_section(asked.root), (files_section(asked.root, asked.out), [])]
     problems = [problem for _, of_section in found for problem in of_section]
     return [each for each, _ in found if each], problems
 
 
 def _lambdas(lambdas: Sequence[float]) -> list[Value]:
-    """Their names and colours, on white as in the figures and on dark from the other end."""
-    light = lambda_colors(lambdas)
-    at = np.linspace(*ON_DARK, max(len(lambdas), 2))[: len(lambdas)]
-    shades = sns.color_palette(LAMBDA_MAP, as_cmap=True)(at)
-    return [
-        {"text": plain(each), "light": light[each], "dark": colors.to_hex(shade)}
-        for each, shade in zip(lambdas, shades, strict=True)
-    ]
+    """Their names and colours, on white as in the figures and on dark of the same hue."""
+    light = lambda_colors({0.0, *lambdas})  # without 0 none has its colour
+    dark = dict(zip(light, on_dark(list(light.values())), strict=True))
+    return [{"text": plain(x), "light": light[x], "dark": dark[x]} for x in lambdas]

@@ -21,8 +21,9 @@ from analysis.report.values import (
 )
 from analysis.runs import Run
 from analysis.score_table import notes, plus_minus, score_table
+from attn_ppo.config import RunConfig
 from attn_ppo.formats import fixed, plain, short_number
-from attn_ppo.learning.bands import bands
+from attn_ppo.learning.bands import are_own, bands
 
 OTHERS = "range of our own runs at λ = 0, and of published scores"
 STUDY = "Nikulin et al. 2019, Table 1, only beside runs with its settings and steps"
@@ -31,9 +32,10 @@ STUDY = "Nikulin et al. 2019, Table 1, only beside runs with its settings and st
 def score_rows(runs: Sequence[Run], extra: Mapping[Group, Mapping[str, Value]]) -> Value:
     """The score table, in the order of `score_table`; `extra` are cells by group and column."""
     frame = score_table(runs).to_dict("records")
+    at_hand = [run.config for run in runs if run.config.lambda_ == 0]
     rows = []
     for row, (key, members) in zip(frame, group(runs).items(), strict=True):
-        cells = {**_cells(row, key, members), **extra.get(key, {})}
+        cells = {**_cells(row, key, members, at_hand), **extra.get(key, {})}
         rows.append([cells.get(head["key"], cell("-")) for head in COLUMNS])
     shown = [
         number
@@ -65,13 +67,16 @@ COLUMNS = (
 ALWAYS = ("game", "lambda", "seeds")
 
 
-def _cells(row: dict[str, Any], key: Group, members: Sequence[Run]) -> dict[str, Value]:
-    """Of one group, by column."""
+def _cells(
+    row: dict[str, Any], key: Group, members: Sequence[Run], at_hand: Sequence[RunConfig]
+) -> dict[str, Value]:
+    """Of one group, by column; those `at_hand` are not beside themselves."""
 
     def pair(name: str) -> Value:
         mean, sd = row[f"{name}_mean"], row[f"{name}_sd"]
         return cell(plus_minus(mean, sd), mean)
 
+    beside = bands(members[0].config, row["env_steps_max"], at_hand)
     human, _, _ = mean_sd(normalized(run, position(run)[1]) for run in averaged(members))
     begun = "*" * bool(row["unfinished"]) + "†" * bool(row["inexact"])
     steps = dict.fromkeys(short_number(row[f"env_steps_{end}"]) for end in ("min", "max"))
@@ -86,7 +91,7 @@ def _cells(row: dict[str, Any], key: Group, members: Sequence[Run]) -> dict[str,
         "entropy": pair("attention_entropy"),
         "steps": cell(" to ".join(steps)),
         "random": pair("random_score"),
-        "others": cell(", ".join(map(str, bands(members[0].config, row["env_steps_max"])))),
+        "others": cell(", ".join(map(str, beside))),
         "study": pair("study_score"),
     }
 
@@ -99,6 +104,11 @@ def score_notes(runs: Sequence[Run]) -> list[str]:
             lines.append(line.removeprefix("- ").replace("\\*", "*"))
         else:
             lines[-1] += f" {line.strip()}"
+    if own := are_own(run.config for run in runs):
+        lines.append(
+            f"Our own runs that others are held against: {own} of them are these here (the same "
+            "game, protocol, steps and seed at λ = 0), and left out."
+        )
     return lines
 
 

@@ -7,15 +7,16 @@ steps. A band is the range of their scores, no interval: it has too few members 
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from attn_ppo.atari.reference_scores import normalized, protocol_name
 from attn_ppo.config import RunConfig
 from attn_ppo.formats import fixed, short_number
+from attn_ppo.learning.study import has_the_study_s_settings
 
 OWN_FILE = Path(__file__).with_name("own_runs.csv")
 PUBLISHED_FILE = Path(__file__).with_name("published.csv")
@@ -24,6 +25,7 @@ NEAR = 0.1  # share by which steps may differ from those of a published score
 HUMAN, LOW, HIGH = "learning/human_normalised", "learning/{}_low", "learning/{}_high"
 
 Points = list[tuple[int, float]]
+Key = tuple[str, str, int, int]  # game, protocol, total steps and seed
 
 
 class Band(NamedTuple):
@@ -40,17 +42,20 @@ class Band(NamedTuple):
         return f"{self.whose} {low}{f' to {high}' * (self.n > 1)} (n = {self.n})"
 
 
-def bands(settings: RunConfig, env_steps: float, *, with_itself: bool = False) -> list[Band]:
+def bands(settings: RunConfig, env_steps: float, at_hand: Iterable[RunConfig] = ()) -> list[Band]:
     """What is known of the run's game under its protocol at so many agent steps.
 
-    The run itself isn't among them: the same seed with the same settings would be the same run.
+    Neither the run itself nor those `at_hand`, which are shown beside it, are among them: the same
+    seed with the same settings and steps is taken for the same run.
     """
     protocol = protocol_name(settings.protocol)
-    itself = (settings.total_steps, settings.seed) if settings.lambda_ == 0 else None
+    left_out = {_key(run) for run in (settings, *at_hand) if run.env == settings.env}
     own = [
         found
-        for run, points in _own().get((settings.env, protocol or ""), {}).items()
-        if (with_itself or run != itself) and (found := at(points, env_steps)) is not None
+        for key, points in _own().items()
+        if key[:2] == (settings.env, protocol)
+        and key not in left_out
+        and (found := at(points, env_steps)) is not None
     ]
     theirs = [
         mean
@@ -59,6 +64,26 @@ def bands(settings: RunConfig, env_steps: float, *, with_itself: bool = False) -
     ]
     both = (("own", own), ("published", theirs))
     return [Band(whose, min(s), max(s), len(s)) for whose, s in both if s]
+
+
+def are_own(runs: Iterable[RunConfig]) -> int:
+    """Of how many runs there are scores among our own, which `bands` leaves out beside them."""
+    return len({_key(run) for run in runs} & _own().keys())
+
+
+def others(runs: Sequence[tuple[RunConfig, float]]) -> Iterator[str]:
+    """Lines on what runs with so many steps are held against, of each game and protocol."""
+    furthest: dict[tuple[str, Any], tuple[RunConfig, float]] = {}
+    for settings, steps in runs:
+        key = settings.env, settings.protocol
+        if steps > furthest.get(key, (settings, 0))[1]:
+            furthest[key] = settings, steps
+    for (game, _), (settings, steps) in furthest.items():
+        for band in bands(settings, steps, [settings for settings, _ in runs]):
+            if band.whose == "own":
+                yield f"{game} at {short_number(steps)} steps, lambda 0: {band}"
+        if published := published_told(game):
+            yield f"{game}, published: {published}"
 
 
 def beside(found: float, settings: RunConfig, env_steps: float) -> str:
@@ -113,14 +138,21 @@ def score(number: float) -> str:
     return fixed(number, 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2)
 
 
+def _key(run: RunConfig) -> Key | None:
+    """Where the table would have it; None for a run that it has no place for."""
+    protocol = protocol_name(run.protocol)
+    if run.lambda_ != 0 or protocol is None or not has_the_study_s_settings(run):
+        return None
+    return run.env, protocol, run.total_steps, run.seed
+
+
 @cache
-def _own() -> dict[tuple[str, str], dict[tuple[int, int], Points]]:
-    """Game and protocol -> total steps and seed -> its points, by steps."""
-    found: dict[tuple[str, str], dict[tuple[int, int], Points]] = {}
+def _own() -> dict[Key, Points]:
+    """The points of each run, by steps."""
+    found: dict[Key, Points] = {}
     for row in sorted(_rows(OWN_FILE), key=lambda row: int(row["env_steps"])):
-        runs = found.setdefault((row["env"], row["protocol"]), {})
-        points = runs.setdefault((int(row["total_steps"]), int(row["seed"])), [])
-        points.append((int(row["env_steps"]), float(row["score"])))
+        key = row["env"], row["protocol"], int(row["total_steps"]), int(row["seed"])
+        found.setdefault(key, []).append((int(row["env_steps"]), float(row["score"])))
     return found
 
 

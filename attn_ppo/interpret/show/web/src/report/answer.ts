@@ -4,16 +4,16 @@ import * as Plot from "@observablehq/plot";
 import { make } from "../dom";
 import type { Difference, Report } from "./data";
 import { TIP } from "./curves";
-import { percent, signed } from "./numbers";
+import { percent, signed, ticksOf } from "./numbers";
 import { color, keepDrawn } from "./panels";
 
-interface Axis { label: string; format: (value: number) => string; farthest: number; least: number }
+interface Axis { label: string; format: (value: number) => string; tick: number; farthest: number; least: number }
 interface Unit extends Axis { domain: [number, number]; margin?: number }
 
-const ROW = 30;
+const ROW = 30, LEFT = 80; // pixels
 // Intervals that are longer than `farthest` run out of the picture; `least` is always in it.
-const PERCENT: Axis = { label: "score against λ = 0, % of what is learned there", format: percent, farthest: 150, least: 10 };
-const NORMALISED: Axis = { label: "human-normalised score less that of λ = 0, interquartile mean over games", format: signed, farthest: 1e9, least: 0.05 };
+const PERCENT: Axis = { label: "score against λ = 0, % of what is learned there", format: percent, tick: 58, farthest: 150, least: 10 };
+const NORMALISED: Axis = { label: "human-normalised score less that of λ = 0, interquartile mean over games", format: signed, tick: 50, farthest: 1e9, least: 0.05 };
 
 export function answerSection(report: Report): HTMLElement {
   const section = make("section", { id: "answer" }, make("h1", {}, report.question));
@@ -47,20 +47,20 @@ function intervals(report: Report, variant: number): HTMLElement | null {
     const title = game === null ? "all games" : report.games[game]!;
     const n = [...new Set(rows.map((row) => row.seeds))].sort((a, b) => a - b);
     const seeds = make("span", { class: "hint" }, ` n = ${n.length > 1 ? `${n[0]} to ${n.at(-1)}` : n[0]} seed${n.at(-1) === 1 ? "" : "s"}`);
-    grid.append(make("figure", { class: game === null ? "panel whole" : "panel" }, make("h3", {}, title, seeds), chart));
+    grid.append(make("figure", { class: game === null ? "panel whole" : "panel" }, make("h3", {}, title, seeds), chart, make("p", { class: "axis" }, unit.label)));
     queueMicrotask(() => keepDrawn(chart, (width) => draw(report, rows, width, unit)));
   }
   return grid;
 }
 
-function draw(report: Report, rows: Difference[], width: number, { label, format, margin, domain }: Unit): Element {
+function draw(report: Report, rows: Difference[], width: number, { format, tick, margin, domain }: Unit): Element {
   const name = ({ lambda }: Difference) => `λ = ${report.lambdas[lambda]!.text}`;
   const known = rows.filter((row) => row.low !== null && row.high !== null);
-  const [left, right] = domain;
+  const [left, right] = domain, marginRight = Math.min(120, 0.3 * width);
   return Plot.plot({
-    width, height: ROW * rows.length + 46, marginLeft: 80, marginRight: Math.min(120, 0.3 * width), marginTop: 6, marginBottom: 38,
+    width, height: ROW * rows.length + 30, marginLeft: LEFT, marginRight, marginTop: 6, marginBottom: 22,
     className: "plot",
-    x: { domain, label, ticks: Math.min(12, (width - 200) / 64), tickFormat: format, labelArrow: "none" },
+    x: { domain, label: null, ticks: ticksOf(domain, width - LEFT - marginRight, tick), tickFormat: format },
     y: { domain: rows.map(name), label: null, tickSize: 0 },
     marks: [
       margin === undefined ? null : Plot.rectX([0], { x1: -margin, x2: right, fill: "var(--free)" }),

@@ -3,8 +3,8 @@
 import * as Plot from "@observablehq/plot";
 import type { Choice } from "./choice";
 import type { Band, Report, Run } from "./data";
-import { plain, short } from "./numbers";
-import { color, shown, yLabel, type Panel } from "./panels";
+import { plain, short, ticksOf } from "./numbers";
+import { color, references, shown, withHuman, yLabel, type Panel } from "./panels";
 
 interface Point { x: number; y: number; run: Run; id: number; title: string }
 interface MeanPoint { x: number; y: number; low: number; high: number; lambda: number; title: string }
@@ -21,14 +21,13 @@ export function drawCurves(report: Report, choice: Choice, panel: Panel, width: 
   const seedLine = { ...line, z: "id", stroke: (p: Point) => color(p.run.lambda), strokeWidth: thin ? 0.8 : 1.3, strokeOpacity: thin ? 0.5 : 0.85 };
   const meanLine = { ...line, z: "lambda", stroke: (p: MeanPoint) => color(p.lambda), strokeWidth: 2.2 };
   const pointed: (Point | MeanPoint)[] = seeds.length ? seeds : means;
-  const random = choice.measure === "entropy" ? null : shown(panel.protocol?.random ?? null, choice, panel.protocol);
   return Plot.plot({
     width, height: Math.round(Math.max(210, Math.min(340, width * 0.62))), marginLeft: 46, marginRight: 12, marginTop: 24, marginBottom: 36,
     className: "plot",
-    x: { domain: [0, report.lastStep], label: "agent steps", ticks: width / 80, tickFormat: short, labelArrow: "none" },
+    x: { domain: [0, report.lastStep], label: "agent steps", ticks: ticksOf([0, report.lastStep], width - 58, 48), tickFormat: short, labelArrow: "none" },
     y: { domain, label: yLabel(choice), ticks: 5, tickFormat: plain, grid: true, labelArrow: "none" },
     marks: [
-      random === null ? null : Plot.ruleY([random], { stroke: "currentColor", strokeDasharray: "1,3" }),
+      ...references(panel, choice, domain),
       Plot.areaY(means, { x: "x", y1: "low", y2: "high", z: "lambda", fill: (p: MeanPoint) => color(p.lambda), fillOpacity: 0.14, clip: true }),
       Plot.lineY(seeds.filter((p) => p.run.finished), { ...seedLine, className: "seeds" }),
       Plot.lineY(seeds.filter((p) => !p.run.finished), { ...seedLine, strokeDasharray: "4,2", className: "seeds unfinished" }),
@@ -44,7 +43,7 @@ export const TIP = {
   fill: "var(--card)", stroke: "var(--edge)", lineWidth: 24, fontSize: 11, maxRadius: 30, className: "tip",
 } as const;
 
-/** From the lowest to the highest of what panels of one game show, with random play or zero in it. */
+/** From the lowest to the highest of what panels of one game show, with random play or zero in it, and a human who is near. */
 export function domainOf(panels: Panel[], choice: Choice): [number, number] {
   const values: number[] = [0];
   for (const panel of panels) {
@@ -53,7 +52,7 @@ export function domainOf(panels: Panel[], choice: Choice): [number, number] {
     for (const run of panel.runs) for (const { y } of points(run, 0, choice, panel)) values.push(y);
   }
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-  return low < high ? [low, high] : [low, low + 1];
+  return withHuman(low < high ? [low, high] : [low, low + 1], choice, panels[0]?.protocol);
 }
 
 function points(run: Run, id: number, choice: Choice, panel: Panel): Point[] {

@@ -36,8 +36,11 @@ export interface Group {
   mean: { entropy: number; score: number } | null;
   curves: { score: Band | null; entropy: Band | null };
 }
-/** Random play, and the human-normalised score as `scale[0] + scale[1] * score`. */
-export interface Protocol { game: number; variant: number; random: number | null; scale: [number, number] | null }
+/** Scores of random play and of a human, and the human-normalised one as `scale[0] + scale[1] * score`. */
+export interface Protocol {
+  game: number; variant: number;
+  random: number | null; human: number | null; scale: [number, number] | null;
+}
 export interface Difference {
   game: number | null; lambda: number; variant: number; // null: over games
   // Per cent of what is learned at lambda 0; over games human-normalised.
@@ -55,6 +58,7 @@ export interface Report {
   games: string[]; lambdas: Lambda[]; variants: Variant[];
   lastStep: number;
   runs: Run[]; groups: Group[]; protocols: Protocol[]; differences: Difference[];
+  others: string[]; // what others scored, a line each
   scores: Table; scoreNotes: string[];
   sections: Section[];
 }

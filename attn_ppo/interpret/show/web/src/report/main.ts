@@ -3,11 +3,11 @@
 import { make } from "../dom";
 import { answerSection } from "./answer";
 import { sectionOf, tableOf } from "./blocks";
-import { controls, firstChoice, type Choice } from "./choice";
+import { controls, firstChoice, type Choice, type Measure } from "./choice";
 import { domainOf, drawCurves } from "./curves";
 import { read, type Report } from "./data";
-import { fill, panelsOf } from "./panels";
-import { drawScatter, widestEntropy } from "./scatter";
+import { fill, panelsOf, told, type Panel } from "./panels";
+import { drawScatter, heights, ofScatter, widestEntropy } from "./scatter";
 import { lambdaStyle, themeSwitch, unfoldInPrint } from "./theme";
 
 function main(): void {
@@ -37,26 +37,37 @@ function show(app: HTMLElement, report: Report): void {
 function charts(report: Report): HTMLElement {
   const choice = firstChoice(report);
   const [curves, scatter] = [make("div", { class: "grid" }), make("div", { class: "grid" })];
+  const [curvesTitle, curvesHint] = [make("h2"), make("p", { class: "hint" })];
+  const [scatterTitle, scatterHint] = [make("h2"), make("p", { class: "hint" })];
   const right = widestEntropy(report);
   const draw = () => {
-    const panels = panelsOf(report, choice);
-    fill(curves, panels, (panel, width) => {
-      const ofGame = panels.filter(({ game }) => game === panel.game);
-      return drawCurves(report, choice, panel, width, domainOf(ofGame, choice));
-    });
-    fill(scatter, panels, (panel, width) => drawScatter(choice, panel, width, right));
+    const panels = panelsOf(report, choice), final = ofScatter(choice);
+    const domain = (panel: Panel) => domainOf(panels.filter(({ game }) => game === panel.game), choice);
+    fill(curves, panels, (panel, width) => drawCurves(report, choice, panel, width, domain(panel)), (panel) => told(panel, choice, domain(panel)));
+    fill(scatter, panels, (panel, width) => drawScatter(final, panel, width, right), (panel) => told(panel, final, heights(panel, final)));
+    const [what, about] = MEASURED[choice.measure];
+    curvesTitle.textContent = `${what} during training`;
+    curvesHint.textContent = `Over agent steps: ${about}. ${LINES} ${choice.measure === "entropy" ? "" : REFERENCES}`;
+    scatterTitle.textContent = `Final ${MEASURED[final.measure][0].toLowerCase()} and attention entropy`;
+    scatterHint.textContent = `${SCATTER} ${REFERENCES}`;
   };
   requestAnimationFrame(draw);
-  const section = make("section", { id: "charts" }, make("h2", {}, "Score during training"), controls(report, choice, draw), curves);
-  section.append(make("p", { class: "hint" }, CURVES));
-  if (report.runs.some(({ entropy }) => entropy !== null))
-    section.append(make("h2", {}, "Final score and attention entropy"), scatter, make("p", { class: "hint" }, SCATTER));
+  const others = make("ul", { class: "hint", id: "others" }, ...report.others.map((line) => make("li", {}, line)));
+  const section = make("section", { id: "charts" }, curvesTitle, controls(report, choice, draw), curves, curvesHint);
+  if (report.others.length) section.append(others);
+  if (report.runs.some(({ entropy }) => entropy !== null)) section.append(scatterTitle, scatter, scatterHint);
   expose(choice);
   return section;
 }
 
-const CURVES = "Thick: mean over seeds, band ± 1 SD (n − 1); thin: a run, dashed while unfinished; mean raw score of the last 100 training games. Dotted: random play.";
-const SCATTER = "A dot is a run, hollow without an evaluation; a cross is the mean of a λ, joined in λ's order. Dotted: random play.";
+const MEASURED: Record<Measure, [string, string]> = {
+  score: ["Score", "mean raw score of the last 100 training games"],
+  human: ["Human-normalised score", "mean score of the last 100 training games, 0 at random play and 1 for a human"],
+  entropy: ["Attention entropy", "mean over an update's samples, in nats, summed over maps; 0 is each map on a single cell"],
+};
+const LINES = "Thick: mean over seeds, band ± 1 SD (n − 1); thin: a run, dashed while unfinished.";
+const REFERENCES = "Dotted: random play; dashes and dots: a human.";
+const SCATTER = "A dot is a run, hollow without an evaluation, with the score and the entropy of its evaluation's games, else of the end of its training; a cross is the mean of a λ, joined in λ's order.";
 
 /** For tests, which can't see what is chosen otherwise. */
 function expose(choice: Choice): void {

@@ -4,12 +4,24 @@ import * as Plot from "@observablehq/plot";
 import type { Choice } from "./choice";
 import type { Report, Run } from "./data";
 import { TIP } from "./curves";
-import { plain } from "./numbers";
-import { color, shown, type Panel } from "./panels";
+import { plain, ticksOf } from "./numbers";
+import { color, references, shown, withHuman, yLabel, type Panel } from "./panels";
+
+/** What the scatter shows of what is chosen: a score in any case. */
+export function ofScatter(choice: Choice): Choice {
+  return { ...choice, measure: choice.measure === "human" ? "human" : "score" };
+}
+
+/** An axis that holds the scores of a panel's runs, random play or zero, and a human who is near. */
+export function heights(panel: Panel, choice: Choice): [number, number] {
+  const y = (value: number | null) => shown(value, choice, panel.protocol);
+  const found = [y(panel.protocol?.random ?? null) ?? 0, ...panel.runs.flatMap(({ score, entropy }) => entropy === null ? [] : y(score) ?? [])];
+  const [low, high] = [Math.min(...found), Math.max(...found)];
+  return withHuman([low, low < high ? high : low + 1], choice, panel.protocol);
+}
 
 export function drawScatter(choice: Choice, panel: Panel, width: number, right: number): Element {
-  const score = { ...choice, measure: choice.measure === "human" ? "human" : "score" } as Choice;
-  const y = (value: number | null) => shown(value, score, panel.protocol);
+  const y = (value: number | null) => shown(value, choice, panel.protocol);
   const dots = panel.runs.flatMap((run) => {
     const at = y(run.score);
     return at === null || run.entropy === null ? [] : [{ x: run.entropy, y: at, run, title: run.told.join("\n") }];
@@ -18,18 +30,16 @@ export function drawScatter(choice: Choice, panel: Panel, width: number, right: 
     const at = y(mean?.score ?? null);
     return at === null || !mean ? [] : [{ x: mean.entropy, y: at, lambda, seeds }];
   });
-  const random = y(panel.protocol?.random ?? null);
-  const heights = [random ?? 0, ...dots.map((dot) => dot.y)];
-  const [low, high] = [Math.min(...heights), Math.max(...heights)];
-  const room = 0.06 * (high - low) || 1;
+  const [low, high] = heights(panel, choice);
+  const room = 0.06 * (high - low);
   const stroke = (dot: { run: Run }) => color(dot.run.lambda);
   return Plot.plot({
     width, height: Math.round(Math.max(210, Math.min(340, width * 0.62))), marginLeft: 46, marginRight: 12, marginTop: 24, marginBottom: 36,
     className: "plot",
-    x: { domain: [0, right], label: "attention entropy, nats, sum over maps", tickFormat: plain, ticks: width / 60, labelArrow: "none" },
-    y: { domain: [low - room, high + room], label: score.measure === "human" ? "human-normalised score" : "score", ticks: 5, tickFormat: plain, grid: true, labelArrow: "none" },
+    x: { domain: [0, right], label: "attention entropy, nats, sum over maps", tickFormat: plain, ticks: ticksOf([0, right], width - 58, 40), labelArrow: "none" },
+    y: { domain: [low - room, high + room], label: yLabel(choice), ticks: 5, tickFormat: plain, grid: true, labelArrow: "none" },
     marks: [
-      random === null ? null : Plot.ruleY([random], { stroke: "currentColor", strokeDasharray: "1,3" }),
+      ...references(panel, choice, [low, high]),
       Plot.line(means, { x: "x", y: "y", stroke: "var(--edge)" }),
       Plot.dot(dots.filter(({ run }) => run.evaluated), { x: "x", y: "y", r: 4.5, fill: stroke, stroke: "var(--card)", strokeWidth: 0.8, className: "runs" }),
       Plot.dot(dots.filter(({ run }) => !run.evaluated), { x: "x", y: "y", r: 4, fill: "var(--card)", stroke, strokeWidth: 1.5, className: "runs hollow" }),
