@@ -6,24 +6,31 @@ from collections.abc import Sequence
 from analysis.runs import Problem
 
 MOST = 12  # lines
+UNFINISHED = "unfinished"  # of which there may be many in a sweep that goes on
 # What differs between two runs that have the same problem: paths, then numbers with their unit.
 _OWN = re.compile(r"\S*/\S*|[-+]?\d[\d.,]*(?:e[-+]?\d+)?[kMG]?\b")
 
 
 def told(problems: Sequence[Problem], *, in_full: bool = False) -> list[str]:
-    """A line a problem; with more than a dozen a line for those of one kind and reason.
+    """A line a problem, but one for unfinished runs of one reason; with more than a dozen one for
+    all of one kind and reason.
 
     Such a line has their number, the words that they share, and the first one's folder.
     """
-    if in_full or len(problems) <= MOST:
+    if in_full:
         return [str(problem) for problem in problems]
+    few = len(problems) <= MOST
     alike: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        alike.setdefault((problem.kind, _OWN.sub("…", problem.what)), []).append(problem)
-    order = sorted(alike.values(), key=len, reverse=True)
-    lines = [_line(each) for each in order[: MOST - 1]]
-    rest = sum(map(len, order[MOST - 1 :]))
-    lines += [f"{rest} more, of {len(order) - MOST + 1} other reasons"] if rest else []
+        own = str(problem.folder) if few and problem.kind != UNFINISHED else ""
+        alike.setdefault((problem.kind + own, _OWN.sub("…", problem.what)), []).append(problem)
+    if len(alike) == len(problems) and few:
+        return [str(problem) for problem in problems]
+    order = list(alike.values()) if few else sorted(alike.values(), key=len, reverse=True)
+    shown = MOST if few else MOST - 1
+    lines = [_line(each) for each in order[:shown]]
+    rest = sum(map(len, order[shown:]))
+    lines += [f"{rest} more, of {len(order) - shown} other reasons"] if rest else []
     return [*lines, f"each of these {len(problems)}: python -m analysis.figures --problems"]
 
 

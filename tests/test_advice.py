@@ -76,3 +76,21 @@ def test_a_sweep_says_it_once_all_its_runs_are_done(capsys, monkeypatch):
         "done: runs/x; next:",
         "  python -m analysis.figures runs/x  # curves, a table of scores",
     ]
+
+
+def test_a_sweep_is_shown_its_report_and_a_decided_one_its_decisions_too(capsys, monkeypatch):
+    monkeypatch.setattr("sys.orig_argv", ["python", "-m", "attn_ppo.train", "-m"])
+    configs = command_line.parse(["-m", "name=x", "lambda=0,0.005"]).configs
+    for config in configs:
+        end(config.folder)
+
+    def told() -> list[str]:
+        advice.say_last(configs)
+        lines = capsys.readouterr().out.splitlines()[1:]
+        return [line.split()[2] for line in lines if line.split()[3] == "runs/x"]
+
+    shows = ["analysis.figures", "analysis.report", "analysis.page", "analysis.videos"]
+    assert told() == shows
+    text = '{"until": "decided", "looks": [], "comparisons": []}'
+    Path("runs/x/decision.json").write_text(text)
+    assert told() == [*shows[:2], "attn_ppo.status", *shows[2:]]

@@ -51,3 +51,18 @@ def test_a_note_is_not_counted_among_the_skipped():
         "note 7 runs: why; the first is note",
         "skipped 6 runs: why; the first is skipped",
     ]
+
+
+def test_runs_that_are_not_finished_yet_are_always_counted():
+    problems = [
+        Problem("unfinished", Path(f"run{n}"), f"running at {n} of 10M agent steps")
+        for n in range(3)
+    ]
+    problems.insert(1, Problem("skipped", Path("torn"), "no metrics.csv"))
+    problems.append(Problem("skipped", Path("torn2"), "no metrics.csv"))
+    assert told(problems) == [
+        "unfinished 3 runs: running at … of 10M agent steps; the first is run0",
+        "skipped torn: no metrics.csv",
+        "skipped torn2: no metrics.csv",
+        "each of these 5: python -m analysis.figures --problems",
+    ]

@@ -58,7 +58,12 @@ def test_believe_of_the_agents_as_they_are_now(tmp_path):
     assert "believe.json is of another agent or version; left out" in json.dumps(report)
     measures["env_steps"] = true_steps
     (folder / "believe.json").write_text(json.dumps(measures))
-    blocks = section(made(tmp_path), "believe")["blocks"]
+    report = made(tmp_path)
+    blocks = section(report, "believe")["blocks"]
+    # its entropy is of other steps than that of the scores, and both say of which
+    assert blocks[-1]["items"][-1].startswith("Attention's entropy is that of the steps measured")
+    (head,) = [each for each in report["scores"]["columns"] if each["key"] == "entropy"]
+    assert "over all steps of the games of the evaluation" in head["about"]
     measured = dict(texts(next(block for block in blocks if block["kind"] == "table")))
     assert (
         measured["agreement with cause"] == "0.74 [0.63, 0.84]"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from analysis.claims import claims
 from analysis.claims_table import notes
+from analysis.claims_words import kept
 from analysis.comparisons import COSTS, COSTS_NOTHING, ONE_SEED, Comparison, OverGames
 from analysis.groups import Group
 from analysis.report.curves import Places
@@ -159,9 +160,8 @@ def _p(row: Comparison) -> str:
 
 
 def _kept(row: Comparison) -> str:
-    """`97 % [91, 103]`."""
-    value, low, high = ("-" if math.isnan(x) else fixed(100 * x, 0) for x in row.kept[:3])
-    return value if value == "-" else f"{value} %" + (f" [{low}, {high}]" if low != "-" else "")
+    """`97 % [91, 103]`; without an end that isn't known."""
+    return "-" if math.isnan(row.kept.value) else kept(row)
 
 
 def _with_ends(of: Any, *, signed: bool = False) -> str:

@@ -34,6 +34,10 @@ from attn_ppo.interpret.believe.verdict_words import words
 
 LARGEST_FILM, ALL_FILMS = 400_000, 1_500_000  # bytes that are put into the page
 FILMS = ("videos/*.mp4", "films/*.mp4")
+ENTROPY = (
+    "Attention's entropy is that of the steps measured here; the table of scores has that of all "
+    "steps of the evaluation's games, so that the two differ."
+)
 AGENTS = ("*.safetensors", "checkpoint*.pt")  # what films can be made of
 
 
@@ -109,7 +113,7 @@ def believe_section(runs: Sequence[Run]) -> tuple[Value | None, list[Problem]]:
         heads += [column(name, name) for name in map(believe_table.head_of, members)]
         cells = [[cell(each) for each in line] for line in believe_table.cells_of(members)]
         blocks.append(table(heads, cells, head))
-    blocks.append(items(believe_table.NOTES, quiet=True))
+    blocks.append(items([*believe_table.NOTES, ENTROPY], quiet=True))
     return section("believe", "Do the maps say what agents act on?", blocks), problems
 
 

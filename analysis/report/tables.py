@@ -26,6 +26,10 @@ from attn_ppo.formats import fixed, plain, short_number
 from attn_ppo.learning.bands import are_own, bands
 
 OTHERS = "range of our own runs at λ = 0, and of published scores"
+ENTROPY = (
+    "nats, summed over maps, over all steps of the games of the evaluation, else of the last "
+    "updates: mean ± SD over seeds"
+)
 STUDY = "Nikulin et al. 2019, Table 1, only beside runs with its settings and steps"
 
 
@@ -58,7 +62,7 @@ COLUMNS = (
     column("p", "p", "of the difference, corrected for all comparisons"),
     column("kept", "kept", "of what is learned at λ = 0, its score above random play"),
     column("verdict", "verdict", "by the equivalence test, see the answer", left=True),
-    column("entropy", "attention entropy", "nats, summed over maps: mean ± SD over seeds"),
+    column("entropy", "attention entropy", ENTROPY),
     column("steps", "agent steps"),
     column("random", "random play", "measured under the same protocol: mean ± SD over games"),
     column("others", "others, at as many steps", OTHERS, left=True),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from attn_ppo.config import RunConfig
 from attn_ppo.launch import parent
 from attn_ppo.launch.conf_files import conf_dir
+from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.run_dir import read_status
 
 LITTLE = 0.001  # of the default, 10 million, 640 steps are left over: not worth a line
@@ -37,11 +38,15 @@ def say_last(configs: Sequence[RunConfig]) -> None:
     package = "attn_ppo." if conf_dir().parent.name == "attn_ppo" else ""  # in a wheel
     for sweep in dict.fromkeys(shlex.quote(str(c.sweep_folder)) for c in configs):
         folder = shlex.quote(str(configs[0].folder)) if len(configs) == 1 else sweep
-        shows = {
-            f"figures {sweep}": "curves, a table of scores",
-            f"page {folder}": "what the agents look at",
-            f"videos {sweep}": "the same as videos",
+        shows = {f"{package}analysis.figures {sweep}": "curves, a table of scores"}
+        if len(configs) > 1:
+            shows[f"{package}analysis.report {sweep}"] = "the answer, with all of it on one page"
+        if (configs[0].sweep_folder / decision.NAME).exists():
+            shows[f"attn_ppo.status {sweep}"] = "what was decided, look by look"
+        shows |= {
+            f"{package}analysis.page {folder}": "what the agents look at",
+            f"{package}analysis.videos {sweep}": "the same as videos",
         }
         print(f"done: {folder}; next:")
         for what, about in shows.items():
-            print(f"  {python} -m {package}analysis.{what:{max(map(len, shows))}}  # {about}")
+            print(f"  {python} -m {what:{max(map(len, shows))}}  # {about}")
