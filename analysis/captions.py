@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from analysis.groups import averaged, group
-from analysis.references import random_score
+from analysis.references import human_score, random_score
 from analysis.runs import Run
 from attn_ppo.formats import short_number
+from attn_ppo.learning.bands import others, score
 
 
 def seeds_text(runs: Sequence[Run]) -> str:
@@ -32,7 +33,19 @@ def random_text(runs: Sequence[Run]) -> str:
         return ""
     several = len(known) > len({game for game, _ in known})
     each = ", a line for each protocol" if several else ""
-    return f"Random play: mean of {count_text(score.n for _, score in known)} games{each}."
+    return f"Random play: mean of {count_text(each.n for _, each in known)} games{each}."
+
+
+def human_text(above: Sequence[Run]) -> str:
+    """`Human: 30.5 in Breakout: above this axis.`, of a run each game; empty without any."""
+    told = [f"{score(human_score(run) or 0)} in {run.config.env}" for run in above]
+    axes = "this axis" if len(told) == 1 else "these axes"
+    return f"Human: {', '.join(told)}: above {axes}." if told else ""
+
+
+def others_text(runs: Sequence[Run]) -> str:
+    """What others scored at as many steps, and what was published, with its sources."""
+    return " ".join(f"{line}." for line in others([(run.config, run.env_steps) for run in runs]))
 
 
 def unfinished_text(runs: Sequence[Run], at_most: int = 3) -> str:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.references import Score, random_score
+from analysis.references import Score, human_score, random_score
 from analysis.runs import Run
 from attn_ppo.formats import plain
 from attn_ppo.lifecycle.disk import replacing
@@ -37,6 +37,7 @@ COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
 LEGEND_INCHES, LEGEND_LINE, LEGEND_LETTER, CAPTION_INCHES = 1.4, 0.22, 0.075, 1.2
 NOTE_LINE, NOTE_LETTERS = 11.0, 13.5  # points a line above a panel, letters in an inch of it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "d")
+NEAR = 0.25  # of a y axis, by which it grows so that a human's score is on it
 DASHES: Any = (0, (4, 2))
 RANDOM: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (1, 1.6))}
 HUMAN: dict[str, Any] = {"color": INK, "lw": 1, "ls": (0, (6, 2, 1, 2))}
@@ -243,6 +244,29 @@ def random_handles(runs: Sequence[Run]) -> list[Line2D]:
     """The legend entry for those lines, if there are any."""
     known = any(random_score(run) for run in runs)
     return [Line2D([], [], **RANDOM, label="random play")] if known else []
+
+
+def draw_humans(panels: Mapping[Place, Axes], shown: Mapping[Place, Sequence[Run]]) -> list[Run]:
+    """A line at a human's score where it is on a panel's y axis or near, which then grows.
+
+    Returns for each game whose human is above its axis one of its runs.
+    """
+    above: dict[str, Run] = {}
+    for place, panel in panels.items():
+        low, high = panel.get_ylim()
+        human = human_score(shown[place][0])
+        if human is not None and human > high + NEAR * (high - low):
+            above[place.game] = shown[place][0]
+        elif human is not None:
+            panel.set_ylim(low, max(high, human + 0.02 * (high - low)))
+            panel.axhline(human, **HUMAN, zorder=1.5, gid="human")
+    return list(above.values())
+
+
+def human_handles(panels: Mapping[Place, Axes]) -> list[Line2D]:
+    """The legend entry for those lines, if there are any."""
+    drawn = any(line.get_gid() == "human" for panel in panels.values() for line in panel.lines)
+    return [Line2D([], [], **HUMAN, label="a human")] if drawn else []
 
 
 def uniform_handle() -> Line2D:

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.captions import count_text, random_text
+from analysis.captions import count_text, human_text, others_text, random_text
 from analysis.curves import FRAMES_AXIS, caption, draw_curves
 from analysis.groups import LAST_GAMES, last_games
 from analysis.layout import layout_of, left_out_text, legend_handles, with_counts
 from analysis.panels import (
+    draw_humans,
     draw_random_play,
     footnote,
     gap,
     grid,
+    human_handles,
     legend,
     random_handles,
     share_y,
@@ -42,14 +44,16 @@ def draw_reward_curves(runs: Sequence[Run], *, ddof: int = 1) -> Figure:
             above=FRAMES_AXIS,
         )
         draw_curves(panels, layout, drawn, ddof=ddof)
+        shown = {place: [r for r in drawn if layout.place(r) == place] for place in panels}
         for place, panel in panels.items():
-            draw_random_play(panel, [run for run in drawn if layout.place(run) == place])
+            draw_random_play(panel, shown[place])
         share_y(panels)
-        at_random = random_handles(drawn)
+        above = draw_humans(panels, shown)
+        lines = [*random_handles(drawn), *human_handles(panels)]
         colors = legend_handles(layout, drawn, ms=5, lw=2)
-        legend(figure, [*colors, *[gap()] * bool(at_random), *at_random])
-        text = caption(drawn, ddof, games_text(drawn), random_text(drawn))
-        footnote(figure, f"{text} {left_out_text(layout)}")
+        legend(figure, [*colors, *[gap()] * bool(lines), *lines])
+        about = (games_text(drawn), random_text(drawn), human_text(above), others_text(drawn))
+        footnote(figure, f"{caption(drawn, ddof, *about)} {left_out_text(layout)}")
     return figure
 
 

@@ -98,7 +98,29 @@ def test_reward_curves_show_the_mean_the_band_and_each_seed(tmp_path):
     assert legend_texts(figure) == ["λ = 0", "λ = 0.002", "random play"]
     lines = "Lines: mean over 2 seeds. Bands: ±1 SD. Thin lines: single seeds."
     first = "The first 100 games of a run favour short ones, which are over first."
-    assert footnote(figure) == f"{lines} {first} Random play: mean of 128 games."
+    others = "Random play: mean of 128 games. Human: 30.5 in Breakout: above this axis. "
+    others += "Breakout, published: 131 (the study) to 430 (CleanRL XLA) after 10M steps."
+    assert footnote(figure) == f"{lines} {first} {others}"
+
+
+@pytest.mark.parametrize(("last", "shown"), [(20, False), (26, True), (40, True)])
+def test_a_human_is_a_line_on_the_axis_or_near_it(last, shown, tmp_path):
+    """In Breakout 30.5: from 26 on an axis of 27.3, 5 % beyond the curve, grows to it."""
+    write_run(tmp_path, rows=FIRST.replace("4,40,160,20", f"4,40,160,{last}"))
+    figure = draw_reward_curves(read_runs(tmp_path)[0])
+    drawn = marks(figure, "Breakout")
+    assert ("human" in drawn) == shown == ("a human" in legend_texts(figure))
+    assert ("Human: 30.5 in Breakout: above this axis." in footnote(figure)) != shown
+    if shown:
+        assert list(drawn["human"].get_ydata()) == [30.5, 30.5]
+        assert figure.axes[0].get_ylim()[1] > 30.5
+
+
+def test_where_no_human_is_known_there_is_none(tmp_path):
+    write_run(tmp_path, "Tetris")
+    figure = draw_reward_curves(read_runs(tmp_path)[0])
+    assert "human" not in marks(figure, "Tetris")
+    assert "Human" not in footnote(figure)
 
 
 def test_an_unfinished_curve_goes_as_far_as_it_goes(tmp_path):

@@ -98,7 +98,7 @@ def test_with_several_lambdas_a_variant_has_a_panel_on_one_axis(tmp_path):
     ]
     assert len({panel.get_ylim() for panel in curves.axes}) == 1
     assert curves.axes[0].get_ylim()[1] > 90  # D's third seed
-    assert legend_texts(curves) == ["λ = 0", "λ = 0.001", "random play"]
+    assert legend_texts(curves) == ["λ = 0", "λ = 0.001", "random play", "a human"]
     scatter = scatter_of(read_runs(tmp_path)[0])
     assert notes(scatter) == [note for note in notes(curves) if "softmax" in note]
 
