@@ -70,3 +70,15 @@ def test_to_a_gpu_they_pass_one_page_locked_buffer(monkeypatch):
     assert made == [((2, 4), {"dtype": torch.uint8, "pin_memory": True})]
     assert int(store.sum()) == 24
     assert late.done == [stream] * 3
+
+
+@pytest.mark.parametrize(("threads", "left"), [(4, 2), (3, 1), (1, 1)])
+def test_a_model_has_the_threads_that_a_group_leaves_and_at_least_one(threads, left):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with host.share_of_threads(2):
+            assert torch.get_num_threads() == left
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
