@@ -215,7 +215,8 @@ def test_a_backend_that_is_there_stays_the_user_s(tmp_path):
 def test_figures_that_cannot_be_written_are_told(tmp_path, capsys):
     write_run(tmp_path / "sweep")
     (tmp_path / "file").write_text("")
-    assert figures.main([str(tmp_path / "sweep"), "--out", str(tmp_path / "file")]) == 4
+    below = str(tmp_path / "file/below")
+    assert figures.main([str(tmp_path / "sweep"), "--out", below]) == 4
     assert "error: can't" in capsys.readouterr().err
 
 

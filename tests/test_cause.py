@@ -138,8 +138,8 @@ def test_what_the_action_loses_by_removals_alone():
     edits = edits_of("Breakout")[3:10]  # the ball frozen and gone, three of the paddle, two rows
     lost = np.array([[9.0, 0.5, 9, 9, 9, -0.25, -0.75], [9.0, 0.5, 9, 9, 9, 9, -0.5]])
     dropped = np.array([[0] * 7, [0, 3, 0, 0, 0, 1, 0]], np.uint8)
-    nothing = np.zeros_like(lost)
-    made = Causes(np.array([7, 8]), edits, *[nothing] * 4, lost, dropped)
+    zero = np.zeros_like(lost)
+    made = Causes(np.array([7, 8]), edits, zero, zero, zero, zero, lost, dropped)
     found = lost_by_removal(made, ("ball", "paddle", "bricks"))
     # the ball's 0.5, dropped at the second step; rows (-.25 - .75) / 2, then -.5 alone
     assert found[0].tolist() == pytest.approx([0.5, np.nan, -0.5], nan_ok=True)

@@ -282,7 +282,7 @@ def test_words_of_a_game_without_edits_and_of_an_agent_without_attention():
     assert "- λ = 0 (n = 1): yes, it follows. Its lift is 2.00" in text
     assert "rank correlation of attention" not in text
     bare = agent(uniform=None, attention=attention(None))
-    bare.measures["entropy"] = None
+    bare = bare._replace(measures={**bare.measures, "entropy": None})
     for each in bare.measures["objects"]:
         for measure in ("lift", "share", "seen", "information"):
             del each[measure]

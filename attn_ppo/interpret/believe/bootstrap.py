@@ -101,8 +101,9 @@ def together(groups: Sequence[Interval], *, level: float = LEVEL) -> Interval:
     By Student's t with Welch's and Satterthwaite's degrees of freedom; its seeds are all theirs.
     """
     known = [each for each in groups if not math.isnan(each.mean)]
+    nan = math.nan
     if len(known) < 2:
-        return known[0] if known else Interval(*[math.nan] * 4, 0, 0)
+        return known[0] if known else Interval(nan, nan, nan, nan, 0, 0)
     errors = [_error(each) / len(known) for each in known]
     error = math.hypot(*errors)
     parts = sum(e**4 / (i.seeds - 1) for e, i in zip(errors, known, strict=True) if i.seeds > 1)
