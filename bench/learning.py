@@ -134,18 +134,18 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
             curves = np.stack([curve(table, at) for table in each])
             spans = [mean_interval(scores) for scores in curves.T]
             low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
-            panel.fill_between(at, low, high, color=tint(color, 0.15), lw=0)
+            panel.fill_between(at, low, high, color=color, alpha=0.12, lw=0)
             panel.plot(at, curves.T, color=tint(color, 0.5), lw=0.7)
             panel.plot(at, curves.mean(axis=0), color=color, lw=2, label=f"{who} (n = {len(each)})")
         panel.set(xlabel="agent steps", ylabel=f"mean raw score, last {LAST_GAMES} games")
         panel.set_ylim(bottom=0)
         panel.xaxis.set_major_formatter(lambda value, _: short_number(int(value)))
         panel.legend(frameon=False, loc="upper left", labelcolor=QUIET)
-        figure.suptitle(f"{game}: the same PPO twice", x=0.01, ha="left", fontsize=14)
+        figure.suptitle(f"{game}: our PPO and Stable-Baselines3's", x=0.01, ha="left", fontsize=14)
         footnote(
             figure,
             "Thick: mean over seeds. Bands: its 95 % interval by Student's t. Thin: single seeds. "
-            "Both: Nature CNN, 8 games, 128 steps, 4 epochs of 4 minibatches, learning rate from "
+            "All: Nature CNN, 8 games, 128 steps, 4 epochs of 4 minibatches, learning rate from "
             "2.5e-4 to 0, clip range 0.2 of ratio and value, one thread.",
         )
     return figure

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,16 @@ def test_the_peer_s_games_become_a_table(tmp_path):
     # of whole games: random play makes some 1.4, a life alone would make a fifth of it
     assert all(float(row["episode_return"]) == int(float(row["episode_return"])) for row in rows)
     assert not list(tmp_path.glob("*.part"))
+
+
+PEER = Path(__file__).parent.parent / "results/peer"
+
+
+@pytest.mark.slow
+def test_the_comparison_that_is_kept_is_redrawn_byte_for_byte(tmp_path):
+    for path in PEER.glob("*.csv"):
+        shutil.copy(path, tmp_path)
+    arguments = ["--steps", "200000", "--attention", "--out", str(tmp_path)]
+    assert learning.main(arguments) == 0
+    for name in ("Breakout.md", "Breakout.png"):
+        assert (tmp_path / name).read_bytes() == (PEER / name).read_bytes(), name
