@@ -32,7 +32,11 @@ def spatial_softmax(scores: Tensor) -> Tensor:
 
 
 # `none` is no gate but the absence of the module: see model.py.
-GATES = {"softmax": spatial_softmax, "sigmoid": torch.sigmoid}
+GATES = {
+    "softmax": spatial_softmax,
+    "sigmoid": torch.sigmoid,
+    "uniform": lambda scores: spatial_softmax(0 * scores),  # a control: maps that choose nothing
+}
 
 
 def orthogonal(layer: Layer, gain: float, rng: Generator) -> Layer:

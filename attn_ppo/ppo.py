@@ -30,9 +30,8 @@ def gae(rollout: Rollout, *, gamma: float, gae_lambda: float) -> Tensor:
 
     Two kinds of ending, two masks: `terminated` stops the bootstrap, `done` stops the trace.
     """
-    r = rollout
-    deltas = r.rewards + gamma * r.next_values * ~r.terminated - r.values
-    return discounted(deltas, gamma * gae_lambda * ~r.done)
+    deltas = rollout.rewards + gamma * rollout.next_values * ~rollout.terminated - rollout.values
+    return discounted(deltas, gamma * gae_lambda * ~rollout.done)
 
 
 def ppo_loss(
@@ -107,7 +106,7 @@ def update(
     loss_of = prepare(ppo_loss)
     advantages = gae(rollout, gamma=ppo.gamma, gae_lambda=ppo.gae_lambda)
     returns = advantages + rollout.values
-    history, names = [], []
+    history, metrics = [], {}
     for batch in _minibatches(rollout, advantages, returns, ppo, rng):
         loss, metrics = loss_of(
             model, batch, ppo, regularizer, lambda_=weight, diversity=diversity, clip_range=clip
@@ -115,10 +114,9 @@ def update(
         optimizer.zero_grad()
         loss.backward()
         metrics["grad_norm"] = optimizer.step(ppo.max_grad_norm)
-        names = list(metrics)
         history.append(torch.stack(list(metrics.values())))  # now: CUDA graphs reuse the memory
     apart = torch.stack(history).split([1, 2, 7], 1)  # how torch adds them up depends on how many
-    means = dict(zip(names, torch.cat([part.mean(0) for part in apart]), strict=True))
+    means = dict(zip(metrics, torch.cat([part.mean(0) for part in apart]), strict=True))
     residual = (returns - rollout.values).var()
     return means | {"explained_variance": 1 - residual / returns.var()}
 
@@ -127,8 +125,7 @@ def _minibatches(
     rollout: Rollout, advantages: Tensor, returns: Tensor, ppo: config.PPOSettings, rng: Generator
 ) -> Iterator[Minibatch]:
     """All samples once an epoch, shuffled anew each time over steps and environments."""
-    r = rollout
-    fields = [r.obs, r.actions, r.log_probs, r.values, advantages, returns]
+    fields = [rollout.obs, rollout.actions, rollout.log_probs, rollout.values, advantages, returns]
     samples = Minibatch(*(field.flatten(0, 1) for field in fields))
     for _ in range(ppo.num_epochs):
         order = torch.randperm(len(samples.actions), generator=rng, device=rng.device)

@@ -31,8 +31,7 @@ def attention_entropy(attention: Tensor) -> Tensor:
 def map_entropies(attention: Tensor) -> Tensor:
     """Entropy over the cells of each map: (B, K, H, W) -> (B, K), nats, within [0, log(H W)].
 
-    The clamp keeps the gradient finite where a cell has weight 0, which is where the regulariser
-    drives it.
+    The clamp keeps the gradient finite at weight 0, to which the regulariser drives cells.
     """
     shares = _shares(attention)
     return -(shares * shares.clamp_min(torch.finfo(shares.dtype).tiny).log()).sum(-1)

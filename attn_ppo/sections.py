@@ -72,7 +72,8 @@ class AttentionSettings:
     """The attention module; `gate=none` is the plain Nature CNN without one."""
 
     gate: Annotated[str, OneOf(GATES)]
-    """What turns scores into weights; `none`: no attention, the plain Nature CNN, entropy nan."""
+    """What turns scores into weights; `uniform`: all alike, a control that chooses nothing;
+    `none`: no attention, the plain Nature CNN, entropy nan."""
     maps: Annotated[int, Range(1, 64)]
     """Attention maps, K; the features are weighted by their sum."""
     hidden: Annotated[int, Range(1, 65_536)]

@@ -36,7 +36,7 @@ FLAGS = ["--multirun", "--help", "--version", "--cfg", "--config-dir", "--shell-
         ("attn-ppo-train attention.gate=s", ["attention.gate=softmax", "attention.gate=sigmoid"]),
         (
             "attn-ppo-train -m attention.gate=softmax,",  # not one that is there already
-            ["attention.gate=softmax,sigmoid", "attention.gate=softmax,none"],
+            [f"attention.gate=softmax,{other}" for other in ("sigmoid", "uniform", "none")],
         ),
         ("attn-ppo-train compute.backend=k", ["compute.backend=kernels"]),
         (
@@ -85,7 +85,7 @@ def test_all_flags_are_completed():
 def test_names_that_keys_may_have():
     found = schema.choices(RunConfig)
     assert found.keys() == set(schema.known_keys(RunConfig))
-    assert found["attention.gate"] == ("softmax", "sigmoid", "none")
+    assert found["attention.gate"] == ("softmax", "sigmoid", "uniform", "none")
     assert found["ppo.anneal_clip_range"] == ("true", "false")
     assert found["wandb.project"] == ("null",)
     assert found["ppo.gamma"] == ()

@@ -92,6 +92,11 @@ def test_attention_that_stands_still(movement, entropy, env_steps, expected, set
     assert kinds(rows(change), settings) == expected
 
 
+def test_maps_that_are_meant_to_choose_nothing_are_no_fault(settings_of):
+    control = settings_of("env=Breakout", "attention.gate=uniform", "total_steps=500_000")
+    assert kinds(rows({"map_movement": 0.0, "attention_entropy": 7.78}), control) == []
+
+
 @pytest.mark.parametrize("kind", module.SEEN)
 def test_each_has_to_hold_in_ten_updates_in_a_row(kind, settings):
     bad = {

@@ -148,6 +148,18 @@ def test_the_softmax_gate_weighs_cells_against_each_other(constant):
     assert [first.sum().item(), second.sum().item()] == pytest.approx([1, 1])
 
 
+def test_the_uniform_gate_lets_all_through_alike_and_teaches_the_scores_nothing():
+    model = build("uniform")
+    first, second = attention_to(model, 7.0)
+    assert first.flatten().tolist() == pytest.approx([1 / 49] * 49)
+    assert second.flatten().tolist() == pytest.approx([1 / 49] * 49)
+    output = model(frames(2))
+    (output.policy[:, 0].sum() + attention_entropy(output.attention).sum()).backward()
+    for name, weight in model.named_parameters():
+        taught = weight.grad is not None and bool(weight.grad.any())
+        assert taught == (not name.startswith(("attention.", "value_head."))), name
+
+
 def test_entropy_of_known_maps():
     uniform = torch.full((7, 7), 1 / 49)
     one_cell = torch.zeros(7, 7)

@@ -16,7 +16,7 @@ from attn_ppo.model import ActorCritic, Output
 # Those of all backends: `compile` has PyTorch's, and test_backends ties what it makes of them.
 LAYERS = {"torch": layers, "kernels": kernels}
 # The more an attention takes away, the more is given back, or the heads' biases say it all.
-BODY_GAIN = {"softmax": 100, "sigmoid": 5, "none": 1}
+BODY_GAIN = {"softmax": 100, "sigmoid": 5, "uniform": 100, "none": 1}
 
 
 def lively(gate: Any, computed_by: Any) -> ActorCritic:
@@ -85,6 +85,8 @@ def test_both_are_the_network_by_hand(gate):
         scores = F.conv2d(hidden, w["attention.score.2.weight"], w["attention.score.2.bias"])
         if gate == "sigmoid":
             attention = 1 / (1 + (-scores).exp())
+        elif gate == "uniform":
+            attention = torch.full((3, 2, 7, 7), 1 / 49).double()
         else:
             attention = scores.exp() / scores.exp().sum((2, 3), keepdim=True)
         attended = unit * attention[:, :1] + unit * attention[:, 1:]
@@ -96,7 +98,7 @@ def test_both_are_the_network_by_hand(gate):
     # Else a mistake in them would go unnoticed.
     assert log_probs.exp().amax(1).min() > 0.3
     assert value.abs().min() > 0.01
-    if gate != "none":
+    if gate not in ("none", "uniform"):
         assert (attention.amax((2, 3)) > 1.2 * attention.mean((2, 3))).all()
         assert (attention[:, 0] - attention[:, 1]).abs().max() > 0.1
 

@@ -104,6 +104,8 @@ def _policy_fixed(row: Mapping[str, float], _: RunConfig) -> bool:
 
 def _attention_still(row: Mapping[str, float], settings: RunConfig) -> bool:
     """Once it is narrow at any time, else from when a score must show: it starts out even."""
+    if settings.attention.gate == "uniform":  # still by its nature
+        return False
     late = _of(row, "env_steps") >= least_steps(settings)
     return _of(row, "map_movement") < STILL and (late or _is_narrow(row, settings))
 

@@ -139,7 +139,7 @@ export function aboutOverlay(header: Header, run: Run, t: number, overlay: strin
   if (isAttention(overlay)) {
     const title = overlay === "sum" ? "All attention maps" : `Attention map ${Number(overlay.slice(4)) + 1}`;
     const { gate } = run.about;
-    const shares = gate === "softmax" ? "" : ` Shares of each map's total: the weights of the gate ${gate} don't sum to one.`;
+    const shares = gate !== "sigmoid" ? "" : ` Shares of each map's total: the weights of the gate ${gate} don't sum to one.`;
     return { title, unit: `Weight, 1× where it is uniform: ${kernel.about}.${shares}`, signed: false };
   }
   if (isOfObjects(overlay)) {
