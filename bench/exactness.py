@@ -2,7 +2,8 @@
 
 For a fresh agent, the agents of run folders, and each of them with its attention driven to single
 cells (its scores times 100): a rollout is played, and each of its minibatches goes through the
-loss by our kernels, by PyTorch's operators, and by these in float64.
+loss by our kernels, by PyTorch's operators, and by these in float64. The last line is the median
+over all minibatches of the agents as they are.
 """
 
 from attn_ppo.lifecycle import process
@@ -10,7 +11,9 @@ from attn_ppo.lifecycle import process
 if __name__ == "__main__":
     process.begin()
 
+import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from attn_ppo.rollout import Rollout
 from bench.ours import Ours, settings_of
 
 SHARPER = 100.0
+SHARP = ", sharp"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,14 +41,19 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     print("length of the gradients' error over that of float64's: median (max) of the minibatches")
     print(f"{'agent':40}{'kernels':>22}{'PyTorch':>22}{'ratio':>8}")
+    ratios: list[float] = []
     try:
         for name, settings, model in agents(options.runs):
             ours, theirs = zip(*errors(settings, model), strict=True)
+            if not name.endswith(SHARP):
+                ratios += [mine / peers for mine, peers in zip(ours, theirs, strict=True)]
             ratio = _spread(ours)[0] / _spread(theirs)[0]
             cells = ["{:.1e} ({:.1e})".format(*_spread(each)) for each in (ours, theirs)]
             print(f"{name:40}{cells[0]:>22}{cells[1]:>22}{ratio:8.2f}", flush=True)
     except (ConfigError, RunError) as error:
         return report(error)
+    middle = statistics.median(ratios)
+    print(f"kernels' error over PyTorch's, median of {len(ratios)} minibatches: {middle:.3g}")
     return 0
 
 
@@ -54,6 +63,7 @@ def agents(runs: Sequence[Path]) -> Iterator[tuple[str, RunConfig, ActorCritic]]
     found = [("fresh", fresh, Ours(fresh, 1).agent.model)]
     for run in runs:
         settings, model, steps = load_agent(run)
+        settings = replace(settings, device="cpu")  # wherever it was trained
         found.append((f"{settings.label}, {steps:,} steps", settings, model))
     for name, settings, model in found:
         yield name, settings, model
@@ -61,7 +71,7 @@ def agents(runs: Sequence[Path]) -> Iterator[tuple[str, RunConfig, ActorCritic]]
         assert sharp.attention
         with torch.no_grad():
             sharp.attention.score[2].get_parameter("weight").mul_(SHARPER)
-        yield f"{name}, sharp", settings, sharp
+        yield f"{name}{SHARP}", settings, sharp
 
 
 def twin(settings: RunConfig, model: ActorCritic) -> ActorCritic:

@@ -1,9 +1,10 @@
 """`python -m bench.learning`: what our PPO and Stable-Baselines3's learn from the same settings.
 
 Trains both on a game, several seeds each, ours without attention: the plain Nature CNN that the
-peer has. `--attention` adds ours with attention at lambda 0. Draws the curves with intervals over
-seeds, and tests how far the peer and attention are from ours without. Runs that are finished are
-not made again: the same command goes on.
+peer has. `--gates` adds ours with attention at lambda 0: `softmax`, and `uniform`, whose maps
+choose nothing. Draws the curves with intervals over seeds, and tests how far the peer and each gate
+are from ours without, and softmax from uniform. Runs that are finished are not made again: the same
+command goes on.
 """
 
 from attn_ppo.lifecycle import process
@@ -39,8 +40,9 @@ from bench.race import environment
 LAST_GAMES = 100
 POINTS = 100
 STEPS, SEEDS, JOBS = Range(10_000, 10**9), Range(0, 10**9), Range(1, 1024)
-OURS, PEER, ATTENTION = "attn_ppo, no attention", "Stable-Baselines3", "attn_ppo, attention"
-LOOKS = {OURS: "#20508f", PEER: "#c2571a", ATTENTION: "#2a8a5c"}
+OURS, PEER = "attn_ppo, no attention", "Stable-Baselines3"
+GATES = {"softmax": "attn_ppo, attention", "uniform": "attn_ppo, uniform maps"}
+LOOKS = {OURS: "#20508f", PEER: "#c2571a", GATES["softmax"]: "#2a8a5c", GATES["uniform"]: "#8a4fa3"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 def train(options: argparse.Namespace) -> dict[str, list[pd.DataFrame]]:
     """The games of each contender's runs, a table a seed. Raises SystemExit where a run fails."""
     makers = {OURS: partial(_ours, "none"), PEER: _theirs}
-    makers |= {ATTENTION: partial(_ours, "softmax")} if options.attention else {}
+    makers |= {GATES[gate]: partial(_ours, gate) for gate in options.gates}
     with ThreadPoolExecutor(options.jobs) as pool:
         made = {
             who: [pool.submit(maker, options, seed) for seed in options.seeds]
@@ -99,11 +101,13 @@ def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespa
             each = ", ".join(f"{score:.4g}" for score in scores)
             spread = f"{mean.value:.4g} [{mean.low:.4g}, {mean.high:.4g}]"
             lines.append(f"| {who} | {name} | {mean.n} | {spread} | {each} |")
-        for who in [who for who in found if who != OURS]:
-            apart = difference(found[OURS], found[who])
+        pairs = [(who, OURS) for who in found if who != OURS]
+        pairs += [tuple(GATES.values())] if found.keys() >= set(GATES.values()) else []
+        for who, other in pairs:
+            apart = difference(found[other], found[who])
             tests.append(
-                f"{who}, less ours without, {name}: {apart.value:.3g} "
-                f"[{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
+                f"{who}, less {'ours without' if other == OURS else 'with uniform maps'}, {name}: "
+                f"{apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
             )
     return [
         *lines,
@@ -194,7 +198,7 @@ def _parser() -> Parser:
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--steps", default="200000", help="agent steps; default: 200000")
     add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
-    add("--attention", action="store_true", help="ours with attention, too")
+    add("--gates", nargs="+", choices=GATES, default=[], help="ours with attention, too")
     add("--jobs", help="runs at once, a thread each; default: as many as processors")
     add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
     return parser
