@@ -30,6 +30,9 @@ NOTES = (
     "steps and objects; shifted in time it is what knowing the objects alone earns. The best "
     "method is the best by the same numbers, which flatters it, of those that pass the sanity "
     "check for all agents of the column.",
+    "Agreement between methods: Spearman's correlation of two saliency methods' |map| at the same "
+    "step, over patches of 6x6 pixels, the mean over steps and pairs; of one method, or of what "
+    "stands beside the methods, the mean over the other methods.",
     "Polarity: Spearman's correlation of what a signed map says that objects add to the "
     "log-probability of the action with what is lost when they are removed.",
     "Sensitivity: how much noise of one grey level changes a map, in units of its own size, the "
@@ -65,6 +68,7 @@ def to_markdown(rows: Sequence[Row], comparisons: Sequence[Comparison], words: s
         parts.append(
             _table(["deletion over random, nats", *heads], _methods(members, "deletion", 3))
         )
+        parts.append(_table(["agreement with other methods", *heads], _methods(members, "between")))
         parts.append(_table(["polarity of", *heads], _methods(members, "polarity")))
         parts.append(_table(["sensitivity of", *heads], _methods(members, "sensitivity")))
         parts.append(_passing(members))

@@ -68,6 +68,8 @@ def measures(
     attention: dict[str, Any] | None = None,
     objects: list[dict[str, Any]] | None = None,
     uniform: float | None = 0.2,
+    replaced: dict[str, float] | None = None,
+    between: dict[str, list[float | None]] | None = None,
     played: dict[str, list[float]] | None = None,
 ) -> dict[str, Any]:
     """Of an agent that acts on the ball, follows it, and whose attention says so."""
@@ -78,6 +80,8 @@ def measures(
         "brightness": method(0.2, similarity=None),
         "motion": method(0.3, similarity=None),
     }
+    kl = {**({} if uniform is None else {"uniform": uniform}), **(replaced or {})}
+    alike = between or {}
     return {
         "env_steps": 4096,
         "entropy": told(1.5),
@@ -86,7 +90,8 @@ def measures(
         "objects": objects
         or [on_object("ball", 0.4), on_object("paddle", 0.1, lift=0.7), on_object("score", None)],
         "methods": methods,
-        "interventions": {} if uniform is None else {"uniform": {"kl_forward": told(uniform)}},
+        "between_methods": {"names": [*alike], "correlation": [*alike.values()]},
+        "interventions": {name: {"kl_forward": told(value)} for name, value in kl.items()},
         "scores": played or {},
     }
 

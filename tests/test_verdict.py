@@ -91,6 +91,52 @@ def test_methods():
     assert found.passes == {"gradient": 1, "guided_backprop": 0}
 
 
+BETWEEN: dict[str, list[float | None]] = {  # the last column is attention's
+    "gradient": [1.0, 0.6, 0.1, 0.2],
+    "sarfa": [0.6, 1.0, -0.1, 0.4],
+    "grad_cam": [0.1, -0.1, 1.0, None],
+    "attention": [0.2, 0.4, None, 1.0],
+}
+
+
+def test_methods_are_held_against_each_other():
+    found = row(between=BETWEEN)
+    # of the three pairs of methods: (0.6 + 0.1 - 0.1) / 3
+    assert found.cells["between"].mean == pytest.approx(0.2)
+    assert found.of_method("gradient", "between").mean == pytest.approx(0.35)  # (0.6 + 0.1) / 2
+    assert found.of_method("attention", "between").mean == pytest.approx(0.3)  # (0.2 + 0.4) / 2
+    text = words([found], [])
+    assert "is 0.20 in the mean over all pairs (n = 1)" in text
+    assert "Most alike: gradient and sarfa (0.60); least: sarfa and grad_cam (-0.10)." in text
+    assert "Attention's with them is 0.30. None is shown to be unlike another." in text
+    assert "Agreement between methods" not in words([row()], [])
+
+
+def test_maps_that_are_shown_to_be_unlike_do_not_show_the_same():
+    close = {**BETWEEN, "sarfa": [0.6, 1.0, -0.2, 0.4], "grad_cam": [0.1, -0.2, 1.0, None]}
+    text = told(agent(0, 0, between=BETWEEN), agent(0, 1, between=close))
+    # -0.1 and -0.2: SD 0.0707, error 0.05, t of one degree 12.706: half 0.635
+    assert "least: sarfa and grad_cam (-0.15 [-0.79, 0.49])." in text
+    assert "The least alike don't show the same" in text
+
+
+def test_each_replacement_of_attention_is_told():
+    kl = {"top_dropped": 0.5, "own_mean": 0.1, "other_moment": 0.3}
+    played = {"unchanged": [10.0], "uniform": [5.0], "top_dropped": [4.0], "own_mean": [9.0]}
+    found = row(replaced=kl, played=played)
+    names = ("uniform", "top_dropped", "own_mean", "other_moment")
+    assert [found.cells[name].mean for name in names] == [0.2, 0.5, 0.1, 0.3]
+    lost = [found.cells[f"{name}_score"].mean for name in names]
+    assert lost[:3] == [50, 60, 10]  # per cent of 10
+    assert math.isnan(lost[3])
+    assert (
+        "In its place a map without its strongest cell changes it by 0.500 [0.400, 0.600] nats "
+        "(60 % of the score lost), its mean by 0.100 [0.000, 0.200] nats (10 % of the score lost), "
+        "another moment's map by 0.300 [0.200, 0.400] nats."
+    ) in words([found], [])
+    assert "In its place" not in words([row()], [])
+
+
 def test_the_best_method_is_one_that_passes_for_every_seed():
     agents = [agent(0, 0), agent(0, 1)]
     for each, (gradient, guided) in zip(agents, ((0.1, 0.2), (0.3, 0.4)), strict=True):

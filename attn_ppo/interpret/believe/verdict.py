@@ -6,25 +6,35 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from attn_ppo.interpret.believe.bootstrap import Interval, difference, holm, over_seeds
 from attn_ppo.interpret.believe.verdict_measures import (
+    BESIDE,
     MEASURES,
     MOVING,
     NAN,
     NOTHING,
     Agent,
     Chosen,
+    between,
     control_of,
     value_of,
+    with_methods,
 )
 
 OF_METHOD = (
-    "agreement", "timeless", "polarity", "deletion", "insertion", "similarity", "sensitivity"
-)  # fmt: skip
+    "agreement",
+    "timeless",
+    "polarity",
+    "deletion",
+    "insertion",
+    "similarity",
+    "sensitivity",
+)
 
 
 class Row(NamedTuple):
@@ -37,7 +47,8 @@ class Row(NamedTuple):
     key: str  # the object that attention is held against, "" where no cause is known
     cells: dict[str, Interval]  # by name of MEASURES
     objects: dict[str, dict[str, Interval]]  # importance, share, lift, even share ...
-    methods: dict[str, dict[str, Interval]]  # by name, each of OF_METHOD
+    methods: dict[str, dict[str, Interval]]  # by name, each of OF_METHOD and "between"
+    pairs: dict[tuple[str, str], Interval]  # of saliency methods, how alike their maps are
     passes: dict[str, float]  # by method, the share of the seeds' agents where it passes
 
     def of_object(self, name: str, what: str) -> Interval:
@@ -132,6 +143,7 @@ def _row(members: Sequence[Agent], key: str) -> Row:
         cells,
         _objects(members),
         methods,
+        _pairs(members),
         passes,
     )
 
@@ -168,7 +180,18 @@ def _methods(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
             what: over(members, lambda a, n=name, w=what: value_of(a.measures["methods"][n].get(w)))
             for what in OF_METHOD
         }
+        | {"between": over(members, lambda a, n=name: with_methods(a, n))}
         for name in names
+    }
+
+
+def _pairs(members: Sequence[Agent]) -> dict[tuple[str, str], Interval]:
+    """Of each two saliency methods, once."""
+    names = dict.fromkeys(name for agent in members for pair in between(agent) for name in pair)
+    methods = [name for name in names if name not in BESIDE]
+    return {
+        pair: over(members, lambda agent, p=pair: value_of(between(agent).get(p)))
+        for pair in combinations(methods, 2)
     }
 
 

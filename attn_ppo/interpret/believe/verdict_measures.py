@@ -6,11 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from attn_ppo.interpret.believe.bootstrap import Interval, interval
+from attn_ppo.interpret.believe.bootstrap import Interval, interval, mean
 
 SCREEN = ("brightness", "motion")  # methods that know the screen alone
 MOVING = "moving"  # the object of games whose objects aren't known
 BESIDE = ("attention", *SCREEN)  # what isn't a saliency method
+REPLACED = {  # what else is put in attention's place, beside a uniform map
+    "top_dropped": "without its strongest cell",
+    "own_mean": "if attention is frozen at its mean",
+    "other_moment": "with another moment's map",
+}
 NAN = math.nan
 NOTHING = Interval(NAN, NAN, NAN, NAN, 0, 0)
 
@@ -87,13 +92,50 @@ def _screen(agent: Agent, _: Chosen) -> Interval:
     return max(known, key=lambda each: each.mean, default=NOTHING)
 
 
-def _uniform_score(agent: Agent, _: Chosen) -> Interval:
-    """Per cent of the unchanged score that uniform attention loses, on matched games."""
-    played = agent.measures.get("scores") or {}
-    if "uniform" not in played or not np.mean(played["unchanged"]):
-        return NOTHING
-    before, after = np.array(played["unchanged"]), np.array(played["uniform"])
-    return interval([[[each] for each in 100 * (before - after) / before.mean()]])
+def between(agent: Agent) -> dict[tuple[str, str], float]:
+    """The rank correlation of the maps of each pair of methods, either way round; without nan."""
+    told = agent.measures.get("between_methods") or {"names": [], "correlation": []}
+    return {
+        (one, other): value
+        for one, row in zip(told["names"], told["correlation"], strict=True)
+        for other, value in zip(told["names"], row, strict=True)
+        if one != other and value is not None
+    }
+
+
+def with_methods(agent: Agent, name: str | None = None) -> Interval:
+    """The mean correlation over the pairs of saliency methods; of `name` with each other method."""
+    return value_of(
+        mean(
+            np.array(
+                [
+                    value
+                    for (one, other), value in between(agent).items()
+                    if other not in BESIDE and (one == name if name else one not in BESIDE)
+                ]
+            )
+        )
+    )
+
+
+def _kl(name: str) -> Callable[[Agent, Chosen], Interval]:
+    """A reader of how much the policy changes if attention is replaced like that."""
+    return lambda agent, _: value_of(
+        (agent.measures["interventions"].get(name) or {}).get("kl_forward")
+    )
+
+
+def _score_lost(name: str) -> Callable[[Agent, Chosen], Interval]:
+    """A reader of the per cent of the unchanged score that it costs, on matched games."""
+
+    def read(agent: Agent, _: Chosen) -> Interval:
+        played = agent.measures.get("scores") or {}
+        if name not in played or not np.mean(played["unchanged"]):
+            return NOTHING
+        before, after = np.array(played["unchanged"]), np.array(played[name])
+        return interval([[[each] for each in 100 * (before - after) / before.mean()]])
+
+    return read
 
 
 def _stress(agent: Agent, _: Chosen) -> Interval:
@@ -127,21 +169,27 @@ MEASURES: dict[str, Measure] = {
         lambda a, chosen: _of_method(a, chosen.method, "agreement"),
         compared=False,
     ),
+    "between": Measure("agreement between methods", lambda a, _: with_methods(a), compared=False),
     "noise": Measure(
         "KL of one grey level of noise (nats)",
         lambda a, _: value_of(a.measures["noise"]),
         3,
         compared=False,
     ),
-    "uniform": Measure(
-        "KL if attention is uniform (nats)",
-        lambda a, _: value_of((a.measures["interventions"].get("uniform") or {}).get("kl_forward")),
-        3,
-        chance=0,
-    ),
+    "uniform": Measure("KL if attention is uniform (nats)", _kl("uniform"), 3, chance=0),
+    **{
+        name: Measure(f"KL {how} (nats)", _kl(name), 3, compared=False)
+        for name, how in REPLACED.items()
+    },
     "importance": Measure(
         "KL of editing the key object (nats)", _on_key("importance"), 3, chance=0
     ),
-    "uniform_score": Measure("score lost with uniform attention (%)", _uniform_score, 0, chance=0),
+    "uniform_score": Measure(
+        "score lost with uniform attention (%)", _score_lost("uniform"), 0, chance=0
+    ),
+    **{
+        f"{name}_score": Measure(f"score lost {how} (%)", _score_lost(name), 0, compared=False)
+        for name, how in REPLACED.items()
+    },
     "stress": Measure("score lost in changed games (%)", _stress, 0, chance=0),
 }

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from attn_ppo.interpret.believe.phrases import having, key_of, measured, number, others
 from attn_ppo.interpret.believe.verdict import Row, best_method
 
+OTHER_MAPS = {  # in place of the agent's own
+    "top_dropped": "a map without its strongest cell changes it",
+    "own_mean": "its mean",
+    "other_moment": "another moment's map",
+}
 FEW = 0.05  # share of the shifts in time that may score as high, if a map follows an object
 
 
@@ -120,15 +125,28 @@ def of_need(rows: Sequence[Row]) -> list[str]:
         score = "" if math.isnan(lost.mean) else f"; {number(lost, 0)} % of the score is lost"
         told.append(
             f"{measured(row, 'uniform')}: {needs(row)}. The policy changes by "
-            f"{number(row.cells['uniform'], 3)} nats{beside}{score}."
+            f"{number(row.cells['uniform'], 3)} nats{beside}{score}.{_other_maps(row)}"
         )
     if not told:
         return []
     return [
         "Attention is replaced by an even map. Measured is by how much this changes the policy "
-        "(KL divergence in nats) and what it costs in whole games with the same random numbers.",
+        "(KL divergence in nats) and what it costs in whole games with the same random numbers. "
+        "Of the other replacements a map frozen at its mean tells whether they need it to move, "
+        "another moment's whether they need that of this moment.",
         *told,
     ]
+
+
+def _other_maps(row: Row) -> str:
+    """What the other replacements change, and what they cost, in a sentence."""
+    parts = []
+    for name, what in OTHER_MAPS.items():
+        changed, lost = row.cells[name], row.cells[f"{name}_score"]
+        if not math.isnan(changed.mean):
+            score = "" if math.isnan(lost.mean) else f" ({number(lost, 0)} % of the score lost)"
+            parts.append(f"{what} by {number(changed, 3)} nats{score}")
+    return f" In its place {', '.join(parts)}." if parts else ""
 
 
 def needs(row: Row) -> str:

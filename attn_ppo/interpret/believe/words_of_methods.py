@@ -8,12 +8,13 @@ from attn_ppo.interpret.believe.bootstrap import Interval, together
 from attn_ppo.interpret.believe.phrases import number
 from attn_ppo.interpret.believe.verdict import Row
 
+ALIKE = 0.5  # of a rank correlation, below which two maps do not show the same
 UNSTEADY = 0.5  # of a map's own size, by which a change that means nothing may change it
 
 
 def of_methods(rows: Sequence[Row]) -> list[str]:
     """A sentence or two on each check that was made."""
-    return [*_sanity(rows), *_sensitivity(rows), *_polarity(rows)]
+    return [*_sanity(rows), *_between(rows), *_sensitivity(rows), *_polarity(rows)]
 
 
 def _sanity(rows: Sequence[Row]) -> list[str]:
@@ -37,6 +38,31 @@ def _sanity(rows: Sequence[Row]) -> list[str]:
         "Sanity check: when the network's weights are drawn anew, a map that shows what was "
         f"learned must change. Over {every} agents: {told}. What fails shows the screen rather "
         "than the agent, however well it agrees with cause."
+    ]
+
+
+def _between(rows: Sequence[Row]) -> list[str]:
+    """How alike the methods' maps are, and which pairs are most and least."""
+    pairs = dict.fromkeys(pair for row in rows for pair in row.pairs)
+    found = {p: together([r.pairs[p] for r in rows if p in r.pairs]) for p in pairs}
+    known = {" and ".join(p): each for p, each in found.items() if not math.isnan(each.mean)}
+    if not known:
+        return []
+    every = together([row.cells["between"] for row in rows])
+    order = sorted(known, key=lambda pair: known[pair].mean)
+    least, most = (f"{pair} ({number(known[pair])})" for pair in (order[0], order[-1]))
+    attention = together([row.of_method("attention", "between") for row in rows])
+    own = "" if math.isnan(attention.mean) else f" Attention's with them is {number(attention)}."
+    apart = known[order[0]].high < ALIKE
+    so = (
+        "The least alike don't show the same: to read one map is to choose a method."
+        if apart
+        else "None is shown to be unlike another."
+    )
+    return [
+        "Agreement between methods: the rank correlation of two saliency methods' maps of the same "
+        f"moment, over patches of 6x6 pixels, is {number(every)} in the mean over all pairs "
+        f"(n = {every.seeds}). Most alike: {most}; least: {least}.{own} {so}"
     ]
 
 
