@@ -22,11 +22,14 @@ from analysis.believe_agents import (
     all_measured,
     measure_all,
     stress_of,
+    write,
 )
 from analysis.believe_equal import EQUAL, alike
 from analysis.believe_figures import FIGURES
 from analysis.believe_summary import summaries, told_on_wandb
 from analysis.believe_table import save_tables, to_text
+from analysis.believe_training import courses, moments, to_frame
+from analysis.believe_training_figure import draw_training
 from analysis.outputs import folder_of
 from analysis.panels import save
 from analysis.playing import check_writable, exit_code
@@ -82,6 +85,8 @@ def _believe(options: argparse.Namespace) -> int:
                 written += save(figure, out / f"believe_{name}")
         for how in EQUAL if options.equal else ():
             written += _equal(how, measured, options, out)
+        if options.training:
+            written += _training(measured, rows, options, out)
         print("look at", *(f"  {path}" for path in written), sep="\n")
         if options.wandb:
             told_on_wandb(measured)
@@ -103,6 +108,24 @@ def _equal(how: str, measured: Measured, options: argparse.Namespace, out: Path)
     every = measure_all(chosen, options.measured, options.jobs)
     agents = [agent_of(subject.run, found) for subject, found, _ in every]
     return _tell(verdict(agents), out / f"believe_equal_{how}") if agents else []
+
+
+def _training(
+    measured: Measured, rows: Sequence[Row], options: argparse.Namespace, out: Path
+) -> list[Path]:
+    """Where attention lies at all milestones, where the runs have them."""
+    chosen = moments(measured.runs)
+    if not chosen:
+        print("Over training: not measured, runs have no milestones (checkpoint.milestones=10)")
+        return []
+    agents = len({wanted.run.folder for wanted in chosen})
+    print(f"Over training: {len(chosen)} moments of {agents} agents", flush=True)
+    found = measure_all(chosen, options.measured, options.jobs)
+    told = courses([(wanted, measures) for wanted, measures, _ in found])
+    table = out / "believe_training.csv"
+    write(table, to_frame(told).to_csv(index=False, float_format="%.6g"))
+    figure = draw_training(told, {row.game: row.key for row in rows})
+    return [table, *(save(figure, table.with_suffix("")) if figure else [])]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -128,6 +151,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="also measure milestones at which the runs' scores, and their policies' entropies, "
         "are alike, where runs have milestones",
+    )
+    parser.add_argument(
+        "--training",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="also measure where attention lies at all milestones, where runs have them; about a "
+        "minute each on one processor",
     )
     parser.add_argument(
         "--wandb",

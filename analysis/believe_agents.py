@@ -1,13 +1,13 @@
 """The measures of a sweep's agents, kept in their folders: all_measured -> Measured.
 
-<run>/believe.json is used again while the agent's weights and the options are the same, so that a
-command that was stopped goes on where it was.
+What is kept, <run>/believe.json, is used again while the agent's weights and the options are the
+same, so that a command that was stopped goes on where it was.
 """
 
 import json
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,14 +22,14 @@ from analysis.groups import evaluation_games
 from analysis.runs import Problem, Run
 from attn_ppo.errors import ConfigError, ExitCode, RunError
 from attn_ppo.interpret.believe.games import UNCHANGED
-from attn_ppo.interpret.believe.measure import FORMAT, STAGES, measure
+from attn_ppo.interpret.believe.measure import FORMAT, LOOKING, STAGES, measure, measure_looking
 from attn_ppo.interpret.believe.subject import Options
 from attn_ppo.interpret.believe.verdict_measures import Agent
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
-FILE = "believe.json"
+FILE, LOOKING_FILE = "believe.json", "believe_looking.json"
 
 
 class Measured(NamedTuple):
@@ -46,17 +46,21 @@ class Wanted(NamedTuple):
     run: Run
     folder: Path  # where its measures and its recording are kept
     milestone: int | None = None  # of the run, counted from 1; None: as last saved
+    looking: bool = False  # where attention lies, and nothing else
+    lost: bool = False  # its weights aren't there any more, only what was measured
 
     def open(self) -> OpenAgent:
+        if self.lost:
+            raise RunError(ExitCode.NO_CHECKPOINT, "the weights of this milestone are gone")
         return open_agent(self.run.folder, self.milestone)
 
 
 class Progress:
     """A bar on a terminal, over the parts of the work by their usual time; lines elsewhere."""
 
-    def __init__(self, agents: int):
+    def __init__(self, agents: int, stages: Iterable[str] = STAGES):
         self._agents, self._number, self._began, self._stage = agents, 0, time.monotonic(), ""
-        self._shares = {"recording": 20, **STAGES}
+        self._shares = {"recording": 20, **{name: STAGES[name] for name in stages}}
         shape = "{desc} |{bar}| {percentage:3.0f} %, {remaining} to go"
         total = agents * sum(self._shares.values())
         self._bar = tqdm(total=total, bar_format=shape, disable=None)
@@ -132,7 +136,8 @@ def _in_turn(
 ) -> list[dict[str, Any] | None]:
     """The measures of each; None for one that can't be measured, whose problem is told."""
     found = []
-    with closing(Progress(len(subjects))) as progress:
+    light = all(subject.looking for subject in subjects)
+    with closing(Progress(len(subjects), LOOKING if light else STAGES)) as progress:
         for subject in subjects:
             found.append(_told(_tried(subject, options, progress)))
     return found
@@ -156,7 +161,7 @@ def _at_once(
                 found[number] = _told(measures)
                 bar.update()
                 left = (time.monotonic() - began) / done * (len(subjects) - done)
-                line = f"{subjects[number].run.config.label} ({done} of {len(subjects)}"
+                line = f"{label_of(subjects[number])} ({done} of {len(subjects)}"
                 if bar.disable:
                     to_go = f", about {max(1, round(left / 60))} min to go" if left else ""
                     print(f"measured {line}{to_go})", flush=True)
@@ -226,28 +231,46 @@ def stress_of(path: Path) -> dict[str, list[float]]:
 
 def _kept(subject: Wanted, options: Options) -> dict[str, Any] | None:
     """What an earlier command measured, if it is of these weights and options."""
-    try:
-        kept = read_json(subject.folder / FILE, ("format", "weights", "options"))
-    except (ValueError, OSError):
-        return None
-    if not kept or kept["format"] != FORMAT or kept["options"] != options._asdict():
-        return None
-    try:
-        return kept if subject.open().weights == kept["weights"] else None
-    except (ConfigError, RunError, KeyError, RuntimeError):
-        return None  # what is wrong is told when it is measured
+    asked = _asked(subject, options).items()
+    for file in (FILE, LOOKING_FILE) if subject.looking else (FILE,):
+        try:
+            kept = read_json(subject.folder / file, ("format", "weights", "options"))
+            if not kept or kept["format"] != FORMAT or not asked <= kept["options"].items():
+                continue
+            if subject.lost or subject.open().weights == kept["weights"]:
+                return kept
+        except (ConfigError, RunError, KeyError, RuntimeError, ValueError, OSError):
+            continue  # what is wrong is told when it is measured
+    return None
+
+
+def _asked(subject: Wanted, options: Options) -> dict[str, int]:
+    """The options on which what is measured depends."""
+    names = ("steps", "seed") if subject.looking else Options._fields
+    return {name: getattr(options, name) for name in names}
 
 
 def _measured(subject: Wanted, options: Options, progress: Progress | None) -> dict[str, Any]:
     agent, folder = subject.open(), subject.folder
     if progress:
-        progress.agent(agent.settings.label)
+        progress.agent(label_of(subject))
     begin = progress.stage if progress else lambda _: None
     begin("recording")
     recording = recorded(folder, agent, steps=options.steps, seed=options.seed)
-    found = measure(agent, recording, options, begin=begin)
-    write(folder / FILE, json.dumps(found, indent=1) + "\n")
+    if subject.looking:
+        found = measure_looking(agent, recording, options, begin=begin)
+        found |= {"options": _asked(subject, options)}
+    else:
+        found = measure(agent, recording, options, begin=begin)
+    file = LOOKING_FILE if subject.looking else FILE
+    write(folder / file, json.dumps(found, indent=1) + "\n")
     return found
+
+
+def label_of(subject: Wanted) -> str:
+    """`Breakout lambda=0 seed=1`, of a milestone with its folder's name."""
+    label = subject.run.config.label
+    return label if subject.folder == subject.run.folder else f"{label} {subject.folder.name}"
 
 
 def write(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ intervals: over seeds, of a single seed over its games.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -69,16 +69,16 @@ def draw_against_lambda(rows: Sequence[Row]) -> Figure | None:
             for panel, name in zip(line, shown, strict=True):
                 _over_lambda(panel, name, members, looks)
             title = f"{place}: {members[0].key}" if members[0].key else place
-            line[0].annotate(
-                title, (0, 1), (0, 22), xycoords="axes fraction", textcoords="offset points",
-                fontsize=11.5, fontweight="bold",
-            )  # fmt: skip
+            game_title(line[0], title)
         for panel in panels[-1]:
             panel.set_xlabel("λ")
         beside = [n for name in shown for n in AGAINST_LAMBDA[name]]
         legend(figure, [_chance_handle("chance: even attention, or 0"), *map(_mark_handle, beside)])
-        footnote(figure, f"Beside each game its key object, whose edits change the policy most. "
-                         f"{_bars(rows)}")  # fmt: skip
+        footnote(
+            figure,
+            f"Beside each game its key object, whose edits change the policy most. "
+            f"{bars(_seeds(rows))}",
+        )
     return figure
 
 
@@ -152,8 +152,14 @@ def _by_name(
             for each, (color, marker) in looks.items()
         ]
         legend(figure, [*lambdas, *[_chance_handle("chance, or the threshold")] * drawn])
-        footnote(figure, f"{about} {_bars(rows)}")
+        footnote(figure, f"{about} {bars(_seeds(rows))}")
     return figure
+
+
+def game_title(panel: Axes, title: str) -> None:
+    """A row's title, over that of its first panel."""
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    panel.annotate(title, (0, 1), (0, 22), **place, fontsize=11.5, fontweight="bold")
 
 
 def _over_lambda(panel: Axes, name: str, rows: Sequence[Row], looks: Looks) -> None:
@@ -258,6 +264,10 @@ def _known(rows: Sequence[Row], part: str, whats: Sequence[str]) -> list[str]:
     return list(filter(known, names))
 
 
+def _seeds(rows: Sequence[Row]) -> set[int]:
+    return {len(row.seeds) for row in rows}
+
+
 def _looks(rows: Sequence[Row]) -> Looks:
     return lambda_looks(row.lambda_ for row in rows)
 
@@ -272,9 +282,8 @@ def _mark_handle(name: str) -> Line2D:
     return Line2D([], [], marker=marker, label=label, **look)
 
 
-def _bars(rows: Sequence[Row]) -> str:
-    """What the bars are over."""
-    counts = {len(row.seeds) for row in rows}
+def bars(counts: Set[int]) -> str:
+    """What the bars are over, of so many seeds a lambda."""
     if counts == {1}:
         return "Bars: 95 % intervals over a single seed's games; they say nothing of other seeds."
     lone = " (of a single seed over its games)" if 1 in counts else ""

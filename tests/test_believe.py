@@ -245,6 +245,45 @@ def test_milestones_are_measured_and_kept(write_run, asked):
     assert Path("runs/demo/figures/believe_equal_score.csv").exists()
 
 
+def test_where_attention_lies_over_training_is_measured_once(write_run, asked, monkeypatch, capsys):
+    looked = []
+
+    def looking(agent, _recording, options, *, begin):
+        begin("looking")
+        looked.append(agent.env_steps)
+        about = {"format": FORMAT, "weights": agent.weights, "options": options._asdict()}
+        return measures() | about | {"env_steps": agent.env_steps}
+
+    monkeypatch.setattr(believe_agents, "measure_looking", looking)
+    run, _ = write_run(), write_run("lambda=0.005")
+    keep_milestones(run, 32, 48, 64)
+    assert believe.main([]) == 0
+    assert looked == []
+    assert believe.main(["--training"]) == 0
+    assert looked == [32, 48]  # the end, 64, is measured already
+    gone = run / "milestones/env_steps=0000000032.pt"
+    gone.unlink()
+    assert believe.main(["--training", "--samples", "50"]) == 0  # where it lies is as it was
+    assert looked == [32, 48]
+    table = pd.read_csv("runs/demo/figures/believe_training.csv")
+    assert set(table["lambda"]) == {0}
+    assert sorted(set(table["env_steps"])) == [32, 48, 64]
+    assert Path("runs/demo/figures/believe_training.png").exists()
+    assert believe.main(["--training", "--steps", "500"]) == 0
+    assert looked == [32, 48, 48]
+    told = f"skipped {gone.with_suffix('')}: the weights of this milestone are gone"
+    assert told in capsys.readouterr().out
+    assert len(asked) == 6
+
+
+@pytest.mark.usefixtures("asked")
+def test_training_without_milestones_is_told(write_run, capsys):
+    write_run()
+    assert believe.main(["--training"]) == 0
+    assert "Over training: not measured, runs have no milestones" in capsys.readouterr().out
+    assert not Path("runs/demo/figures/believe_training.csv").exists()
+
+
 @pytest.mark.slow
 def test_two_at_a_time_find_what_one_after_the_other_does(write_run, capsys):
     folders = [write_run("lambda=0", f"seed={seed}") for seed in (0, 1)]

@@ -10,7 +10,7 @@ import pytest
 from believe_agents import believe_agent
 
 from attn_ppo.interpret.believe import of_methods
-from attn_ppo.interpret.believe.measure import STAGES, measure
+from attn_ppo.interpret.believe.measure import STAGES, measure, measure_looking
 from attn_ppo.interpret.believe.sensitivity import Sensitivity
 from attn_ppo.interpret.believe.subject import Options, Subject, plain
 from attn_ppo.interpret.believe.verdict import verdict
@@ -26,6 +26,10 @@ def measured(name):
     found = measure(agent, recording, OPTIONS, begin=begun.append)
     assert begun == list(STAGES)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+    alone = measure_looking(agent, recording, OPTIONS)
+    known = [{k: v for k, v in row.items() if k != "importance"} for row in found["objects"]]
+    assert alone["objects"] == known
+    assert {name: found[name] for name in alone} | {"objects": known, "samples": 1} == alone
     (row,) = verdict([Agent("Breakout", 0, "", 0, (), found)])
     return found, row
 

@@ -36,10 +36,10 @@ def test_the_verdict_and_what_stress_cost_are_made_again(tmp_path):
     shutil.copy(STUDY / "figures/stress.csv", out)
     assert stress.main([str(study), "--out", str(out)]) == 0
     measured = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
-    rest = ["--out", str(out), "--jobs", "1", "--no-equal", "--no-wandb"]
+    rest = ["--training", "--out", str(out), "--jobs", "1", "--no-equal", "--no-wandb"]
     assert believe.main([str(study), *measured, *rest]) == 0
     made = [path for path in sorted(out.iterdir()) if path.suffix != ".pdf"]
-    assert len(made) == 11
+    assert len(made) == 13
     for path in made:
         assert path.read_bytes() == (STUDY / "figures" / path.name).read_bytes(), path.name
     for folder in AGENTS:

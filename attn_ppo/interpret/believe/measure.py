@@ -1,5 +1,7 @@
 """Everything that is measured of one agent: `measure` -> a dict of plain values, for JSON.
 
+`measure_looking` -> of these where its attention lies alone, which takes a fraction of the time.
+
 A mean is {"value", "low", "high", "p"}, with the 95 % interval of `bootstrap` over this agent's
 games and blocks of time; None where undefined. What is in the dict:
 
@@ -17,26 +19,23 @@ maps                of each of the agent's maps: steadiness, dwell and so on
 interventions       attention replaced: KL and value a step; `scores` of whole games
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Generator
 
 from attn_ppo.interpret.believe import of_methods
 from attn_ppo.interpret.believe.agreement import between_methods
 from attn_ppo.interpret.believe.cause import REASONS, Causes, by_object, causes, lost_by_removal
 from attn_ppo.interpret.believe.edits import EDITS, edits_of
 from attn_ppo.interpret.believe.intervene import intervene, scores
-from attn_ppo.interpret.believe.looking import looking, worths_of
-from attn_ppo.interpret.believe.objects import find_objects, present
+from attn_ppo.interpret.believe.objects import find_objects
 from attn_ppo.interpret.believe.replay import Replay
 from attn_ppo.interpret.believe.sampling import sample_steps
 from attn_ppo.interpret.believe.subject import Options, Subject, plain
-from attn_ppo.interpret.network import OpenAgent, opened, see_all
+from attn_ppo.interpret.believe.where import attention_entropy, on_objects
+from attn_ppo.interpret.network import OpenAgent
 from attn_ppo.interpret.play.recording import Recording
-from attn_ppo.model import ActorCritic
 
 FORMAT = 2
 # Parts of the work and about how many seconds each takes on two processors.
@@ -49,13 +48,7 @@ STAGES = {
     "sanity": 60,
     "interventions": 70,
 }
-CONTROLS = ("uniform", "best", "fixed", "own_mean", "shifted", "as_high", "untrained", "random")
-OF_OBJECT = {
-    "share": "share",
-    "lift": "lift",
-    "normalised seen": "seen",
-    "mutual information": "information",
-}
+LOOKING = ("objects", "looking")  # those of measure_looking
 Say = Callable[[str], object]
 
 
@@ -67,14 +60,11 @@ def measure(
     Raises RunError where the recording can't be played again.
     """
     begin("objects")
-    steps = sample_steps(recording, options.samples, seed=options.seed)
-    replay = Replay(recording, agent.settings.protocol, steps.tolist())
-    objects = find_objects(agent.settings.env, recording.screens, replay.ram)
-    subject = Subject(agent, recording, replay, steps, objects, options)
+    subject = _subject(agent, recording, options, options.samples)
     begin("cause")
     cause, names, importance, lost = _cause(subject)
     begin("looking")
-    rows, of_maps = _looking(subject, names, importance)
+    rows, of_maps = on_objects(subject, names, importance)
     begin("maps")
     every = of_methods.maps(subject)
     methods = of_methods.agreement(subject, every, names, importance)
@@ -90,19 +80,7 @@ def measure(
     replaced, played = _interventions(subject)
     return plain(
         {
-            "format": FORMAT,
-            "weights": agent.weights,
-            "options": options._asdict(),
-            "env_steps": agent.env_steps,
-            "game": agent.settings.env,
-            "steps": len(recording),
-            "games": len(np.unique(recording.games)),
-            "samples": len(steps),
-            "entropy": subject.over_time(_entropy(recording)),
-            "policy_entropy": subject.over_time(
-                -(np.exp(recording.log_probs) * recording.log_probs).sum(1)
-            ),
-            "object_method": objects.method,
+            **_about(subject),
             "objects": rows,
             "cause": cause,
             "methods": methods,
@@ -118,11 +96,44 @@ def measure(
     )
 
 
-def _entropy(recording: Recording) -> np.ndarray:
-    """(T,) nats, summed over maps; nan without attention."""
-    if not recording.entropy.shape[1]:
-        return np.full(len(recording), np.nan)
-    return recording.entropy.sum(1)
+def measure_looking(
+    agent: OpenAgent, recording: Recording, options: Options, *, begin: Say = lambda _: None
+) -> dict[str, Any]:
+    """Of `measure` what says where attention lies: no edits, no saliency methods, no whole games.
+
+    The same numbers; `begin` is called with each of LOOKING.
+    """
+    begin("objects")
+    subject = _subject(agent, recording, options, 1)
+    begin("looking")
+    rows, of_maps = on_objects(subject)
+    return plain({**_about(subject), "objects": rows, "maps": of_maps})
+
+
+def _subject(agent: OpenAgent, recording: Recording, options: Options, samples: int) -> Subject:
+    steps = sample_steps(recording, samples, seed=options.seed)
+    replay = Replay(recording, agent.settings.protocol, steps.tolist())
+    objects = find_objects(agent.settings.env, recording.screens, replay.ram)
+    return Subject(agent, recording, replay, steps, objects, options)
+
+
+def _about(subject: Subject) -> dict[str, Any]:
+    """Of what and of how much the measures are, and how spread attention and policy are."""
+    agent, recording, _, steps, objects, options = subject
+    policy_entropy = -(np.exp(recording.log_probs) * recording.log_probs).sum(1)
+    return {
+        "format": FORMAT,
+        "weights": agent.weights,
+        "options": options._asdict(),
+        "env_steps": agent.env_steps,
+        "game": agent.settings.env,
+        "steps": len(recording),
+        "games": len(np.unique(recording.games)),
+        "samples": len(steps),
+        "entropy": subject.over_time(attention_entropy(recording)),
+        "policy_entropy": subject.over_time(policy_entropy),
+        "object_method": objects.method,
+    }
 
 
 def _cause(subject: Subject) -> tuple[dict[str, Any], tuple[str, ...], np.ndarray, np.ndarray]:
@@ -152,50 +163,6 @@ def _edits(found: Causes) -> dict[str, Any]:
         "dropped": {reason: share for reason, share in shares.items() if share},
         "placebo": float(np.nanmax(nothing)) if nothing.size else None,
     }
-
-
-def _looking(
-    subject: Subject, names: Sequence[str], importance: np.ndarray
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What is measured of each object, and of each map without one."""
-    _, recording, _, _, objects, options = subject
-    there, area = present(objects), objects.coverage.mean((0, 2, 3)) / 255
-    rows = {
-        name: {"name": name, "present": there[:, at].mean(), "area": float(area[at])}
-        for at, name in enumerate(objects.names)
-    }
-    for at, name in enumerate(names):
-        rows[name]["importance"] = subject.over_time(importance[:, at])
-    maps = recording.attention
-    if not maps.shape[1]:
-        return list(rows.values()), []
-    untrained = _untrained(subject)
-    rng, worths = np.random.default_rng(options.seed), worths_of(objects, OF_OBJECT)
-    both = ((maps, untrained), (maps.mean(1, keepdims=True), untrained.mean(1, keepdims=True)))
-    single, summed = (
-        looking(each, objects, recording.games, untrained=other, worths=worths, rng=rng)
-        for each, other in both
-    )
-    for row in summed:
-        if row.measure in OF_OBJECT and row.object:
-            controls = {name: getattr(row.controls, name) for name in CONTROLS}
-            found = subject.over_time(row.each) | {"controls": controls}
-            rows[row.object][OF_OBJECT[row.measure]] = found
-    told_maps = [
-        {"map": row.map, "object": row.object, "measure": row.measure, "value": row.value}
-        for row in single
-    ]
-    return list(rows.values()), told_maps
-
-
-def _untrained(subject: Subject) -> np.ndarray:
-    """(T, K, 7, 7) the maps of a new agent that sees what this one saw."""
-    model, attention = subject.agent.model, subject.agent.settings.attention
-    rng = Generator().manual_seed(subject.options.seed)
-    new = opened(ActorCritic(model.policy_head.out_features, attention, rng))
-    parts = np.array_split(np.arange(len(subject.recording)), 8)
-    seen = [see_all(new, torch.from_numpy(subject.recording.observations(p))) for p in parts]
-    return torch.cat([each.attention for each in seen]).numpy()
 
 
 def _interventions(subject: Subject) -> tuple[dict[str, Any], dict[str, list[float]]]:
