@@ -25,9 +25,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from analysis import sources
-from analysis.claims import MARGINS, Claims, claims, margin_of
-from analysis.comparisons import MARGIN
+from analysis.claims import Claims, claims
 from analysis.groups import Group, averaged, group, mean_curve
+from analysis.margin import add_margin, margin_of
 from analysis.runs import Run
 from analysis.wandb_account import AGGREGATES, Place, aggregates_in, connect, place_of, project_of
 from attn_ppo.arguments import Parser
@@ -161,12 +161,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--project", help="entity/project to put them in; default: that of the runs"
     )
-    parser.add_argument(
-        "--margin",
-        default=str(MARGIN),
-        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
-        f"{MARGINS}; default: %(default)s",
-    )
+    add_margin(parser)
     options = parser.checked(arguments)
     options.margin = margin_of(options.margin)
     return options

@@ -19,8 +19,9 @@ import pandas as pd
 from analysis import sources
 from analysis.claims_table import frame, frame_over_games, markdown, to_text
 from analysis.claims_words import Answer, answer
-from analysis.comparisons import MARGIN, Comparison, OverGames, compare
+from analysis.comparisons import Comparison, OverGames, compare
 from analysis.groups import variants_in
+from analysis.margin import MARGIN, add_margin, margin_of
 from analysis.outputs import folder_of
 from analysis.problems import told
 from analysis.runs import Run
@@ -29,9 +30,7 @@ from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.lifecycle import decision
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
-from attn_ppo.schema import Range
 
-MARGINS = Range(0, 0.9, above=True)
 LOOKED = (
     "This sweep looks at its scores and adds seeds. The tests here take their number as fixed and "
     "would err too often: what the sweep's own test said stands, see decision.json and `make "
@@ -127,27 +126,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report(disk_error(Path(error.filename or out or config.default_root()), error))
     print("look at", *(f"  {path}" for path in written), sep="\n")
     return ExitCode.DONE
-
-
-def add_margin(parser: Parser) -> None:
-    """The option that `margin_of` reads."""
-    parser.add_argument(
-        "--margin",
-        default=str(MARGIN),
-        help="what counts as nothing, as a share of what lambda 0 scores above random play, "
-        f"{MARGINS}; default: %(default)s",
-    )
-
-
-def margin_of(text: str) -> float:
-    """The margin that a command line spells. Raises ConfigError."""
-    try:
-        margin = float(text)
-    except ValueError:
-        margin = -1.0
-    if margin not in MARGINS:
-        raise ConfigError("--margin", text, f"a share {MARGINS}, such as 0.1")
-    return margin
 
 
 if __name__ == "__main__":

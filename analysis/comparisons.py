@@ -39,6 +39,7 @@ from analysis.groups import (
     training_score,
     variants_in,
 )
+from analysis.margin import MARGIN
 from analysis.runs import Run
 from analysis.stats import (
     Interval,
@@ -52,7 +53,6 @@ from analysis.stats import (
 from attn_ppo.atari.reference_scores import normalized, scale
 from attn_ppo.variants import Variant
 
-MARGIN = 0.1
 SEED = 0  # of the bootstrap: the same runs give the same numbers
 COSTS_NOTHING, COSTS, UNDECIDED, NO_CLAIM = "costs nothing", "costs", "undecided", "no claim"
 NONE_HERE, NONE_AT_ZERO = "no finished run", "no finished run of λ = 0"

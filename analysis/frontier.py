@@ -15,7 +15,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
 from analysis.captions import seeds_text
-from analysis.comparisons import MARGIN
 from analysis.equivalence import Equivalence, equivalence
 from analysis.groups import (
     Group,
@@ -27,6 +26,7 @@ from analysis.groups import (
     training_score,
 )
 from analysis.layout import Layout, layout_of, left_out_text, legend_handles, with_counts
+from analysis.margin import MARGIN
 from analysis.panels import QUIET, RANDOM, footnote, gap, grid, legend, style
 from analysis.runs import Run
 from attn_ppo.atari.reference_scores import scale

@@ -1,8 +1,15 @@
-"""Where the files of a command go: its default, or what --out names."""
+"""Where the files of a command go: its default, or what --out names; what kinds of them."""
 
 from pathlib import Path
+from typing import Any
 
 from attn_ppo.errors import ConfigError
+
+KINDS: dict[str, dict[str, Any]] = {  # of figures, with what they would say of date and program
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
 
 
 def folder_of(given: Path | None, default: Path) -> Path:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.outputs import KINDS
 from analysis.references import Score, human_score, random_score
 from analysis.runs import Run
 from attn_ppo.formats import plain
@@ -27,11 +28,6 @@ from attn_ppo.variants import ONLY, Variant
 
 LAMBDA_MAP, LAMBDA_ENDS = "magma", (0.05, 0.68)  # near black to light red, 3:1 on white
 DPI = 150
-KINDS: dict[str, dict[str, Any]] = {  # of files, with what they would say of date and program
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
-}
 INK, QUIET = "#222222", "#6b6b6b"
 COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 2, 6: 2}  # by number of games, 3 for more
 LEGEND_INCHES, LEGEND_LINE, LEGEND_LETTER, CAPTION_INCHES = 1.4, 0.22, 0.075, 1.2

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 from test_analysis_runs import FIRST, SECOND, STUDY, STUDY_ROWS, write_run, write_sweep
 
-from analysis import figures, panels, references, score_table
+from analysis import drawing, figures, panels, references, score_table
 from analysis.runs import read_runs
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +18,7 @@ INLINE = "module://matplotlib_inline.backend_inline"
 DRAWN = ("aggregate_curves", "entropy_curves", "entropy_scatter", "frontier", "intervals")
 DRAWN += ("profiles", "reward_curves")
 FILES = [
+    ".figures.json",
     *[f"{name}.{kind}" for name in DRAWN for kind in ("pdf", "png")],
     *["score_table.csv", "score_table.md"],
 ]
@@ -119,7 +120,7 @@ def test_kinds_are_asked_for_and_another_process_writes_the_same_bytes(tmp_path)
     there = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "5"}
     subprocess.run(command, env=there, check=True, capture_output=True)
     written = sorted(f"{name}.{kind}" for name in DRAWN for kind in ("pdf", "svg"))
-    assert sorted(os.listdir(tmp_path / "here")) == [*written, *FILES[-2:]]
+    assert sorted(os.listdir(tmp_path / "here")) == [FILES[0], *written, *FILES[-2:]]
     for file in written:
         one, other = ((tmp_path / folder / file).read_bytes() for folder in ("here", "there"))
         assert one == other, file
@@ -143,7 +144,7 @@ def test_unknown_kinds_and_sds_are_told(args, told, tmp_path, capsys):
 @pytest.mark.parametrize("games", [["Pong"], ["Seaquest", "Enduro", "Frostbite", *"ABC"]])
 def test_one_game_and_six_are_drawn(tmp_path, games):
     runs = write_sweep(tmp_path, games, ["0"], seeds=1)
-    figures.make_figures(runs, tmp_path)
+    drawing.make_figures(runs, tmp_path)
     for name in (
         "entropy_curves",
         "entropy_scatter",

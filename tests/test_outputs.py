@@ -5,7 +5,7 @@ import importlib
 import pytest
 from test_analysis_runs import write_run, write_sweep
 
-from analysis import claims, figures
+from analysis import claims, drawing, figures
 from analysis.report.__main__ import main as make_report
 
 INTO_A_FOLDER = ("figures", "claims", "tables", "videos", "page", "stress", "believe")
@@ -44,7 +44,7 @@ def test_a_table_of_own_runs_goes_into_a_folder(in_empty_folder):
 def test_the_margin_is_that_of_the_figures_too(tmp_path, monkeypatch):
     write_sweep(tmp_path, ["Breakout"], ["0", "0.005"], 2)
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, *_: drawn.append(figure) or [])
+    monkeypatch.setattr(drawing, "save", lambda figure, *_: drawn.append(figure) or [])
     assert figures.main([str(tmp_path), "--margin", "0.25", "--out", str(tmp_path / "f")]) == 0
     (frontier,) = (f for f in drawn if f.get_suptitle() == "What sharper attention costs")
     lines = [line for panel in frontier.axes for line in panel.lines if line.get_gid() == "margin"]

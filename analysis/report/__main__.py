@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import sources
-from analysis.claims import add_margin, margin_of
-from analysis.comparisons import MARGIN
 from analysis.figures import summary
+from analysis.margin import MARGIN, add_margin, margin_of
 from analysis.outputs import file_of
 from analysis.report.data import Asked, gather
 from analysis.report.page import write_report
