@@ -52,11 +52,13 @@ def _differs(where: str, ours: Any, theirs: Any) -> str | None:
         if ours.keys() != theirs.keys():
             return f"keys of {where}"
         pairs = ((f"{where}.{key}", ours[key], theirs[key]) for key in ours if key not in APART)
-    elif isinstance(ours, Sequence) and not isinstance(ours, str):
+    elif isinstance(ours, Sequence) and not isinstance(ours, (str, bytes)):
         if len(ours) != len(theirs):
             return f"length of {where}"
         numbered = enumerate(zip(ours, theirs, strict=True))
         pairs = ((f"{where}[{i}]", *pair) for i, pair in numbered)
+    elif isinstance(ours, bytes):  # whole files, whose content says little
+        return None if ours == theirs else where
     else:
         return None if ours == theirs else f"{where}: {ours} and {theirs}"
     return next((found for pair in pairs if (found := _differs(*pair))), None)

@@ -1,5 +1,6 @@
 """Milestones: a run's weights at even intervals, kept for good, whatever interrupts it."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_broken_off_beside_its_checkpoint_and_resumed_it_is_the_same(update, run
     assert difference(RUN.absolute(), folder) is None
     names = [f"env_steps=0000000{steps:03d}.pt" for steps in STEPS]
     assert sorted(path.name for path in (RUN / "milestones").iterdir()) == names
+
+
+def test_a_byte_of_one_is_a_difference(run, tmp_path):
+    folder, _ = run
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    assert difference(tmp_path, folder) is None
+    path = milestones.found(tmp_path)[2].path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert difference(tmp_path, folder) == "milestones.env_steps=0000000256.pt"
 
 
 @pytest.mark.usefixtures("in_empty_folder")
