@@ -1,10 +1,10 @@
 """`python -m bench.learning`: what our PPO and Stable-Baselines3's learn from the same settings.
 
 Trains both on a game, several seeds each, ours without attention: the plain Nature CNN that the
-peer has. `--gates` adds ours with attention at lambda 0: `softmax`, and `uniform`, whose maps
-choose nothing. Draws the curves with intervals over seeds, and tests how far the peer and each gate
-are from ours without, and softmax from uniform. Runs that are finished are not made again: the same
-command goes on.
+peer has. `--attention` adds ours with attention at lambda 0, and two controls of it: uniform maps,
+and maps whose sum is 1 at each cell, which leave the normalisation of the features alone. Draws the
+curves with intervals over seeds, and tests how far each is from ours without, and attention from
+its controls. Runs that are finished are not made again: the same command goes on.
 """
 
 from attn_ppo.lifecycle import process
@@ -41,8 +41,22 @@ LAST_GAMES = 100
 POINTS = 100
 STEPS, SEEDS, JOBS = Range(10_000, 10**9), Range(0, 10**9), Range(1, 1024)
 OURS, PEER = "attn_ppo, no attention", "Stable-Baselines3"
-GATES = {"softmax": "attn_ppo, attention", "uniform": "attn_ppo, uniform maps"}
-LOOKS = {OURS: "#20508f", PEER: "#c2571a", GATES["softmax"]: "#2a8a5c", GATES["uniform"]: "#8a4fa3"}
+ATTENTION = "attn_ppo, attention"
+UNIFORM, NORMALIZED = "attn_ppo, uniform maps", "attn_ppo, normalisation alone"
+CONTROLS = {UNIFORM: "with uniform maps", NORMALIZED: "with normalisation alone"}
+VARIANTS = {  # name, and settings
+    OURS: ("none", "attention.gate=none"),
+    ATTENTION: ("softmax", "attention.gate=softmax"),
+    UNIFORM: ("uniform", "attention.gate=uniform"),
+    NORMALIZED: ("normalized", "attention.gate=uniform", "attention.maps=49"),  # 49 x 1/49
+}
+LOOKS = {
+    OURS: ("#20508f", "-"),
+    PEER: ("#c2571a", "-"),
+    ATTENTION: ("#2a8a5c", "-"),
+    UNIFORM: ("#8a4fa3", "--"),
+    NORMALIZED: ("#8b6b12", ":"),
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,8 +84,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def train(options: argparse.Namespace) -> dict[str, list[pd.DataFrame]]:
     """The games of each contender's runs, a table a seed. Raises SystemExit where a run fails."""
-    makers = {OURS: partial(_ours, "none"), PEER: _theirs}
-    makers |= {GATES[gate]: partial(_ours, gate) for gate in options.gates}
+    ours = VARIANTS if options.attention else [OURS]
+    makers = {who: partial(_ours, who) for who in ours} | {PEER: _theirs}
     with ThreadPoolExecutor(options.jobs) as pool:
         made = {
             who: [pool.submit(maker, options, seed) for seed in options.seeds]
@@ -102,12 +116,12 @@ def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespa
             spread = f"{mean.value:.4g} [{mean.low:.4g}, {mean.high:.4g}]"
             lines.append(f"| {who} | {name} | {mean.n} | {spread} | {each} |")
         pairs = [(who, OURS) for who in found if who != OURS]
-        pairs += [tuple(GATES.values())] if found.keys() >= set(GATES.values()) else []
+        pairs += [(ATTENTION, other) for other in CONTROLS if other in found]
         for who, other in pairs:
             apart = difference(found[other], found[who])
+            less = CONTROLS.get(other, "ours without")
             tests.append(
-                f"{who}, less {'ours without' if other == OURS else 'with uniform maps'}, {name}: "
-                f"{apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
+                f"{who}, less {less}, {name}: {apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
             )
     return [
         *lines,
@@ -134,13 +148,20 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
         figure = agg_figure(7, 4)
         panel = figure.subplots()
         for who, each in tables.items():
-            color = LOOKS[who]
+            color, line = LOOKS[who]
             curves = np.stack([curve(table, at) for table in each])
             spans = [mean_interval(scores) for scores in curves.T]
             low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
             panel.fill_between(at, low, high, color=color, alpha=0.12, lw=0)
             panel.plot(at, curves.T, color=tint(color, 0.5), lw=0.7)
-            panel.plot(at, curves.mean(axis=0), color=color, lw=2, label=f"{who} (n = {len(each)})")
+            panel.plot(
+                at,
+                curves.mean(axis=0),
+                color=color,
+                ls=line,
+                lw=2,
+                label=f"{who} (n = {len(each)})",
+            )
         panel.set(xlabel="agent steps", ylabel=f"mean raw score, last {LAST_GAMES} games")
         panel.set_ylim(bottom=0)
         panel.xaxis.set_major_formatter(lambda value, _: short_number(int(value)))
@@ -155,14 +176,15 @@ def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) ->
     return figure
 
 
-def _ours(gate: str, options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    path = _table(options, f"ours-{gate}", seed)
+def _ours(who: str, options: argparse.Namespace, seed: int) -> pd.DataFrame:
+    variant, *settings = VARIANTS[who]
+    path = _table(options, f"ours-{variant}", seed)
     if not path.exists():
-        root, name = options.out / "runs", f"{gate}-{options.steps}"
+        root, name = options.out / "runs", f"{variant}-{options.steps}"
         _run(
             "attn_ppo.train",
             *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
-            *(f"attention.gate={gate}", f"name={name}", f"root={root}", "evaluation.episodes=1"),
+            *(*settings, f"name={name}", f"root={root}", "evaluation.episodes=1"),
             *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
         )
         run = root / name / options.game / f"lambda=0/seed={seed}"
@@ -198,7 +220,7 @@ def _parser() -> Parser:
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--steps", default="200000", help="agent steps; default: 200000")
     add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
-    add("--gates", nargs="+", choices=GATES, default=[], help="ours with attention, too")
+    add("--attention", action="store_true", help="ours with attention and its controls, too")
     add("--jobs", help="runs at once, a thread each; default: as many as processors")
     add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
     return parser

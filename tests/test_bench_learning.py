@@ -48,7 +48,7 @@ def test_the_end_of_both_is_told_with_interval_and_test():
     )
 
 
-def test_what_the_maps_add_is_told_where_both_gates_are_there():
+def test_what_the_maps_add_is_told_beside_attention_s_controls():
     ends = {learning.OURS: 1.0, "attn_ppo, attention": 7.0, "attn_ppo, uniform maps": 4.0}
     tables = {who: [games((100_000, end + n)) for n in (0, 1, 2)] for who, end in ends.items()}
     options = argparse.Namespace(game="Breakout", steps=100_000)
@@ -91,7 +91,7 @@ PEER = Path(__file__).parent.parent / "results/peer"
 def test_the_comparison_that_is_kept_is_redrawn_byte_for_byte(tmp_path):
     for path in PEER.glob("*.csv"):
         shutil.copy(path, tmp_path)
-    arguments = ["--steps", "200000", "--gates", "softmax", "uniform", "--out", str(tmp_path)]
+    arguments = ["--steps", "200000", "--attention", "--out", str(tmp_path)]
     assert learning.main(arguments) == 0
     for name in ("Breakout.md", "Breakout.png"):
         assert (tmp_path / name).read_bytes() == (PEER / name).read_bytes(), name
