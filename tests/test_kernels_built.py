@@ -13,7 +13,11 @@ from attn_ppo.compute import building, kernels
 
 @pytest.fixture
 def fresh_library(monkeypatch, tmp_path):
-    """As on a machine where nothing was built yet; returns the cache's folder."""
+    """As on a machine where nothing was built yet; returns the cache's folder.
+
+    Without optimisation, which takes most of the compiler's time and is no matter here.
+    """
+    monkeypatch.setattr(building, "FLAGS", ["-O0", *building.FLAGS[1:]])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     kernels.library.cache_clear()
     yield tmp_path / "attn_ppo"
