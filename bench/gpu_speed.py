@@ -21,6 +21,7 @@ from bench.race import WARM_UP, Setup, child
 
 COUNTS = (1, 2, 4, 8, 16)
 SECONDS = 8.0  # of measuring a number of runs
+REHEARSED = 1.0  # instead, on the CPU: an iteration of each, which takes longer
 NEEDED = {16: 77.0}  # seconds for a number of runs: to start, compile and be measured, on an H100
 NEEDED_ELSE = 45.0
 NEARLY = 0.97  # of the best rate: not worth more runs at once
@@ -113,7 +114,7 @@ def measure(key: str, count: int, ask: Ask) -> Rate:
         _begin(first, ask)  # what it compiles, the others find
         others = [stack.enter_context(child(key, setup, threads)) for _ in range(count - 1)]
         list(pool.map(lambda each: _begin(each, ask), others))
-        until = time.monotonic() + min(SECONDS, ask.left)
+        until = time.monotonic() + min(REHEARSED if ask.rehearsal else SECONDS, ask.left)
         taken = list(pool.map(lambda each: _drive(each, until, ask), [first, *others]))
         used = memory(ask.device) - before
     rounds = [parts for each, _ in taken for parts in each]
