@@ -84,8 +84,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def train(options: argparse.Namespace) -> dict[str, list[pd.DataFrame]]:
     """The games of each contender's runs, a table a seed. Raises SystemExit where a run fails."""
-    ours = VARIANTS if options.attention else [OURS]
-    makers = {who: partial(_ours, who) for who in ours} | {PEER: _theirs}
+    makers = {OURS: partial(_ours, OURS), PEER: _theirs}
+    if options.attention:
+        makers |= {who: partial(_ours, who) for who in VARIANTS if who != OURS}
     with ThreadPoolExecutor(options.jobs) as pool:
         made = {
             who: [pool.submit(maker, options, seed) for seed in options.seeds]
@@ -121,7 +122,8 @@ def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespa
             apart = difference(found[other], found[who])
             less = CONTROLS.get(other, "ours without")
             tests.append(
-                f"{who}, less {less}, {name}: {apart.value:.3g} [{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
+                f"{who}, less {less}, {name}: {apart.value:.3g} "
+                f"[{apart.low:.3g}, {apart.high:.3g}], p = {apart.p:.2g} (Welch)."
             )
     return [
         *lines,
