@@ -79,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(folders: Sequence[Path]) -> int:
-    runs = [run for folder in folders for run in read_runs(folder)[0]]
+    read = [run for folder in folders for run in read_runs(folder)[0]]
+    runs = list({run.folder.resolve(): run for run in read}.values())  # each once
     for run in runs:
         for kind, up in raised(run).items():
             if up:

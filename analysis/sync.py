@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _found(folders: Iterable[Path]) -> tuple[list[LocalRun], int]:
     """The runs recorded below these folders that are over, and the code for what can't be read."""
     runs, code = [], ExitCode.DONE
-    parts = {run_id: logs for folder in folders for run_id, logs in parts_below(folder).items()}
+    parts = parts_below(*folders)
     for logs in tqdm(parts.values(), "reading W&B's files", unit="run", disable=None):
         try:
             run = local_run(logs)

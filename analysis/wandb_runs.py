@@ -70,11 +70,15 @@ def read_offline(folder: Path) -> tuple[list[Run], list[Problem]]:
     return runs, problems + more
 
 
-def parts_below(folder: Path) -> dict[str, list[Path]]:
-    """By W&B's id of each run, its logs, the oldest first."""
-    logs = [folder] if folder.suffix == ".wandb" else sorted(folder.rglob("run-*.wandb"))
+def parts_below(*folders: Path) -> dict[str, list[Path]]:
+    """By W&B's id of each run, its logs below all of these folders, the oldest first, each once."""
+    logs: dict[Path, Path] = {}
+    for folder in folders:
+        below = [folder] if folder.suffix == ".wandb" else sorted(folder.rglob("run-*.wandb"))
+        for log in below:
+            logs.setdefault(log.resolve(), log)
     parts: dict[str, list[Path]] = {}
-    for log in sorted(logs, key=_begun):
+    for log in sorted(logs.values(), key=_begun):
         parts.setdefault(log.stem.removeprefix("run-"), []).append(log)
     return parts
 

@@ -77,3 +77,12 @@ def test_figures_say_which_runs_are_flagged(runs, tmp_path):
     flagged = [line for line in summary(tmp_path, runs, []).splitlines() if "policy fixed" in line]
     assert len(flagged) == 1
     assert flagged[0].startswith(f"flag {runs[3].folder}: policy fixed: policy entropy 0 nats, it")
+
+
+def test_a_run_below_two_of_the_folders_counts_once(runs, tmp_path, capsys):
+    flagged = tmp_path / runs[2].folder.relative_to(tmp_path)
+    assert flag_rates.main([str(tmp_path), str(flagged)]) == 0
+    told = capsys.readouterr().out
+    assert told.count(f"{flagged}: policy fixed,") == 1
+    (row,) = (line.split() for line in told.splitlines() if line.strip().startswith("policy fixed"))
+    assert row[2:] == ["5", "2", "4", "1", "0.25"]  # as of the one folder

@@ -90,6 +90,21 @@ def test_parts_that_overlap_are_one_run(start, server: WandbServer):
     assert all(log.with_name(f"{log.name}.synced").exists() for log in logs)
 
 
+def test_parts_of_a_run_in_two_folders_are_one_run(start, server: WandbServer, capsys):
+    """Its folder was moved before it was resumed; one part lies in both folders that are named."""
+    first = record(start, range(1, 8), Path("moved/first"), run_id="kept", exit_code=1)
+    second = record(start, range(6, 13), run_id="kept")
+    assert sync.main(["runs", "moved", "runs/demo"]) == 0
+    assert server.runs["kept"].sent == list(range(1, 13))
+    assert server.runs["kept"].exit_code == 0  # the second's, which began later
+    assert [len(list(part.glob("*.synced"))) for part in (first, second)] == [1, 1]
+    assert "12 rows sent, all 12 are there" in capsys.readouterr().out
+    assert sync.main(["moved", "runs", "runs/demo", "--prune", "--yes"]) == 0
+    assert not first.exists()
+    assert not second.exists()
+    assert "removed 2 folders of W&B's" in capsys.readouterr().out
+
+
 def test_a_resumed_run_goes_on_there(start, server: WandbServer):
     record(start, range(1, 8), run_id="kept", exit_code=75)
     assert sync.main([]) == 0
