@@ -29,15 +29,24 @@ def looks(folder: Path) -> int:
     return len(said["looks"]) if said else -1
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """The folder of a sweep that nothing interrupts, two runs at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("whole"))
+        done = sweep("name=whole", *TWO)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "before look 2: 4 runs\n" in done.stdout
+        assert "2 looks, 8 of 8 runs: " in done.stdout
+        return Path("runs/whole").absolute()
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("engine", ["local", "serial"])
-def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine):
-    whole, cut = Path("runs/whole"), Path("runs/cut")
+def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine, whole):
+    """As it does on the other engine, too."""
+    cut = Path("runs/cut")
     options = [f"engine={engine}"] if engine == "serial" else TWO
-    done = sweep("name=whole", *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "before look 2: 4 runs\n" in done.stdout
-    assert "2 looks, 8 of 8 runs: " in done.stdout
     begun = cut / "Breakout/lambda=0/seed=1/metrics.csv"
     command = [*SWEEP, "name=cut", *options]
     with in_a_group(command):  # SIGKILL to the sweep, its workers and its runs
@@ -49,6 +58,7 @@ def test_killed_within_and_between_looks_it_ends_as_if_it_hadn_t_been(engine):
     assert 4 <= len(list(find_runs(cut))) < 8
     done = sweep("name=cut", *options)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 looks, 8 of 8 runs: " in done.stdout
     ours, theirs = (json.loads((s / "decision.json").read_text()) for s in (cut, whole))
     assert ours["asked"]["settings"].pop("name") == "cut"
     assert theirs["asked"]["settings"].pop("name") == "whole"
