@@ -1,13 +1,16 @@
 """What the report says beside scores: films, what was measured, flags, decisions."""
 
 import json
+import math
 import shutil
 
+import pandas as pd
 from test_analysis_runs import write_run
 from test_report import DECISION, ROOT, STRESS, made, section, texts
 
 from analysis.report.__main__ import main
 from analysis.report.beside import decision_section
+from analysis.report.stress import words
 
 
 def test_films_and_pages_are_linked_relatively(tmp_path):
@@ -74,13 +77,48 @@ def test_stress_as_its_table_has_it(tmp_path):
     write_run(tmp_path)
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures/stress_table.csv").write_text(STRESS)
-    (block,) = section(made(tmp_path), "stress")["blocks"]
+    words, block = section(made(tmp_path), "stress")["blocks"]
+    assert words["items"][1].startswith("Of 1 intervals 1 lies above 0")
+    assert words["items"][2:] == [
+        "Lost: delay, Breakout λ = 0.0005, 64 % [42, 80] (one seed, 10 games)."
+    ]
     assert texts(block) == [
         ["Breakout", "0.0005", "delay", "11.8", "4.25", "64 [42, 80]", "1", "10"]
     ]
+    (tmp_path / "figures/stress.png").write_bytes(b"picture")
+    (figure,) = section(made(tmp_path), "stress")["blocks"][2]["links"]
+    assert figure == {"text": "the same as a figure", "href": "figures/stress.png"}
     (tmp_path / "figures/stress_table.csv").write_text("env\nBreakout\n")
     report = made(tmp_path)
     assert "stress_table.csv can't be read" in json.dumps(section(report, "problems"))
+
+
+def test_what_changed_games_cost_and_gain_is_told():
+    rows = [
+        ("a", 12.0, 2.0, 22.0),
+        ("b", -20.0, -30.0, -10.0),  # a gain of 20 % [10, 30]
+        ("c", 1.0, -5.0, 7.0),
+        ("d", 4.0, math.nan, math.nan),  # no interval
+    ]
+    names = ["change", "lost_percent", "lost_percent_low", "lost_percent_high"]
+    frame = pd.DataFrame(rows, columns=pd.Index(names))
+    told = words(
+        frame.assign(env="Breakout", settings=math.nan, seeds=3, games=30, **{"lambda": 0})
+    )
+    assert told[1].startswith("Of 3 intervals 1 lies above 0, where score is lost, and 1 below")
+    assert told[2:] == [
+        "Lost: a, Breakout λ = 0, 12 % [2, 22] (3 seeds).",
+        "Gained: b, Breakout λ = 0, 20 % [10, 30] (3 seeds).",
+    ]
+
+
+def test_the_verdict_on_maps_has_what_changed_games_cost(tmp_path):
+    folder = tmp_path / "Breakout/lambda=0/seed=0"
+    shutil.copytree(ROOT / "results/study/Breakout/lambda=0/seed=0", folder)
+    (tmp_path / "figures").mkdir()
+    shutil.copy(ROOT / "results/study/figures/stress.csv", tmp_path / "figures")
+    blocks = section(made(tmp_path), "believe")["blocks"]
+    assert "Breakout: do changed games break the agents?" in [b.get("caption") for b in blocks]
 
 
 def test_a_run_that_does_not_learn_is_flagged(tmp_path):

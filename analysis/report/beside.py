@@ -1,17 +1,14 @@
-"""What other commands left in a sweep's folder: films and pages, the verdict on maps, stress."""
+"""What other commands left in a sweep's folder: films and pages, the verdict on maps, decisions."""
 
 import base64
-import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from analysis import believe_table
 from analysis.believe_agents import FILE as BELIEVE
-from analysis.believe_agents import agent_of
+from analysis.believe_agents import agent_of, stress_of
 from analysis.files import read_json
 from analysis.groups import evaluation_games
 from analysis.report.values import (
@@ -32,6 +29,7 @@ from attn_ppo.interpret.believe.measure import FORMAT
 from attn_ppo.interpret.believe.verdict import compared, verdict
 from attn_ppo.interpret.believe.verdict_words import words
 
+STRESS = "figures/stress.csv"
 LARGEST_FILM, ALL_FILMS = 400_000, 1_500_000  # bytes that are put into the page
 FILMS = ("videos/*.mp4", "films/*.mp4")
 ENTROPY = (
@@ -91,17 +89,19 @@ def _films(films: Sequence[Path], root: Path, out: Path) -> list[Value]:
     return found
 
 
-def believe_section(runs: Sequence[Run]) -> tuple[Value | None, list[Problem]]:
+def believe_section(runs: Sequence[Run], root: Path) -> tuple[Value | None, list[Problem]]:
     """Verdict and tables of what `make believe` measured of these agents as they are now."""
     agents, problems = [], []
+    stress = stress_of(root / STRESS)
     for run in runs:
         try:
-            measures = read_json(run.folder / BELIEVE, ("format", "env_steps"))
+            measures = read_json(run.folder / BELIEVE, ("format", "env_steps", "weights"))
             if not measures:
                 continue
             if measures["format"] != FORMAT or measures["env_steps"] != run.env_steps:
                 raise ValueError(f"{BELIEVE} is of another agent or version; left out")
-            agents.append(agent_of(run, measures, evaluation_games(run).tolist()))
+            lost = stress.get(measures["weights"], [])
+            agents.append(agent_of(run, measures, evaluation_games(run).tolist(), lost))
         except (ValueError, OSError) as error:
             problems.append(Problem("note", run.folder, str(error)))
     if not agents:
@@ -220,45 +220,3 @@ def _known(value: float | None) -> str:
 
 def _percent(share: float | None) -> str:
     return "not asked" if share is None else f"{plain(100 * share)} %"
-
-
-def stress_section(root: Path) -> tuple[Value | None, list[Problem]]:
-    """What `make stress` measured, from its table in figures/; None where there is none."""
-    path = root / "figures/stress_table.csv"
-    if not path.is_file():
-        return None, []
-    try:
-        frame = pd.read_csv(path, dtype={"settings": str}, keep_default_na=True)
-        rows = [_stress(row) for row in frame.to_dict("records")]
-    except (OSError, ValueError, KeyError) as error:
-        what = f"{path.name} can't be read ({str(error).splitlines()[0]}); left out"
-        return None, [Problem("note", path, what)]
-    heads = [
-        column("game", "game", left=True),
-        column("lambda", "λ"),
-        column("settings", "settings", left=True),
-        column("change", "change", left=True),
-        column("unchanged", "score"),
-        column("changed", "score, changed"),
-        column("lost", "lost, %", "95 % interval over seeds; of a single seed over its games"),
-        column("seeds", "seeds"),
-        column("games", "games"),
-    ]
-    return section("stress", "What changed games cost", [table(heads, rows)]), []
-
-
-def _stress(row: dict[Any, Any]) -> list[Value]:
-    low, high = row["lost_percent_low"], row["lost_percent_high"]
-    ends = "" if math.isnan(low) else f" [{fixed(low, 0)}, {fixed(high, 0)}]"
-    settings = "" if isinstance(row["settings"], float) else row["settings"]
-    return [
-        cell(row["env"]),
-        cell(plain(row["lambda"])),
-        cell(settings),
-        cell(row["change"]),
-        cell(rounded(row["score_unchanged"]), row["score_unchanged"]),
-        cell(rounded(row["score_changed"]), row["score_changed"]),
-        cell(f"{fixed(row['lost_percent'], 0)}{ends}", row["lost_percent"]),
-        cell(row["seeds"]),
-        cell(row["games"]),
-    ]

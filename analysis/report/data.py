@@ -17,12 +17,12 @@ from analysis.report.beside import (
     believe_section,
     decision_section,
     files_section,
-    stress_section,
     watch_section,
 )
 from analysis.report.curves import Places, group_of, protocols, run_of
 from analysis.report.settings import settings_section
 from analysis.report.shades import on_dark
+from analysis.report.stress import stress_section
 from analysis.report.tables import flags_section, runs_section, score_notes, score_rows
 from analysis.report.values import Value, cell, column, items, section, shown_path, table, text
 from analysis.runs import Problem, Run
@@ -126,8 +126,8 @@ def made_section(runs: Sequence[Run], asked: Asked) -> Value:
 def _sections(runs: Sequence[Run], asked: Asked) -> tuple[list[Value], list[Problem]]:
     """Those of what other commands left, where they did."""
     watch = watch_section(runs, asked.root, asked.out)
-    found = [decision_section(asked.root), (watch, []), believe_section(runs)]
-    found += [stress_section(asked.root), (files_section(asked.root, asked.out), [])]
+    found = [decision_section(asked.root), (watch, []), believe_section(runs, asked.root)]
+    found += [stress_section(asked.root, asked.out), (files_section(asked.root, asked.out), [])]
     problems = [problem for _, of_section in found for problem in of_section]
     return [each for each, _ in found if each], problems
 
