@@ -185,15 +185,22 @@ def _few(rows: Sequence[Comparison], margin: float) -> str:
     needed = [row.seeds_needed for row in first if math.isfinite(row.seeds_needed)]
     seeds = _range(n for row in first for n in (row.base.n, row.score.n))
     told = f"Undecided for want of seeds: {_places(first)}"
-    told += f" (and {len(rows) - len(first)} of larger λ)" * (len(rows) > len(first))
-    told += f". There, {seeds} seeds can tell a loss of {_range(losses, percent)} % at best, four "
-    told += "times of five"
+    rest = [row for row in rows if row not in first]
+    told += f" (and, of larger λ, {_places(rest)})" if rest else ""
+    told += (
+        f". There, {seeds} seeds show a true loss of {_range(losses, percent)} % in four of five "
+    )
+    told += "sweeps, a smaller one less often"
     if needed:
-        told += f"; one of {percent(margin)} % would take about {_range(needed)}"
+        told += (
+            f"; to rule out one of {percent(margin)} % as often takes about {_range(needed)} seeds"
+        )
     known = [row for row in first if row.kept.low > 0]
     out = [f"{math.ceil(100 - 100 * row.kept.low)} % in {row.game}" for row in known]
     if out:
-        told += f". Ruled out there is a loss of {listed(out)}, or more (one-sided, 5 %)"
+        told += (
+            f". Ruled out there, by a one-sided test at 5 %, is a loss of at least {listed(out)}"
+        )
     return f"{told}."
 
 
@@ -213,9 +220,10 @@ def _entropy(rows: Sequence[Comparison], over: Sequence[OverGames]) -> str:
     if not known:
         return ""
     before, after = ([row.base_entropy for row in known], [row.entropy for row in known])
+    of_games = "from game to game " * (len(known) > 1)
     return (
-        f"Attention's entropy is {_range(before, _nats)} nats at λ = 0 and {_range(after, _nats)} "
-        f"at λ = {plain(at)}."
+        f"Attention's entropy, a mean over seeds, is {of_games}{_range(before, _nats)} nats at "
+        f"λ = 0 and {_range(after, _nats)} at λ = {plain(at)}."
     )
 
 
@@ -230,7 +238,7 @@ def _over_games(over: Sequence[OverGames]) -> str:
     ]
     return (
         f"Over {len(known[0].games)} games, the interquartile mean of human-normalised scores, "
-        f"{fixed(known[0].base_iqm.value, 3)} at λ = 0, changes by {listed(told)}."
+        f"{fixed(known[0].base_iqm.value, 3)} at λ = 0, changes by {listed(told)} (95 % intervals)."
     )
 
 

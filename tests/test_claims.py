@@ -69,16 +69,19 @@ def test_up_to_where_it_costs_nothing(tmp_path):
     assert of.answer == (
         "Up to λ = 0.001, sharpening attention costs nothing in Breakout: a loss of 10 % of what "
         "λ = 0 scores above random play is ruled out. It costs, with so much left of what λ = 0 "
-        "has above random play: Breakout at λ = 0.005 (50 % [48, 52]). Attention's entropy is 2.00 "
-        "nats at λ = 0 and 0.50 at λ = 0.001. Scores are of fresh games of the finished agents, "
-        "after 45 agent steps."
+        "has above random play: Breakout at λ = 0.005 (50 % [48, 52]). Attention's entropy, a "
+        "mean over seeds, is 2.00 nats at λ = 0 and 0.50 at λ = 0.001. Scores are of fresh games "
+        "of the finished agents, after 45 agent steps."
     )
 
 
 def test_the_largest_that_costs_nothing_is_named(tmp_path):
     of = found(tmp_path, breakout(at_0=BEST, at_001=SAME, at_005=SAME))
     assert of.answer.startswith("Up to the largest that was run, λ = 0.005, sharpening")
-    assert "Attention's entropy is 2.00 nats at λ = 0 and 0.50 at λ = 0.005." in of.answer
+    assert (
+        "Attention's entropy, a mean over seeds, is 2.00 nats at λ = 0 and 0.50 at λ = 0.005."
+        in of.answer
+    )
 
 
 def test_the_margin_decides(tmp_path):
@@ -125,8 +128,9 @@ def test_what_few_seeds_can_tell(tmp_path):
     assert (
         "Undecided: a loss of 10 % of what λ = 0 scores above random play is ruled out for no λ in "
         "Breakout. Undecided for want of seeds: Breakout at λ = 0.001. "
-        "There, 4 seeds can tell a loss of 74 % at best, four times of five; one of 10 % would "
-        "take about 171. Ruled out there is a loss of 44 % in Breakout, or more (one-sided, 5 %)."
+        "There, 4 seeds show a true loss of 74 % in four of five sweeps, a smaller one less often; "
+        "to rule out one of 10 % as often takes about 171 seeds. Ruled out there, by a one-sided "
+        "test at 5 %, is a loss of at least 44 % in Breakout."
     ) in of.answer
 
 

@@ -14,6 +14,7 @@ from analysis.report.values import Value, cell, column, items, number, rounded, 
 from analysis.runs import Run
 from attn_ppo.formats import fixed, plain
 
+NOT_HERE = "Loss that can be told"  # a note on a column of claims.md alone
 TONES = {COSTS_NOTHING: "good", COSTS: "bad"}  # of a verdict; the others are open
 
 
@@ -147,7 +148,8 @@ def _rests_on(over: Sequence[OverGames], margin: float) -> list[Value]:
         ]
         for row in over
     ]
-    return [*[table(heads, rows)] * bool(rows), items(notes(margin), quiet=True)]
+    told = [note for note in notes(margin) if not note.startswith(NOT_HERE)]
+    return [*[table(heads, rows)] * bool(rows), items(told, quiet=True)]
 
 
 def _tone(verdict: str) -> str:

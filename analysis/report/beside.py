@@ -36,6 +36,7 @@ ENTROPY = (
     "Attention's entropy is that of the steps measured here; the table of scores has that of all "
     "steps of the evaluation's games, so that the two differ."
 )
+NOT_HERE = ("Polarity", "Sensitivity")  # notes on tables that are in believe.md alone
 AGENTS = ("*.safetensors", "checkpoint*.pt")  # what films can be made of
 
 
@@ -113,7 +114,8 @@ def believe_section(runs: Sequence[Run], root: Path) -> tuple[Value | None, list
         heads += [column(name, name) for name in map(believe_table.head_of, members)]
         cells = [[cell(each) for each in line] for line in believe_table.cells_of(members)]
         blocks.append(table(heads, cells, head))
-    blocks.append(items([*believe_table.NOTES, ENTROPY], quiet=True))
+    notes = [note for note in believe_table.NOTES if not note.startswith(NOT_HERE)]
+    blocks.append(items([*notes, ENTROPY], quiet=True))
     return section("believe", "Do the maps say what agents act on?", blocks), problems
 
 

@@ -60,7 +60,7 @@ COLUMNS = (
     column("normalized", "human-normalised", "0 random play, 1 a human tester"),
     column("difference", "difference to λ = 0", "of mean scores, with its interval"),
     column("p", "p", "of the difference, corrected for all comparisons"),
-    column("kept", "kept", "of what is learned at λ = 0, its score above random play"),
+    column("kept", "left above random", "of what is learned at λ = 0, its score above random play"),
     column("verdict", "verdict", "by the equivalence test, see the answer", left=True),
     column("entropy", "attention entropy", ENTROPY),
     column("steps", "agent steps"),
