@@ -47,7 +47,7 @@ def draw_training(courses: Sequence[Course], keys: Mapping[str, str]) -> Figure 
         cells = figure.subplots(sum(lines), columns, squeeze=False)
         first = 0
         for (game, panels), count in zip(blocks.items(), lines, strict=True):
-            block = cells[first : first + count].ravel()
+            block = cells[first : first + count].ravel().tolist()
             _draw_block(block, game, panels, looks)
             first += count
         drawn = [
@@ -115,7 +115,8 @@ def _draw(
         aside = 0.012 * last * (number - (len(members) - 1) / 2)
         steps = [point.env_steps + aside for point in known]
         off = np.nan_to_num(np.abs(ends - means))
-        drawn = panel.errorbar(steps, means, off, fmt=marker, color=color, **DOT | {"ls": "-"})
+        dots: dict[str, Any] = DOT | {"ls": "-"}
+        drawn = panel.errorbar(steps, means, off, fmt=marker, color=color, **dots)
         drawn[0].set_gid(f"{course.measure} {course.object} {course.lambda_}")
     for what, look in (("even", CHANCE), ("untrained", UNTRAINED)):
         steps, means = _mean_over(members, what)

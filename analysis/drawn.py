@@ -90,13 +90,13 @@ def code(*roots: Path) -> str:
     return digest.hexdigest()
 
 
-def _bytes_of(table: pd.DataFrame) -> Iterator[bytes | np.ndarray]:
+def _bytes_of(table: pd.DataFrame) -> Iterator[bytes | memoryview]:
     """Every number of a table to the last bit, with the names and kinds of its columns."""
     for name in table:
         values = table[name].to_numpy()
         yield f"{name!r} {values.dtype} {len(values)} ".encode()
         numbers = values.dtype.kind in "biuf"
-        yield np.ascontiguousarray(values) if numbers else repr(values.tolist()).encode()
+        yield np.ascontiguousarray(values).data if numbers else repr(values.tolist()).encode()
 
 
 def _sha256(path: Path) -> str:

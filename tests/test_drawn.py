@@ -213,7 +213,7 @@ def test_columns_are_told_apart():
     strided = pd.DataFrame(np.arange(6.0).reshape(3, 2), copy=False, columns=["a", "b"])
     parts = list(drawn._bytes_of(strided))
     taken = hashlib.sha256(parts[3]).digest()  # which takes no strides
-    assert taken == hashlib.sha256(np.array([1.0, 3.0, 5.0])).digest()
+    assert taken == hashlib.sha256(np.array([1.0, 3.0, 5.0]).data).digest()
 
 
 def test_where_a_sweep_lies_does_not_matter(sweep, draws):

@@ -43,9 +43,9 @@ def stress_section(root: Path, out: Path) -> tuple[Value | None, list[Problem]]:
 
 def words(frame: pd.DataFrame) -> list[str]:
     """What the changes are, how many of their intervals say that something is lost, and which."""
-    known = frame[frame["lost_percent_low"].notna()]
-    lost = known[known["lost_percent_low"] > 0]
-    gained = known[known["lost_percent_high"] < 0]
+    known = frame.dropna(subset=["lost_percent_low"])
+    lost = known.query("lost_percent_low > 0")
+    gained = known.query("lost_percent_high < 0")
     told = [
         "Games are changed in ways that would cost a person nothing, such as other colours, "
         "actions that stick, or another start. A change and no change are matched: the same "
