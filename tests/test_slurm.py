@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,20 +81,12 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Iterator[Callable[[int], Path]]:
-    """Lets a run of LONG that nothing else interrupts come so far; returns its folder."""
+def undisturbed(tmp_path_factory) -> Iterator[Path]:
+    """The folder of a run of LONG that nothing interrupts, going on beside the tests."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with open(folder / "log", "w") as log:
         running = subprocess.Popen([*QUICK, *LONG], cwd=folder, stdout=log, stderr=log)
-    running.send_signal(signal.SIGSTOP)  # its processor is the other runs' until it is asked for
-
-    def come_to(number: int) -> Path:
-        running.send_signal(signal.SIGCONT)
-        wait_for(lambda: updates(folder / RUN) >= number)
-        running.send_signal(signal.SIGSTOP)
-        return folder / RUN
-
-    yield come_to
+    yield folder / RUN
     running.kill()
     running.wait()
 
@@ -163,11 +154,7 @@ def requeue() -> None:
 
 
 def reach_time_limit() -> None:
-    """A minute, the least that Slurm knows, less the signal's delay; half of it not computed."""
-    pid = state()["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(30)
-    os.kill(pid, signal.SIGCONT)
+    """A minute, the least that Slurm knows, less the signal's delay."""
     wait_for(lambda: state()["state"] == "preempted", 90)
 
 
@@ -245,14 +232,13 @@ def test_a_disturbed_run_queues_again_and_goes_on_exactly(how, start, undisturbe
     DISTURBANCES[how]()
     wait_for(lambda: state()["pid"] != pid and state()["state"] == "running")
     resumed_at = state()["env_steps"] // 32  # 2 environments x 16 steps an update
-    wait_for(lambda: updates() > resumed_at + 5)
-    whole = undisturbed(resumed_at + 6)
+    wait_for(lambda: updates() > resumed_at + 5 and updates(undisturbed) > resumed_at + 5)
     assert "saved at" in (RUN / "output.log").read_text()  # when it was asked to stop
     metrics, episodes = table(RUN / "metrics.csv"), table(RUN / "episodes.csv")
     assert [row["update"] for row in metrics] == [str(n + 1) for n in range(len(metrics))]
     for ours, theirs in ((metrics, "metrics.csv"), (episodes, "episodes.csv")):
-        compared = min(len(ours), len(table(whole / theirs)))
-        assert ours[:compared] == table(whole / theirs)[:compared]
+        compared = min(len(ours), len(table(undisturbed / theirs)))
+        assert ours[:compared] == table(undisturbed / theirs)[:compared]
     run("scancel", "--me")
     out = end(sweep)
     assert sweep.returncode == 75, out
