@@ -231,7 +231,7 @@ def test_help_tells_each_key_with_its_default_its_meaning_and_what_it_may_be(cap
         "total_steps=10_000_000 Agent steps",
         "ppo.learning_rate=0.00025 Adam's learning rate",
         "is annealed. [a number above 0, at most 1] ppo.anneal_learning_rate=true Whether",
-        "plain Nature CNN, entropy nan. [softmax, sigmoid, none] attention.maps=2",
+        "plain Nature CNN, entropy nan. [softmax, sigmoid, uniform, none] attention.maps=2",
         "wandb.entity=null User or team on W&B; null: your default. [null, or a name of",
         "wandb.tags=[] Tags on W&B. [a list such as [first,second]]",
         "experiment=quick Two games, the two ends of the study's range of lambda",
