@@ -65,6 +65,9 @@ def test_believe_of_the_agents_as_they_are_now(tmp_path):
     blocks = section(report, "believe")["blocks"]
     # its entropy is of other steps than that of the scores, and both say of which
     assert blocks[-1]["items"][-1].startswith("Attention's entropy is that of the steps measured")
+    # notes are on what the page shows, not on tables of believe.md and claims.md alone
+    assert not [note for note in blocks[-1]["items"] if note.startswith(("Polarity", "Sensitiv"))]
+    assert "Loss that can be told" not in json.dumps(section(report, "statistics"))
     (head,) = [each for each in report["scores"]["columns"] if each["key"] == "entropy"]
     assert "over all steps of the games of the evaluation" in head["about"]
     measured = dict(texts(next(block for block in blocks if block["kind"] == "table")))
