@@ -26,6 +26,7 @@ from analysis.believe_agents import (
 )
 from analysis.believe_equal import EQUAL, alike
 from analysis.believe_figures import FIGURES
+from analysis.believe_moments import milestones_of
 from analysis.believe_summary import summaries, told_on_wandb
 from analysis.believe_table import save_tables, to_text
 from analysis.believe_training import courses, moments, to_frame
@@ -34,7 +35,7 @@ from analysis.outputs import folder_of
 from analysis.panels import save
 from analysis.playing import check_writable, exit_code
 from analysis.problems import told
-from analysis.runs import CURVES, newest_root, read_runs
+from analysis.runs import CURVES, Run, newest_root, read_runs
 from analysis.sources import folder_with_agents
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.compute.devices import available_cpus
@@ -83,10 +84,11 @@ def _believe(options: argparse.Namespace) -> int:
         for name, draw in FIGURES.items():
             if figure := draw(rows):
                 written += save(figure, out / f"believe_{name}")
+        trained = _with_milestones(runs, measured)
         for how in EQUAL if options.equal else ():
-            written += _equal(how, measured, options, out)
+            written += _equal(how, trained, options, out)
         if options.training:
-            written += _training(measured, rows, options, out)
+            written += _training(trained, rows, options, out)
         print("look at", *(f"  {path}" for path in written), sep="\n")
         if options.wandb:
             told_on_wandb(measured)
@@ -101,9 +103,15 @@ def _tell(rows: Sequence[Row], stem: Path) -> list[Path]:
     return save_tables(rows, comparisons, text, stem)
 
 
-def _equal(how: str, measured: Measured, options: argparse.Namespace, out: Path) -> list[Path]:
+def _with_milestones(runs: Sequence[Run], measured: Measured) -> list[Run]:
+    """The runs that were measured, and those that stopped but have milestones."""
+    whole = {run.folder for run in measured.runs}
+    return [run for run in runs if run.folder in whole or (run.unfinished and milestones_of(run))]
+
+
+def _equal(how: str, runs: Sequence[Run], options: argparse.Namespace, out: Path) -> list[Path]:
     """The same of milestones at which `how` is alike, where the runs have them."""
-    chosen, told = alike(measured.runs, how)
+    chosen, told = alike(runs, how)
     print(*told, sep="\n", flush=True)
     every = measure_all(chosen, options.measured, options.jobs)
     agents = [agent_of(subject.run, found) for subject, found, _ in every]
@@ -111,10 +119,10 @@ def _equal(how: str, measured: Measured, options: argparse.Namespace, out: Path)
 
 
 def _training(
-    measured: Measured, rows: Sequence[Row], options: argparse.Namespace, out: Path
+    runs: Sequence[Run], rows: Sequence[Row], options: argparse.Namespace, out: Path
 ) -> list[Path]:
     """Where attention lies at all milestones, where the runs have them."""
-    chosen = moments(measured.runs)
+    chosen = moments(runs)
     if not chosen:
         print("Over training: not measured, runs have no milestones (checkpoint.milestones=10)")
         return []

@@ -4,16 +4,17 @@ Lambda changes both, and both change what attention does: an agent that plays be
 """
 
 from collections.abc import Callable, Sequence
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.believe_agents import Wanted
+from analysis.believe_moments import end_of, env_steps_of, milestones_of
 from analysis.files import column
 from analysis.groups import group, known_updates
 from analysis.runs import Run
 from attn_ppo.formats import fixed, plain, short_number
-from attn_ppo.lifecycle import milestones
 
 FEW = 3  # milestones: of fewer none is near
 
@@ -39,7 +40,7 @@ def alike(runs: Sequence[Run], how: str) -> tuple[list[Wanted], list[str]]:
 
     Of each run its end or the milestone that is nearest to a target: of the score the least at
     which any lambda ends, of the policy's entropy the greatest. Only the runs of that lambda may be
-    without milestones.
+    without milestones. A lambda of which a run stopped sets no target.
     """
     about, chosen, told = EQUAL[how], [], []
     groups: dict[tuple[str, str], list[list[Run]]] = {}
@@ -49,12 +50,13 @@ def alike(runs: Sequence[Run], how: str) -> tuple[list[Wanted], list[str]]:
         head = f"{about.title}, {game} {settings}".strip()
         if len(lambdas) < 2:
             continue
-        ends = [
-            float(np.mean([about.course(run).values[-1] for run in members])) for members in lambdas
-        ]
-        target = about.target(ends)
+        ends = [_end(members, about) for members in lambdas]
+        target = about.target([end for end in ends if end is not None] or [nan])
+        if isnan(target):
+            told.append(f"{head}: not compared, of no lambda all runs are finished")
+            continue
         others = [m for m, end in zip(lambdas, ends, strict=True) if end != target]
-        if any(len(milestones.found(run.folder)) < FEW for members in others for run in members):
+        if any(len(milestones_of(run)) < FEW for members in others for run in members):
             told.append(f"{head}: not compared, runs have no milestones (checkpoint.milestones=10)")
             continue
         told.append(f"{head}: {fixed(target, about.digits)}")
@@ -66,16 +68,21 @@ def alike(runs: Sequence[Run], how: str) -> tuple[list[Wanted], list[str]]:
     return chosen, told
 
 
+def _end(members: Sequence[Run], about: Equal) -> float | None:
+    """At which a lambda ends; None if one of its runs stopped."""
+    if any(run.unfinished for run in members):
+        return None
+    return float(np.mean([about.course(run).values[-1] for run in members]))
+
+
 def nearest(run: Run, course: Course, target: float) -> tuple[Wanted, int, float]:
     """The end or the milestone with the value nearest to a target; its agent steps and value."""
-    found = [(run.env_steps, Wanted(run, run.folder))]
-    for number, kept in enumerate(milestones.found(run.folder), 1):
-        found.append((kept.env_steps, Wanted(run, kept.path.with_suffix(""), number)))
-    steps = np.array([at for at, _ in found])
+    found = [*end_of(run), *milestones_of(run)]
+    steps = np.array([env_steps_of(each) for each in found])
     values = np.interp(steps, *course)
     values[steps < course.env_steps[0]] = np.inf  # no game has finished
     best = int(np.abs(values - target).argmin())
-    return found[best][1], int(steps[best]), float(values[best])
+    return found[best], int(steps[best]), float(values[best])
 
 
 def _score(run: Run) -> Course:

@@ -1,7 +1,6 @@
 """Where attention lies over training: moments -> what to measure, courses -> a Course a measure.
 
-Milestones of a run, those before its end, and the end; of milestones whose weights were deleted
-what was measured of them is kept.
+Milestones of a run, those before its end, and the end; of a run that stopped, its milestones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,12 +8,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.believe_agents import FILE, LOOKING_FILE, Wanted
+from analysis.believe_agents import Wanted
+from analysis.believe_moments import end_of, env_steps_of, milestones_of
 from analysis.groups import uniform_entropies
 from analysis.runs import Run
 from attn_ppo.interpret.believe.bootstrap import Interval, over_seeds
 from attn_ppo.interpret.believe.verdict_measures import control_of, value_of
-from attn_ppo.lifecycle import milestones
 
 OF_AGENT = ("entropy", "policy_entropy")
 ON_OBJECT = ("lift", "share", "seen", "information")
@@ -45,26 +44,17 @@ Moment = tuple[Wanted, Measures]
 
 
 def moments(runs: Iterable[Run]) -> list[Wanted]:
-    """What to measure: of each run with milestones all before its end, and the end."""
-    found = {run.folder: (run, _before_the_end(run)) for run in runs}
-    return [
-        wanted
-        for run, before in found.values()
-        if before
-        for wanted in (*before, Wanted(run, run.folder, looking=True))
-    ]
-
-
-def _before_the_end(run: Run) -> list[Wanted]:
-    there = milestones.found(run.folder)
-    numbers = {kept.path.with_suffix(""): number for number, kept in enumerate(there, 1)}
-    measured = (run.folder / milestones.FOLDER).glob("env_steps=*/believe*.json")
-    folders = {*numbers, *(path.parent for path in measured if path.name in (FILE, LOOKING_FILE))}
-    return [
-        Wanted(run, folder, numbers.get(folder), looking=True, lost=folder not in numbers)
-        for folder in sorted(folders)
-        if int(folder.name.partition("=")[2]) < run.env_steps
-    ]
+    """What to measure: of each run with milestones all before its end, and the end if it came."""
+    chosen = []
+    for run in runs:
+        end = end_of(run, looking=True)
+        before = [
+            each
+            for each in milestones_of(run, looking=True)
+            if not end or env_steps_of(each) < run.env_steps
+        ]
+        chosen += [*before, *end] if before else []
+    return chosen
 
 
 def courses(found: Iterable[Moment]) -> list[Course]:
