@@ -81,7 +81,7 @@ def test_stress_as_its_table_has_it(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures/stress_table.csv").write_text(STRESS)
     words, block = section(made(tmp_path), "stress")["blocks"]
-    assert words["items"][1].startswith("Of 1 intervals 1 lies above 0")
+    assert words["items"][1].startswith("Intervals: 1. Above 0, where score is lost: 1; below")
     assert words["items"][2:] == [
         "Lost: delay, Breakout λ = 0.0005, 64 % [42, 80] (one seed, 10 games)."
     ]
@@ -108,7 +108,9 @@ def test_what_changed_games_cost_and_gain_is_told():
     told = words(
         frame.assign(env="Breakout", settings=math.nan, seeds=3, games=30, **{"lambda": 0})
     )
-    assert told[1].startswith("Of 3 intervals 1 lies above 0, where score is lost, and 1 below")
+    assert told[1].startswith(
+        "Intervals: 3. Above 0, where score is lost: 1; below, where it is gained: 1."
+    )
     assert told[2:] == [
         "Lost: a, Breakout λ = 0, 12 % [2, 22] (3 seeds).",
         "Gained: b, Breakout λ = 0, 20 % [10, 30] (3 seeds).",

@@ -51,9 +51,9 @@ def words(frame: pd.DataFrame) -> list[str]:
         "actions that stick, or another start. A change and no change are matched: the same "
         "seeds, the same random numbers. Scores are of these games, which are others than those of "
         "the table of scores.",
-        f"Of {len(known)} intervals {len(lost)} lie{'s' * (len(lost) == 1)} above 0, where score "
-        f"is lost, and {len(gained)} below, where it is gained. Each stands for itself: of true "
-        "zeros one in twenty is missed by chance. "
+        f"Intervals: {len(known)}. Above 0, where score is lost: {len(lost)}; below, where it is "
+        f"gained: {len(gained)}. Each stands for itself: of true zeros one in twenty is missed by "
+        "chance. "
         "Brackets: 95 % intervals over seeds; of a single seed over its games.",
     ]
     for what, rows in (("Lost", lost), ("Gained", gained)):

@@ -51,7 +51,7 @@ export function createPanel(recording: Recording, run: Run, store: Store): Panel
 function heading(run: Run, several: boolean): HTMLElement {
   const { about } = run;
   const facts = [
-    `trained for ${about.env_steps.toLocaleString("en")} env steps`, `${about.policy} policy`,
+    `trained for ${about.env_steps.toLocaleString("en")} agent steps`, `${about.policy} policy`,
   ];
   const identity = `${about.steps.toLocaleString("en")} steps recorded, λ ${about.lambda}, seed ${about.seed}, run ${about.name}, played with seed ${about.recording_seed}`;
   const badge = make("span", { class: `badge run-${run.index % 6}` }, `${run.index + 1}`);
