@@ -36,15 +36,18 @@ DOT: dict[str, Any] = {"ms": 6, "mew": 0.7, "mec": "white", "capsize": 2.5, "lw"
 # Measures drawn against lambda, and what stands beside each as other marks.
 AGAINST_LAMBDA = {
     "score": (),
-    "lift": ("lift_fixed", "lift_own_mean"),
+    "lift": ("lift_fixed", "lift_own_mean", "lift_untrained"),
     "seen": (),
-    "information": (),
+    "information": ("information_untrained",),
     "agreement": ("timeless", "screen", "best"),
     "uniform": ("importance",),
 }
+UNTRAINED = ("*", "an untrained agent")
 MARKS = {
     "lift_fixed": ("_", "best fixed cell"),
     "lift_own_mean": ("+", "its own mean map"),
+    "lift_untrained": UNTRAINED,
+    "information_untrained": UNTRAINED,
     "timeless": ("x", "attention, shifted in time"),
     "screen": ("1", "what is bright or moves"),
     "best": ("D", "the best saliency method that passes"),
@@ -72,8 +75,9 @@ def draw_against_lambda(rows: Sequence[Row]) -> Figure | None:
             game_title(line[0], title)
         for panel in panels[-1]:
             panel.set_xlabel("λ")
-        beside = [n for name in shown for n in AGAINST_LAMBDA[name]]
-        legend(figure, [_chance_handle("chance: even attention, or 0"), *map(_mark_handle, beside)])
+        beside = dict.fromkeys(MARKS[n] for name in shown for n in AGAINST_LAMBDA[name])
+        marks = [_mark_handle(*mark) for mark in beside]
+        legend(figure, [_chance_handle("chance: even attention, or 0"), *marks])
         footnote(
             figure,
             f"Beside each game its key object, whose edits change the policy most. "
@@ -276,8 +280,7 @@ def _chance_handle(label: str) -> Line2D:
     return Line2D([], [], **CHANCE, label=label)
 
 
-def _mark_handle(name: str) -> Line2D:
-    marker, label = MARKS[name]
+def _mark_handle(marker: str, label: str) -> Line2D:
     look: dict[str, Any] = {"ls": "", "color": QUIET, "mfc": "none", "mew": 1.6, "ms": 7}
     return Line2D([], [], marker=marker, label=label, **look)
 

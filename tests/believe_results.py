@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from attn_ppo.interpret.believe.verdict import compared, verdict
 from attn_ppo.interpret.believe.verdict_measures import Agent
+from attn_ppo.interpret.believe.verdict_words import words
 
 METHODS = ("gradient", "guided_backprop", "attention", "brightness", "motion")
 
@@ -24,6 +26,7 @@ def on_object(
     fixed: float = 1.5,
     as_high: float = 0.0,
     information: float = 0.3,
+    untrained: float | None = None,
 ) -> dict[str, Any]:
     controls = {"uniform": 1.1, "fixed": fixed, "own_mean": own_mean, "as_high": as_high}
     share = {"uniform": 0.02, "fixed": 0.03, "own_mean": 0.02, "as_high": as_high}
@@ -34,7 +37,7 @@ def on_object(
         "lift": told(lift, half) | {"controls": controls},
         "share": told(0.02 * lift, 0.01) | {"controls": share},
         "seen": told(0.4) | {"controls": {}},
-        "information": told(information) | {"controls": {}},
+        "information": told(information) | {"controls": {"untrained": untrained}},
     }
     return found if importance is None else found | {"importance": told(importance)}
 
@@ -106,3 +109,28 @@ def agent(
     **more: Any,
 ) -> Agent:
     return Agent(game, lambda_, settings, seed, scores, measures(**more))
+
+
+def row(**more):
+    return verdict([agent(**more)])[0]
+
+
+def attention(value, half: float | None = 0.1, **more):
+    return method(value, half=half, similarity=None, **more)
+
+
+def with_lift(lift, **more):
+    return row(objects=[on_object("ball", 0.4, lift=lift, **more)])
+
+
+def verdict_on(*agents):
+    """The verdict in words."""
+    rows = verdict(agents)
+    return words(rows, compared(rows))
+
+
+def seeds(lambda_, *lifts):
+    return [
+        agent(lambda_, s, objects=[on_object("ball", 0.4, lift=lift)])
+        for s, lift in enumerate(lifts)
+    ]

@@ -152,9 +152,18 @@ MEASURES: dict[str, Measure] = {
     "lift_uniform": Measure("lift, even attention", _on_key("lift", "uniform"), compared=False),
     "lift_fixed": Measure("lift, best fixed cell", _on_key("lift", "fixed"), compared=False),
     "lift_own_mean": Measure("lift, own mean map", _on_key("lift", "own_mean"), compared=False),
+    "lift_untrained": Measure(
+        "lift, an untrained agent", _on_key("lift", "untrained"), compared=False
+    ),
     "lift_as_high": Measure("shifts as high", _on_key("lift", "as_high"), compared=False),
     "seen": Measure("key object seen", _on_key("seen"), chance=0),
     "information": Measure("mutual information (nats)", _on_key("information"), 3, chance=0),
+    "information_untrained": Measure(
+        "mutual information, an untrained agent (nats)",
+        _on_key("information", "untrained"),
+        3,
+        compared=False,
+    ),
     "agreement": Measure(
         "agreement with cause", lambda a, _: _of_method(a, "attention", "agreement"), chance=0
     ),

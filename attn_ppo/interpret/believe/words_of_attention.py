@@ -22,12 +22,15 @@ def of_places(rows: Sequence[Row]) -> list[str]:
             lift_own_mean="its own mean map",
             lift_fixed="the best cell that never moves",
             lift_uniform="even attention",
+            lift_untrained="an untrained agent",
         )
         information = number(row.cells["information"], 3)
+        chance = row.cells["information_untrained"]
+        less = "" if math.isnan(chance.mean) else f", an untrained agent's {number(chance, 3)}"
         told.append(
             f"{measured(row, 'lift')}: {follows(row)}. Its lift is {number(row.cells['lift'])} "
             f"({beside}); its strongest cell shares {information} nats of information with the "
-            "object's place."
+            f"object's place{less}."
         )
     if not told:
         there = having(rows, "entropy")
@@ -48,7 +51,8 @@ def follows(row: Row) -> str:
     )
     if math.isnan(lift.low):
         return "too little data to say"
-    moves = information.low > 0 and high.mean <= FEW
+    chance = max(0, row.cells["information_untrained"].mean)  # 0 where the latter is nan
+    moves = information.low > chance and high.mean <= FEW
     if lift.low > own.mean and moves:
         return "yes, it follows"
     if lift.high < even.mean:
