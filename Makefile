@@ -9,6 +9,7 @@ RUN ?=
 PAGE ?=
 BELIEVE ?=
 CLAIMS ?=
+VARIANTS ?=
 STRESS ?=
 REPORT ?=
 WEB := attn_ppo/interpret/show/web
@@ -20,7 +21,7 @@ BENCH ?=
 GPU ?=
 TORTURE ?=
 
-.PHONY: help setup demo status figures tables claims report videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
+.PHONY: help setup demo status figures tables claims variants report videos page believe stress dashboard aggregates sync page-build page-check bench gpu-check torture test test-fast lint clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +51,9 @@ tables: $(READY)  ## runs and curves of RUNS=runs/<name>, by default the newest,
 
 claims: $(READY)  ## up to which lambda nothing is lost in RUNS=runs/<name>, by default the newest; CLAIMS=<options>
 	$(BIN)/python -m analysis.claims $(RUNS) $(CLAIMS)
+
+variants: $(READY)  ## how far other settings than lambda score apart in RUNS=runs/<name>, by default the newest; VARIANTS=<options>
+	$(BIN)/python -m analysis.variants $(RUNS) $(VARIANTS)
 
 report: $(READY)  ## one offline page that answers the question of RUNS=runs/<name>, by default the newest; REPORT=<options>
 	$(BIN)/python -m analysis.report $(RUNS) $(REPORT)
