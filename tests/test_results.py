@@ -14,7 +14,10 @@ import attn_ppo
 from analysis import believe, claims, figures, stress
 from analysis.drawn import RECORD
 
-STUDY = Path(__file__).parent.parent / "results/study"
+RESULTS = Path(__file__).parent.parent / "results"
+STUDY = RESULTS / "study"
+MEASURED = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
+MEASURED += ["--training", "--jobs", "1", "--no-wandb"]
 AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
 
 
@@ -36,9 +39,7 @@ def test_the_verdict_and_what_stress_cost_are_made_again(tmp_path):
     out.mkdir()
     shutil.copy(STUDY / "figures/stress.csv", out)
     assert stress.main([str(study), "--out", str(out)]) == 0
-    measured = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
-    rest = ["--training", "--out", str(out), "--jobs", "1", "--no-equal", "--no-wandb"]
-    assert believe.main([str(study), *measured, *rest]) == 0
+    assert believe.main([str(study), *MEASURED, "--out", str(out), "--no-equal"]) == 0
     made = [path for path in sorted(out.iterdir()) if path.suffix != ".pdf"]
     assert len(made) == 13
     for path in made:
@@ -47,6 +48,17 @@ def test_the_verdict_and_what_stress_cost_are_made_again(tmp_path):
         again = study / folder.relative_to(STUDY)
         for name in ("believe.json", "evaluation.json"):
             assert (again / name).read_bytes() == (folder / name).read_bytes(), folder
+
+
+@pytest.mark.slow
+def test_what_is_told_at_equal_score_and_entropy_is_made_again(tmp_path, capsys):
+    """Of milestones whose weights aren't kept, beside the study's agents that are linked."""
+    assert believe.main([str(RESULTS / "equal"), *MEASURED, "--out", str(tmp_path)]) == 0
+    assert "measuring" not in capsys.readouterr().out
+    kept = sorted((RESULTS / "equal/figures").iterdir())
+    assert len(kept) == 10
+    for path in kept:
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_what_changed_games_cost_is_told_as_it_is():
@@ -100,7 +112,7 @@ def test_the_table_in_the_documents_is_that_of_the_files():
 
 
 def test_no_run_names_its_machine():
-    for folder in AGENTS:
+    for folder in [*AGENTS, *RESULTS.glob("equal/*/lambda=0/seed=*")]:
         status = json.loads((folder / "status.json").read_text())
         assert not status.keys() & {"host", "pid"}
-        assert status["state"] == "done"
+        assert (status["state"] == "done") == (folder in AGENTS)

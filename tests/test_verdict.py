@@ -159,3 +159,17 @@ def test_single_seeds_are_not_tested():
     text = verdict_on(agent(0), agent(0.005))
     assert "2 values of λ, one agent each (n = 1)" in text
     assert "differences between agents aren't differences between λ" in text
+
+
+def test_information_is_held_against_an_untrained_agents_seed_by_seed():
+    pairs = ((0.35, 0.15), (0.28, 0.11), (0.46, 0.23))  # more by 0.2, 0.17, 0.23
+    agents = [
+        agent(seed=s, objects=[on_object("ball", 0.4, information=has, untrained=other)])
+        for s, (has, other) in enumerate(pairs)
+    ]
+    cells = verdict(agents)[0].cells
+    # SD 0.03, half width 4.3027 * 0.03 / sqrt(3)
+    assert cells["information_more"][:3] == pytest.approx((0.2, 0.12548, 0.27452), abs=1e-4)
+    assert cells["information"].low < cells["information_untrained"].mean  # unpaired it is lost
+    below = row(objects=[on_object("ball", 0.4, information=0.3, untrained=-0.1)])
+    assert below.cells["information_more"].mean == 0.3

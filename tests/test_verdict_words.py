@@ -141,8 +141,9 @@ def test_words_say_that_scores_differ_and_by_how_much():
 
 def test_words_say_what_an_untrained_agent_has():
     text = verdict_on(agent(objects=[on_object("ball", 0.4, untrained=0.15)]))
-    assert "0.300 [0.200, 0.400] nats of information with the object's place, an untr" in text
-    assert "place, an untrained agent's 0.150." in text
+    assert "0.300 [0.200, 0.400] nats of information with the object's place, 0.150 [" in text
+    assert "place, 0.150 [0.050, 0.250] more than an untrained agent's." in text
+    assert "more than an untrained" not in verdict_on(agent())
 
 
 def test_words_name_what_differs_and_what_does_not():

@@ -77,6 +77,19 @@ def _on_key(measure: str, control: str | None = None) -> Callable[[Agent, Chosen
     return read
 
 
+def _more_information(agent: Agent, chosen: Chosen) -> Interval:
+    """Of the key object's place, what an untrained agent's map says of it in the same games less.
+
+    A map that moves with the picture knows something of it without having learned anything.
+    """
+    row = agent.objects.get(chosen.object, {})
+    known = control_of(row, "information", "untrained").mean
+    by_chance = 0.0 if math.isnan(known) else max(known, 0.0)
+    found = value_of(row.get("information"))
+    ends = {end: getattr(found, end) - by_chance for end in ("mean", "low", "high")}
+    return found._replace(**ends)
+
+
 def _of_method(agent: Agent, name: str, what: str) -> Interval:
     return value_of(agent.measures["methods"].get(name, {}).get(what))
 
@@ -163,6 +176,9 @@ MEASURES: dict[str, Measure] = {
         _on_key("information", "untrained"),
         3,
         compared=False,
+    ),
+    "information_more": Measure(
+        "mutual information, less that", _more_information, 3, chance=0, compared=False
     ),
     "agreement": Measure(
         "agreement with cause", lambda a, _: _of_method(a, "attention", "agreement"), chance=0

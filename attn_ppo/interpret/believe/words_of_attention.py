@@ -25,8 +25,9 @@ def of_places(rows: Sequence[Row]) -> list[str]:
             lift_untrained="an untrained agent",
         )
         information = number(row.cells["information"], 3)
-        chance = row.cells["information_untrained"]
-        less = "" if math.isnan(chance.mean) else f", an untrained agent's {number(chance, 3)}"
+        chance, more = (row.cells[f"information_{name}"] for name in ("untrained", "more"))
+        less = f", {number(more, 3)} more than an untrained agent's"
+        less = "" if math.isnan(chance.mean) else less
         told.append(
             f"{measured(row, 'lift')}: {follows(row)}. Its lift is {number(row.cells['lift'])} "
             f"({beside}); its strongest cell shares {information} nats of information with the "
@@ -45,14 +46,13 @@ def of_places(rows: Sequence[Row]) -> list[str]:
 
 def follows(row: Row) -> str:
     """Whether the maps follow the key object, in words."""
-    lift, even, own, high, information = (
+    lift, even, own, high, more = (
         row.cells[name]
-        for name in ("lift", "lift_uniform", "lift_own_mean", "lift_as_high", "information")
+        for name in ("lift", "lift_uniform", "lift_own_mean", "lift_as_high", "information_more")
     )
     if math.isnan(lift.low):
         return "too little data to say"
-    chance = max(0, row.cells["information_untrained"].mean)  # 0 where the latter is nan
-    moves = information.low > chance and high.mean <= FEW
+    moves = more.low > 0 and high.mean <= FEW
     if lift.low > own.mean and moves:
         return "yes, it follows"
     if lift.high < even.mean:
