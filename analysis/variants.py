@@ -44,11 +44,13 @@ from attn_ppo.variants import Variant, short
 STEPS = Range(1, 10**12)
 UNKNOWN = Difference(math.nan, math.nan, math.nan, math.nan)
 HEADS = ("game", "λ", "settings", "scored", "seeds", "score", "less the first", "p", "p, Holm")
+HEADS += ("entropy (nats)",)
 NOTES = (
     "Score: the mean over seeds of raw scores, in brackets its 95 % interval by Student's t; a "
     "single seed has none. Less the first: the first settings' score of the same game and λ taken "
     "away, with its 95 % interval and p by Welch's t. The last p is corrected by Holm for all of "
-    "the table. That a difference isn't shown doesn't say that settings are alike."
+    "the table. That a difference isn't shown doesn't say that settings are alike. Entropy: of "
+    "attention, summed over maps."
 )
 
 
@@ -62,7 +64,7 @@ class Beside(NamedTuple):
     score: Interval
     less: Difference | None  # the first settings' score taken away; None of these themselves
     p: float  # corrected
-    entropy: float  # of attention, nats, at the end; nan without attention
+    entropy: float  # of attention, nats, where the scores are from; nan without attention
 
 
 def variants_beside(
@@ -101,7 +103,7 @@ def _rows(
             mean_interval(each),
             difference(base, each) if number and len(base) and len(each) else None,
             math.nan,
-            _mean(map(attention_entropy, members[variant])),
+            _mean(_entropies(members[variant], steps)),
         )
         for number, (variant, each) in enumerate(scores.items())
     ]
@@ -119,9 +121,21 @@ def _scores(runs: Iterable[Run], steps: int | None) -> np.ndarray:
     """A score of each run, without those that have none there."""
     if steps is None:
         return np.array([evaluation_score(run) for run in runs])
+    return np.array([interpolate(run, np.array([steps]))[0] for run in _reaching(runs, steps)])
+
+
+def _entropies(runs: Iterable[Run], steps: int | None) -> list[float]:
+    """The attention entropy of each run that has a score there; nan without attention."""
+    if steps is None:
+        return [attention_entropy(run) for run in runs]
+    there = [run for run in _reaching(runs, steps) if run.config.attention.gate != "none"]
+    return [float(interpolate(run, np.array([steps]), "attention_entropy")[0]) for run in there]
+
+
+def _reaching(runs: Iterable[Run], steps: int) -> list[Run]:
+    """Those with a score before and after so many steps."""
     ranges = [(run, known_range(run)) for run in runs]
-    there = [run for run, known in ranges if known and known[0] <= steps <= known[1]]
-    return np.array([interpolate(run, np.array([steps]))[0] for run in there])
+    return [run for run, known in ranges if known and known[0] <= steps <= known[1]]
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -172,6 +186,7 @@ def cells(rows: Sequence[Beside]) -> list[list[str]]:
                 _with_ends(less, digits) if less else "",
                 _p(less.p) if less else "",
                 _p(row.p) if less else "",
+                "-" if math.isnan(row.entropy) else fixed(row.entropy, 2),
             ]
         )
     return found
@@ -190,7 +205,7 @@ def _p(p: float) -> str:
 
 def markdown(rows: Sequence[Beside]) -> str:
     """The table and how to read it."""
-    lines = [HEADS, ["---"] * 4 + ["---:"] * 5, *cells(rows)]
+    lines = [HEADS, ["---"] * 4 + ["---:"] * 6, *cells(rows)]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"# Settings beside each other\n\n{table}\n\n{NOTES}\n"
 

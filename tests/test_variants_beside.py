@@ -1,5 +1,6 @@
 """`python -m analysis.variants`: settings held against each other, from runs written as text."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -64,7 +65,10 @@ def test_unfinished_runs_are_compared_as_far_as_all_are(tmp_path):
     none, softmax = variants_beside(runs)
     assert (none.steps, none.score.value, none.score.n) == (30, 4, 1)
     assert (softmax.score.value, softmax.score.n) == (10, 3)  # FIRST: 10 at 30, though 20 at 40
-    assert [row.score.value for row in variants_beside(runs, at=25)] == [4, 5]
+    assert softmax.entropy == 3
+    none, softmax = variants_beside(runs, at=25)
+    assert (none.score.value, softmax.score.value) == (4, 5)
+    assert (none.entropy, softmax.entropy) == (pytest.approx(math.nan, nan_ok=True), 3.5)
     late = variants_beside(runs, at=40)
     assert [(row.score.n, row.less) for row in late] == [(0, None), (3, None)]
 
@@ -74,7 +78,7 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     assert command.main([str(tmp_path), "--against", "gate=softmax"]) == 0
     text = capsys.readouterr().out
     # halves: 4.303 * 0.5 / sqrt(3) = 1.24; of the difference 3.217 * sqrt(1/3 + 0.25/3) = 2.08
-    line = "Breakout 0 gate=none finished agents 3 8.5 [7.3, 9.7] -1.5 [-3.6, 0.6] 0.104 0.104"
+    line = "Breakout 0 gate=none finished agents 3 8.5 [7.3, 9.7] -1.5 [-3.6, 0.6] 0.104 0.104 -"
     assert line in " ".join(text.split())
     written = (tmp_path / "figures/variants.md").read_text("utf-8")
     assert "| Breakout | 0 | gate=none | finished agents | 3 | 8.5 [7.3, 9.7] | -1.5 [" in written
