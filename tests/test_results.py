@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import attn_ppo
-from analysis import believe, claims, figures, stress
+from analysis import believe, claims, figures, stress, variants
 from analysis.drawn import RECORD
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -59,6 +59,18 @@ def test_what_is_told_at_equal_score_and_entropy_is_made_again(tmp_path, capsys)
     assert len(kept) == 10
     for path in kept:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "at", "against"), [("gate", "200000", "gate=softmax")])
+def test_settings_are_compared_again(folder, at, against, tmp_path):
+    given = [str(RESULTS / folder), "--out", str(tmp_path)]
+    assert variants.main([*given, "--at", at, "--against", against]) == 0
+    assert figures.main([*given, "--format", "png"]) == 0
+    kept = {path.name for path in (RESULTS / folder / "figures").iterdir()}
+    assert kept == {"variants.md", "variants.csv", "reward_curves.png"}
+    for name in kept:
+        assert (RESULTS / folder / "figures" / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
 def test_what_changed_games_cost_is_told_as_it_is():
@@ -112,7 +124,11 @@ def test_the_table_in_the_documents_is_that_of_the_files():
 
 
 def test_no_run_names_its_machine():
-    for folder in [*AGENTS, *RESULTS.glob("equal/*/lambda=0/seed=*")]:
+    for folder in [
+        *AGENTS,
+        *RESULTS.glob("equal/*/lambda=0/seed=*"),
+        *RESULTS.glob("gate/gate=none/*/*/*"),
+    ]:
         status = json.loads((folder / "status.json").read_text())
         assert not status.keys() & {"host", "pid"}
         assert (status["state"] == "done") == (folder in AGENTS)
