@@ -19,6 +19,8 @@ STUDY = RESULTS / "study"
 MEASURED = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
 MEASURED += ["--training", "--jobs", "1", "--no-wandb"]
 AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
+STOPPED = [*RESULTS.glob("equal/*/lambda=0/*/"), *RESULTS.glob("gate/gate=none/*/*/*/")]
+STOPPED += [*RESULTS.glob("collapse/warm-up/*/*/*/"), *RESULTS.glob("collapse/target*/*/*/*/")]
 
 
 @pytest.mark.slow
@@ -62,13 +64,19 @@ def test_what_is_told_at_equal_score_and_entropy_is_made_again(tmp_path, capsys)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("folder", "at", "against"), [("gate", "200000", "gate=softmax")])
-def test_settings_are_compared_again(folder, at, against, tmp_path):
+@pytest.mark.parametrize(
+    ("folder", "options", "curves"),
+    [
+        ("gate", ("--at", "200000", "--against", "gate=softmax"), ("reward",)),
+        ("collapse", ("--at", "100000"), ("reward", "entropy")),
+    ],
+)
+def test_settings_are_compared_again(folder, options, curves, tmp_path):
     given = [str(RESULTS / folder), "--out", str(tmp_path)]
-    assert variants.main([*given, "--at", at, "--against", against]) == 0
+    assert variants.main([*given, *options]) == 0
     assert figures.main([*given, "--format", "png"]) == 0
     kept = {path.name for path in (RESULTS / folder / "figures").iterdir()}
-    assert kept == {"variants.md", "variants.csv", "reward_curves.png"}
+    assert kept == {"variants.md", "variants.csv", *(f"{name}_curves.png" for name in curves)}
     for name in kept:
         assert (RESULTS / folder / "figures" / name).read_bytes() == (tmp_path / name).read_bytes()
 
@@ -124,11 +132,8 @@ def test_the_table_in_the_documents_is_that_of_the_files():
 
 
 def test_no_run_names_its_machine():
-    for folder in [
-        *AGENTS,
-        *RESULTS.glob("equal/*/lambda=0/seed=*"),
-        *RESULTS.glob("gate/gate=none/*/*/*"),
-    ]:
+    assert len(STOPPED) == 15
+    for folder in [*AGENTS, *STOPPED]:
         status = json.loads((folder / "status.json").read_text())
         assert not status.keys() & {"host", "pid"}
         assert (status["state"] == "done") == (folder in AGENTS)
