@@ -51,6 +51,9 @@ COMMANDS = {
         _analysis("tables"), "runs/demo", "writes runs and curves as CSV and Parquet"
     ),
     "claims": Command(_analysis("claims"), "runs/demo", "up to which lambda nothing is lost"),
+    "variants": Command(
+        _analysis("variants"), "runs/demo", "how far runs of other settings score apart"
+    ),
     "report": Command(_analysis("report"), "runs/demo", "a page that answers a sweep's question"),
     "page": Command(_analysis("page"), "runs/demo", "a page to explore what the agents look at"),
     "videos": Command(_analysis("videos"), "runs/demo", "videos of what the agents look at"),
