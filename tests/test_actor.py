@@ -48,19 +48,22 @@ def build(network: str = "softmax", computed_by: Layers = kernels, *, seed: int 
 @pytest.mark.parametrize("batch", [1, 4, 13])
 @torch.no_grad()
 def test_as_exact_as_pytorch(network, batch):
-    obs, plain = frames(batch), build(network, layers)
+    """Over 13 observations, so that no rounding of a lone value near 0 decides."""
+    obs, plain = frames(13), build(network, layers)
     plains = plain(obs)
     exact = build(network, layers).double()
     features = exact.normalize(exact.encoder(obs.double() / 255))
     logits, value = exact.decide(exact.attend(features)[2])
-    ours = frozen(build(network))(obs)
+    actor = frozen(build(network))
+    # What an actor gives is overwritten by its next call.
+    ours = [(o.policy.clone(), o.value.clone()) for o in map(actor, obs.split(batch))]
+    policy, values = (torch.cat(part) for part in zip(*ours, strict=True))
     for mine, peers, true in (
-        (ours.policy, plains.policy, logits.log_softmax(-1)),
-        (ours.value, plains.value, value),
+        (policy, plains.policy, logits.log_softmax(-1)),
+        (values, plains.value, value),
     ):
         assert mine.dtype == torch.float32
-        # 2e-6: a single value near 0.1 had an error of 2.1e-6 of itself with AVX2, PyTorch's 2.1e-7
-        assert error(mine, true) < 5 * error(peers, true) + 2e-6
+        assert error(mine, true) < 5 * error(peers, true) + 1e-6
 
 
 @pytest.mark.usefixtures("threads")
