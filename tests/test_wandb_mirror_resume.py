@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from wandb_files import history, sync
@@ -200,6 +202,21 @@ def test_stopped_and_resumed(start, server, tmp_path: Path):
     assert run.exit_code == 0
     assert first.run_id == third.run_id
     assert (tmp_path / "run" / "wandb").is_dir()
+
+
+def test_stopped_before_w_and_b_had_it_all_it_is_no_success(start, server, monkeypatch):
+    first = start("online")
+    first.write({"update": 1, "env_steps": 1024})
+    endless = SimpleNamespace(join=threading.Event().wait)
+    monkeypatch.setattr(first, "_sender", endless)  # a slow line: the end never gets through
+    assert not first.finish(exit_code=75, hurry=True)
+    (run,) = server.runs.values()
+    assert run.exit_code == 75
+    second = start("online", run_id=first.run_id)
+    second.write({"update": 2, "env_steps": 2048})
+    assert second.finish()
+    assert run.sent == [1, 2]
+    assert run.exit_code == 0
 
 
 def test_rows_from_before_w_and_b_was_asked_for_are_sent_too(start, tmp_path: Path):

@@ -173,7 +173,7 @@ class WandbMirror:
             cause = cause_of(error)
             if not self._trouble_reported:
                 self._say(f"W&B: not all has arrived, {cause}{self._how_to_sync()}")
-        shut_down()  # until then W&B's files may be incomplete
+        shut_down(exit_code)  # until then W&B's files may be incomplete
         self._arrived = not cause
         if self._arrived:
             remove_earlier_parts(run)

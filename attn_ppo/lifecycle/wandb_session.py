@@ -115,17 +115,20 @@ def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
         return call_with_timeout(left, lambda: start("online", about)), ""
     except Exception as error:
         cause = cause_of(error)
-    shut_down()  # until then a failed init occupies its id: "run ID is in use"
+    shut_down(exit_code=1)  # until then a failed init occupies its id: "run ID is in use"
     set_up()
     return start("offline", about), cause
 
 
-def shut_down() -> None:
-    """Ends W&B's process, which holds run ids and the login and would delay our exit."""
+def shut_down(exit_code: int = 0) -> None:
+    """Ends W&B's process, which holds run ids and the login and would delay our exit.
+
+    A run that hasn't come to its end by then ends with `exit_code` there.
+    """
     import wandb
 
     try:
-        call_with_timeout(SHUT_DOWN_SECONDS, wandb.teardown)
+        call_with_timeout(SHUT_DOWN_SECONDS, lambda: wandb.teardown(exit_code))
     except Exception:
         return  # it ends with our process
 
