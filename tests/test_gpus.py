@@ -28,6 +28,15 @@ def test_a_choice_of_gpus_made_before_is_kept(variable, visible):
     assert gpus.visible_gpus({"CUDA_VISIBLE_DEVICES": variable}) == visible
 
 
+def test_all_gpus_are_counted_where_none_is_chosen(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+    assert gpus.visible_gpus({}) == []  # no driver, no nvidia-smi
+    listing = tmp_path / "nvidia-smi"
+    listing.write_text("#!/bin/sh\necho 'GPU 0: A100'\necho 'GPU 1: A100'\n")
+    listing.chmod(0o755)
+    assert gpus.visible_gpus({}) == ["0", "1"]
+
+
 def test_gpus_are_counted_without_their_slices():
     listed = (
         "GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-8a)\n"

@@ -1,11 +1,13 @@
 """The progress of a sweep: steps that were never saved and are gone are no progress."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from attn_ppo.launch.watch import Watch, standing
+from attn_ppo.launch.watch import Watch, following, standing
+from attn_ppo.lifecycle.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 PREEMPTED = {"state": "preempted", "env_steps": 256, "pid": 7, "heartbeat": "12:00"}
@@ -101,3 +103,18 @@ def test_a_run_that_was_done_and_is_evaluated_again_ends_again(settings_of, caps
         write(settings.folder, said, 1024)
         watch._look()
     assert "[1/1] Breakout lambda=0 seed=0: done" in capsys.readouterr().err
+
+
+def test_what_comes_after_the_last_interval_is_shown_at_the_end():
+    told, rows = StringIO(), iter([32, 64])
+    terminal = Terminal("2 runs", 64, file=told)
+
+    def look() -> None:
+        terminal.write({"env_steps": next(rows)})
+
+    with following(look, terminal, interval=60):
+        look()
+    assert next(rows, None) is None
+    first, last = told.getvalue().splitlines()
+    assert first.startswith("2 runs  32 / 64 steps")
+    assert last.startswith("2 runs  64 / 64 steps")
