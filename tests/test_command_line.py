@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from attn_ppo import config, schema
 from attn_ppo.errors import ConfigError
 from attn_ppo.formats import plain
-from attn_ppo.launch import overrides, sweep
+from attn_ppo.launch import command_line, overrides, sweep
 from attn_ppo.launch.command_line import grid, parse
 from attn_ppo.launch.conf_files import conf_dir, groups
 
@@ -149,6 +149,15 @@ def test_what_is_shuffled_is_run_in_the_order_that_was_checked(text):
     seeds = [settings.seed for settings in asked.configs]
     assert sorted(seeds) == list(range(len(seeds)))
     assert asked.overrides == [f"seed={','.join(map(str, seeds))}"]
+
+
+def test_a_sweep_has_ten_thousand_runs_at_most():
+    def check(*texts: str) -> None:
+        command_line._check_size([overrides.parse(text) for text in texts])
+
+    check("seed=range(0,100)", "lambda=range(0,100)")
+    with pytest.raises(ConfigError, match="gives 10,100 runs"):
+        check("seed=range(0,101)", "lambda=range(0,100)")
 
 
 def test_the_studys_settings_are_the_defaults(settings_of):

@@ -6,6 +6,7 @@ import pytest
 from run_states import make_run, shown
 
 from attn_ppo import status
+from attn_ppo.lifecycle import plan
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -16,6 +17,13 @@ def test_a_damaged_plan_hides_nothing(text, capsys):
     make_run(steps=512, state="preempted")
     Path("runs/default/plan.json").write_text(text)
     assert "1 run: 1 preempted\nto continue, run the same command again\n" in shown(capsys)[2]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+def test_a_plan_that_the_disk_does_not_take_keeps_nothing_from_beginning(settings_of):
+    Path("runs/default/plan.json").mkdir(parents=True)
+    plan.record("python -m attn_ppo.train -m seed=0,1", [settings_of()])
+    assert [path.name for path in Path("runs/default").iterdir()] == ["plan.json"]
 
 
 DAMAGE = {
