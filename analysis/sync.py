@@ -11,6 +11,7 @@ if __name__ == "__main__":
     process.begin()
 
 import argparse
+import contextlib
 import shutil
 import sys
 import time
@@ -27,6 +28,7 @@ from attn_ppo import config
 from attn_ppo.arguments import Parser
 from attn_ppo.errors import ConfigError, ExitCode, RunError, report
 from attn_ppo.folders import nearest_folder
+from attn_ppo.lifecycle.disk import disk_error
 from attn_ppo.lifecycle.wandb_session import PROJECT, cause_of
 
 WAITS = (1, 2, 4, 8, 15)  # seconds until W&B is asked again whether it has all
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Uploads, prints a line each run and what is left; returns the exit code.
 
     0 all has arrived · 1 not all, or the server doesn't answer · 2 nobody is logged in, bad input ·
-    75 stopped.
+    4 --prune can't remove files · 75 stopped.
     """
     try:
         options = _options(arguments)
@@ -136,9 +138,13 @@ def _served(run: LocalRun, api: Any) -> Any | None:
 
 
 def _mark(run: LocalRun) -> None:
-    """As `wandb sync` does, so that it passes them over as well."""
+    """As `wandb sync` does, so that it passes them over as well.
+
+    On a disk that takes no mark W&B is only asked again the next time.
+    """
     for log in run.logs:
-        _marker(log).touch()
+        with contextlib.suppress(OSError):
+            _marker(log).touch()
 
 
 def _marker(log: Path) -> Path:
@@ -146,15 +152,26 @@ def _marker(log: Path) -> Path:
 
 
 def _prune(folders: Sequence[Path], *, ask: bool) -> None:
-    """Removes folders of W&B's, where it's to `ask` once somebody has said y."""
+    """Removes folders of W&B's, where it's to `ask` once somebody has said y. Raises RunError."""
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     what = f"{len(folders)} folders of W&B's, {sum(f.stat().st_size for f in files) / 1e6:,.1f} MB"
-    if not folders or (ask and input(f"remove {what}? [y/N] ").strip().lower() not in ("y", "yes")):
+    if not folders or (ask and not _is_answered_yes(f"remove {what}? [y/N] ")):
         print("nothing is removed")
         return
     for folder in folders:
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise disk_error(Path(error.filename or folder), error) from None
     print(f"removed {what}")
+
+
+def _is_answered_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
