@@ -58,6 +58,19 @@ def test_offline_rows_read_back(start, tmp_path: Path, monkeypatch: pytest.Monke
     assert [r["exit"]["exit_code"] for r in kept if r["type"] == "exit"] == [0]
 
 
+def test_what_there_is_not_is_left_out(start, tmp_path: Path):
+    """The numbers of maps where there are none, and a video whose file has gone."""
+    sink = start("offline")
+    sink.write({"update": 1, "env_steps": 1024, "episode_return": NAN, "attention_entropy": NAN})
+    sink.film({"video/training": tmp_path / "gone.mp4"}, env_steps=2048, update=2)
+    assert sink.finish() is True
+    (folder,) = (tmp_path / "run" / "wandb").iterdir()
+    assert history(folder) == [
+        {"update": 1, "env_steps": 1024, "episode_return": "NaN"},
+        {"update": 2, "env_steps": 2048},
+    ]
+
+
 def test_a_group_averages_nothing_but_seeds(settings_of, tmp_path: Path):
     words = ["wandb.mode=offline", "name=demo", "axes=[ppo.clip_range]"]
     runs = [

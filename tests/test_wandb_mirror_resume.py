@@ -16,6 +16,8 @@ import pytest
 from wandb_files import history, sync
 from wandb_server import WandbServer
 
+from attn_ppo.lifecycle import wandb_mirror
+
 pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 
@@ -209,7 +211,10 @@ def test_stopped_before_w_and_b_had_it_all_it_is_no_success(start, server, monke
     first.write({"update": 1, "env_steps": 1024})
     endless = SimpleNamespace(join=threading.Event().wait)
     monkeypatch.setattr(first, "_sender", endless)  # a slow line: the end never gets through
+    monkeypatch.setattr(wandb_mirror, "FINISH_SECONDS", 60)  # for a run that is done
+    begun = time.monotonic()
     assert not first.finish(exit_code=75, hurry=True)
+    assert time.monotonic() - begun < 30  # some 1 to 3
     (run,) = server.runs.values()
     assert run.exit_code == 75
     second = start("online", run_id=first.run_id)
