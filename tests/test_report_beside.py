@@ -89,8 +89,10 @@ def test_stress_as_its_table_has_it(tmp_path):
         ["Breakout", "0.0005", "delay", "11.8", "4.25", "64 [42, 80]", "1", "10"]
     ]
     (tmp_path / "figures/stress.png").write_bytes(b"picture")
-    (figure,) = section(made(tmp_path), "stress")["blocks"][2]["links"]
-    assert figure == {"text": "the same as a figure", "href": "figures/stress.png"}
+    figure, *_ = section(made(tmp_path), "stress")["blocks"]
+    assert figure["kind"] == "picture"
+    assert figure["href"] == "figures/stress.png"
+    assert figure["data"] == "data:image/png;base64,cGljdHVyZQ=="
     (tmp_path / "figures/stress_table.csv").write_text("env\nBreakout\n")
     report = made(tmp_path)
     assert "stress_table.csv can't be read" in json.dumps(section(report, "problems"))
@@ -122,7 +124,9 @@ def test_the_verdict_on_maps_has_what_changed_games_cost(tmp_path):
     shutil.copytree(ROOT / "results/study/Breakout/lambda=0/seed=0", folder)
     (tmp_path / "figures").mkdir()
     shutil.copy(ROOT / "results/study/figures/stress.csv", tmp_path / "figures")
+    shutil.copy(ROOT / "results/study/figures/believe_lambda.png", tmp_path / "figures")
     blocks = section(made(tmp_path), "believe")["blocks"]
+    assert (blocks[0]["kind"], blocks[0]["href"]) == ("picture", "figures/believe_lambda.png")
     assert "Breakout: do changed games break the agents?" in [b.get("caption") for b in blocks]
 
 

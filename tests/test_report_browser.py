@@ -1,6 +1,7 @@
 """The report in a real Chromium, from file://: nothing is asked for, and numbers are the CSVs'."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from analysis.score_table import save_score_table, score_table
 pytest_plugins = "pages"
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 HOSTILE = "<img src=x onerror=\"document.title='broken in'\"><script>1</script>{{DATA}}"
 FOLDED = "#runs details"
 
@@ -28,6 +30,7 @@ def files(tmp_path_factory) -> Path:
     (folder / "sweep/decision.json").write_text(json.dumps(DECISION))
     (folder / "sweep/figures").mkdir()
     (folder / "sweep/figures/stress_table.csv").write_text(STRESS)
+    shutil.copy(ROOT / "results/study/figures/stress.png", folder / "sweep/figures")
     write_run(folder / "one", evaluation=(30, 0.5))
     hostile = write_run(folder / "hostile", state="failed")
     status = {"state": "failed", "cause": HOSTILE, "versions": {HOSTILE: HOSTILE}}
@@ -88,6 +91,15 @@ def test_question_and_answer_come_first_and_intervals_right_below(open_page):
         "BeamRider n = 2 seeds",
         "Breakout n = 3 seeds",
     ]
+
+
+def test_figures_of_other_commands_are_in_the_page(open_page, files):
+    (files / "sweep/figures/stress.png").rename(files / "elsewhere.png")
+    page = open_page("sweep.html")
+    picture = page.locator("#stress .picture img")
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("async image => (await image.decode(), image.naturalWidth)") > 1000
+    assert picture.get_attribute("alt") == "Score lost in changed games, by λ"
 
 
 def test_curves_and_scatter_are_drawn_and_chosen(open_page):

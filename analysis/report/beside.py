@@ -17,6 +17,7 @@ from analysis.report.values import (
     column,
     items,
     link,
+    pictures,
     rounded,
     section,
     shown_path,
@@ -29,7 +30,7 @@ from attn_ppo.interpret.believe.measure import FORMAT
 from attn_ppo.interpret.believe.verdict import compared, verdict
 from attn_ppo.interpret.believe.verdict_words import words
 
-STRESS = "figures/stress.csv"
+STRESS, LAMBDA = "figures/stress.csv", "figures/believe_lambda.png"
 LARGEST_FILM, ALL_FILMS = 400_000, 1_500_000  # bytes that are put into the page
 FILMS = ("videos/*.mp4", "films/*.mp4")
 ENTROPY = (
@@ -90,7 +91,9 @@ def _films(films: Sequence[Path], root: Path, out: Path) -> list[Value]:
     return found
 
 
-def believe_section(runs: Sequence[Run], root: Path) -> tuple[Value | None, list[Problem]]:
+def believe_section(
+    runs: Sequence[Run], root: Path, out: Path
+) -> tuple[Value | None, list[Problem]]:
     """Verdict and tables of what `make believe` measured of these agents as they are now."""
     agents, problems = [], []
     stress = stress_of(root / STRESS)
@@ -108,7 +111,12 @@ def believe_section(runs: Sequence[Run], root: Path) -> tuple[Value | None, list
     if not agents:
         return None, problems
     rows = verdict(agents)
-    blocks = _markdown(words(rows, compared(rows)))
+    try:
+        blocks = pictures(root / LAMBDA, out, "Measures of attention against λ, beside chance")
+    except OSError as error:
+        blocks = []
+        problems.append(Problem("note", root / LAMBDA, str(error)))
+    blocks += _markdown(words(rows, compared(rows)))
     for head, members in believe_table.games_of(rows):
         heads = [column("measure", "measure", left=True)]
         heads += [column(name, name) for name in map(believe_table.head_of, members)]

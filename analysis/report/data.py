@@ -126,7 +126,11 @@ def made_section(runs: Sequence[Run], asked: Asked) -> Value:
 def _sections(runs: Sequence[Run], asked: Asked) -> tuple[list[Value], list[Problem]]:
     """Those of what other commands left, where they did."""
     watch = watch_section(runs, asked.root, asked.out)
-    found = [decision_section(asked.root), (watch, []), believe_section(runs, asked.root)]
+    found = [
+        decision_section(asked.root),
+        (watch, []),
+        believe_section(runs, asked.root, asked.out),
+    ]
     found += [stress_section(asked.root, asked.out), (files_section(asked.root, asked.out), [])]
     problems = [problem for _, of_section in found for problem in of_section]
     return [each for each, _ in found if each], problems

@@ -6,19 +6,20 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.values import Value, cell, column, items, link, rounded, section, table
+from analysis.report.values import Value, cell, column, items, pictures, rounded, section, table
 from analysis.runs import Problem
 from attn_ppo.formats import fixed, plain
 
 
 def stress_section(root: Path, out: Path) -> tuple[Value | None, list[Problem]]:
-    """What `make stress` measured, from its table in figures/; None where there is none."""
+    """What `make stress` measured and drew, from its files in figures/; None without a table."""
     path = root / "figures/stress_table.csv"
     if not path.is_file():
         return None, []
     try:
         frame = pd.read_csv(path, dtype={"settings": str}, keep_default_na=True)
         rows = [_stress(row) for row in frame.to_dict("records")]
+        drawn = pictures(root / "figures/stress.png", out, "Score lost in changed games, by λ")
     except (OSError, ValueError, KeyError) as error:
         what = f"{path.name} can't be read ({str(error).splitlines()[0]}); left out"
         return None, [Problem("note", path, what)]
@@ -33,11 +34,7 @@ def stress_section(root: Path, out: Path) -> tuple[Value | None, list[Problem]]:
         column("seeds", "seeds"),
         column("games", "games"),
     ]
-    blocks = [items(words(frame)), table(heads, rows)]
-    figure = root / "figures/stress.png"
-    if figure.is_file():
-        links = [{"text": "the same as a figure", "href": link(figure, out)}]
-        blocks.append({"kind": "links", "links": links})
+    blocks = [*drawn, items(words(frame)), table(heads, rows)]
     return section("stress", "What changed games cost", blocks), []
 
 

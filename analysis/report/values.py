@@ -1,5 +1,6 @@
 """What the page's tables, sections and links are made of, as plain values."""
 
+import base64
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -69,6 +70,17 @@ def section(key: str, title: str, blocks: Iterable[Value], *, folded: bool = Fal
 def link(path: Path, out: Path) -> str:
     """The address of a file as it is written in the page at `out`."""
     return quote(os.path.relpath(path.resolve(), out.resolve().parent).replace(os.sep, "/"))
+
+
+def pictures(path: Path, out: Path, shows: str) -> list[Value]:
+    """A figure with its bytes and a link to its file, which `shows` says in words; [] without it.
+
+    Raises OSError where it can't be read.
+    """
+    if not path.is_file():
+        return []
+    data = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return [{"kind": "picture", "text": shows, "href": link(path, out), "data": data}]
 
 
 def shown_path(path: Path, root: Path) -> str:

@@ -1,4 +1,4 @@
-// Sections of text, lists, tables, links and videos, as the report's data has them.
+// Sections of text, lists, tables, links, videos and pictures, as the report's data has them.
 
 import { make } from "../dom";
 import type { Block, Cell, Section, Table } from "./data";
@@ -47,6 +47,7 @@ function blockOf(block: Block): HTMLElement {
       const player = data ? [make("video", { src: data, controls: true, loop: true, muted: true, playsinline: true, preload: "metadata" })] : [];
       return make("figure", { class: "panel" }, ...player, make("figcaption", {}, link));
     }));
+    case "picture": return make("figure", { class: "picture" }, make("a", { href: block.href }, make("img", { src: block.data, alt: block.text })));
   }
 }
 

@@ -10,13 +10,16 @@ export interface Table { columns: Column[]; rows: Cell[][] }
 
 export interface Link { text: string; href: string }
 export interface Video { text: string; href: string; data?: string }
+/** A PNG; `text` says what it shows. */
+export interface Picture { text: string; href: string; data: string }
 export type Block =
   | { kind: "text"; text: string }
   | { kind: "list"; items: string[]; caption: string; quiet: boolean }
   | { kind: "table"; table: Table; caption: string }
   | { kind: "pairs"; pairs: [string, string][]; caption: string }
   | { kind: "links"; links: Link[] }
-  | { kind: "videos"; videos: Video[] };
+  | { kind: "videos"; videos: Video[] }
+  | ({ kind: "picture" } & Picture);
 export interface Section { id: string; title: string; folded?: boolean; blocks: Block[] }
 
 export interface Lambda { text: string; light: string; dark: string }
