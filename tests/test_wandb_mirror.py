@@ -18,7 +18,7 @@ from wandb_server import KEY, WandbServer
 from attn_ppo.lifecycle import wandb_mirror
 
 pytest_plugins = "wandb_mirror_fixtures"
-pytestmark = pytest.mark.usefixtures("nobody_logged_in")
+pytestmark = pytest.mark.usefixtures("nobody_logged_in", "patient")
 NAN, INFINITY = math.nan, math.inf
 
 

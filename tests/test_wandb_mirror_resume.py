@@ -16,14 +16,15 @@ import pytest
 from wandb_files import history, sync
 from wandb_server import WandbServer
 
-from attn_ppo.lifecycle import wandb_mirror
-
 pytest_plugins = "wandb_mirror_fixtures"
-pytestmark = pytest.mark.usefixtures("nobody_logged_in")
+pytestmark = pytest.mark.usefixtures("nobody_logged_in", "patient")
 
 # A training without the training: rows go to metrics.csv and to W&B, as in a run. Told to "send",
 # it has W&B send what it would else keep for up to 15 s. It finishes when told "go", or never.
 TRAINER = """
+wandb_mirror.FINISH_SECONDS = 60
+for limit in LIMITS:
+    setattr(wandb_session, limit, 60)
 mode, folder, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 sink = wandb_mirror.WandbMirror(mode=mode, run_dir=folder, run_id="resumed1", **ABOUT)
 print("opened", sink.mode, flush=True)
@@ -211,7 +212,6 @@ def test_stopped_before_w_and_b_had_it_all_it_is_no_success(start, server, monke
     first.write({"update": 1, "env_steps": 1024})
     endless = SimpleNamespace(join=threading.Event().wait)
     monkeypatch.setattr(first, "_sender", endless)  # a slow line: the end never gets through
-    monkeypatch.setattr(wandb_mirror, "FINISH_SECONDS", 60)  # for a run that is done
     begun = time.monotonic()
     assert not first.finish(exit_code=75, hurry=True)
     assert time.monotonic() - begun < 30  # some 1 to 3

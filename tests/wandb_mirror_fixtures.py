@@ -12,7 +12,9 @@ import pytest
 from wandb_files import ABOUT, ROOT
 from wandb_server import KEY, WandbServer
 
-from attn_ppo.lifecycle import wandb_mirror
+from attn_ppo.lifecycle import wandb_mirror, wandb_session
+
+LIMITS = ("CHECK_SECONDS", "INIT_SECONDS", "ONLINE_SECONDS", "FINISH_SECONDS", "SHUT_DOWN_SECONDS")
 
 
 @pytest.fixture
@@ -28,6 +30,14 @@ def nobody_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NETRC", str(home / "netrc"))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B may take a minute for each thing, as on a busy machine: for tests that time nothing."""
+    for limit in LIMITS:
+        monkeypatch.setattr(wandb_session, limit, 60)
+    monkeypatch.setattr(wandb_mirror, "FINISH_SECONDS", 60)
 
 
 @pytest.fixture
@@ -70,8 +80,8 @@ def python(nobody_logged_in: None) -> Iterator[Callable[..., subprocess.Popen[st
     processes: list[subprocess.Popen[str]] = []
 
     def python(code: str, *arguments: str) -> subprocess.Popen[str]:
-        preamble = f"import sys, os, time\nABOUT = {ABOUT!r}\n"
-        preamble += "from attn_ppo.lifecycle import wandb_mirror\n"
+        preamble = f"import sys, os, time\nABOUT, LIMITS = {ABOUT!r}, {LIMITS!r}\n"
+        preamble += "from attn_ppo.lifecycle import wandb_mirror, wandb_session\n"
         process = subprocess.Popen(
             [sys.executable, "-c", preamble + textwrap.dedent(code), *arguments],
             cwd=ROOT,
