@@ -41,22 +41,22 @@ demo: $(READY)  ## sweep two games over two lambdas for a few minutes, draw the 
 	@echo 'to see what the agents look at: make page RUN=runs/demo PAGE="--steps 150", or make videos RUNS=runs/demo'
 
 status: $(READY)  ## state and progress of the runs in RUNS=runs/<name>, by default in all of runs/
-	@$(BIN)/python -m attn_ppo.status $(RUNS)
+	@$(BIN)/python -m attn_ppo.status $(or $(RUNS),$(RUN))
 
 figures: $(READY)  ## figures and score table of RUNS=runs/<name>, by default the newest
-	$(BIN)/python -m analysis.figures $(RUNS)
+	$(BIN)/python -m analysis.figures $(or $(RUNS),$(RUN))
 
 tables: $(READY)  ## runs and curves of RUNS=runs/<name>, by default the newest, as CSV and Parquet; TABLES=<options>
-	$(BIN)/python -m analysis.tables $(RUNS) $(TABLES)
+	$(BIN)/python -m analysis.tables $(or $(RUNS),$(RUN)) $(TABLES)
 
 claims: $(READY)  ## up to which lambda nothing is lost in RUNS=runs/<name>, by default the newest; CLAIMS=<options>
-	$(BIN)/python -m analysis.claims $(RUNS) $(CLAIMS)
+	$(BIN)/python -m analysis.claims $(or $(RUNS),$(RUN)) $(CLAIMS)
 
 variants: $(READY)  ## how far other settings than lambda score apart in RUNS=runs/<name>, by default the newest; VARIANTS=<options>
-	$(BIN)/python -m analysis.variants $(RUNS) $(VARIANTS)
+	$(BIN)/python -m analysis.variants $(or $(RUNS),$(RUN)) $(VARIANTS)
 
 report: $(READY)  ## one offline page that answers the question of RUNS=runs/<name>, by default the newest; REPORT=<options>
-	$(BIN)/python -m analysis.report $(RUNS) $(REPORT)
+	$(BIN)/python -m analysis.report $(or $(RUNS),$(RUN)) $(REPORT)
 
 videos: $(READY)  ## videos of the agents of RUNS=runs/<name>, by default the newest; VIDEOS=<options>
 	$(BIN)/python -m analysis.videos $(or $(RUNS),$(RUN)) $(VIDEOS)
@@ -71,13 +71,13 @@ stress: $(READY)  ## let the agents of RUNS=runs/<name>, by default the newest, 
 	$(BIN)/python -m analysis.stress $(or $(RUNS),$(RUN)) $(STRESS)
 
 dashboard: $(READY)  ## a workspace on W&B of RUNS=runs/<name> or wandb:entity/project; DASHBOARD=<options>
-	$(BIN)/python -m analysis.dashboard $(RUNS) $(DASHBOARD)
+	$(BIN)/python -m analysis.dashboard $(or $(RUNS),$(RUN)) $(DASHBOARD)
 
 aggregates: $(READY)  ## upload the means of RUNS=runs/<name> as a run on W&B; AGGREGATES=<options>
-	$(BIN)/python -m analysis.aggregates $(RUNS) $(AGGREGATES)
+	$(BIN)/python -m analysis.aggregates $(or $(RUNS),$(RUN)) $(AGGREGATES)
 
 sync: $(READY)  ## upload what W&B recorded offline of RUNS=runs/<name>, by default of all of runs/; SYNC=<options>
-	$(BIN)/python -m analysis.sync $(RUNS) $(SYNC)
+	$(BIN)/python -m analysis.sync $(or $(RUNS),$(RUN)) $(SYNC)
 
 page-build: $(WEB)/node_modules  ## rebuild the front ends of page and report from their TypeScript (needs Node.js 20)
 	npm --prefix $(WEB) run build

@@ -69,7 +69,7 @@ def _believe(options: argparse.Namespace) -> int:
         runs, problems = read_runs(root, CURVES)
         finished = [run for run in runs if not run.unfinished]
         print(f"{root}: {len(finished)} finished run{'s' * (len(finished) != 1)}", flush=True)
-        print(*told(problems), sep="\n") if problems else None
+        print(*told(problems, root), sep="\n") if problems else None
         out = folder_of(options.out, root / "figures")
         check_writable("--out", out)
         stress = stress_of(out / "stress.csv")

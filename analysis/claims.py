@@ -55,7 +55,7 @@ class Claims:
         paragraphs = [each.text for each in self.answers]
         if self.left_out:
             plural = "s are" if self.left_out > 1 else " is"
-            paragraphs[-1] += f" {self.left_out} unfinished run{plural} left out."
+            paragraphs.append(f"{self.left_out} unfinished run{plural} left out.")
         return "\n\n".join([*paragraphs, *[LOOKED] * self.until_decided])
 
     def table(self) -> pd.DataFrame:
@@ -117,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = folder_of(out, source.folder / "figures")
         decided = decision.read(source.folder) is not None
         found = claims(runs, margin=margin, until_decided=decided)
-        print(*told(problems), sep="\n") if problems else None
-        print(to_text(found.comparisons), found.answer, sep="\n", end="\n\n")
+        print(*told(problems, source), sep="\n") if problems else None
+        print(*[to_text(found.comparisons)] * bool(found.comparisons), found.answer, "", sep="\n")
         written = save_claims(found, out / "claims")
     except (ConfigError, RunError) as error:
         return report(error)

@@ -113,7 +113,7 @@ def summary(
     flagged = [f"flag {run.folder}: {flag}" for run in runs for flag in flags_of(run)]
     if (more := len(flagged) - MOST_FLAGS) > 0 and not in_full:
         flagged[MOST_FLAGS:] = [f"and {more} more flags"]
-    return "\n".join([*lines, *told(problems, in_full=in_full), *flagged])
+    return "\n".join([*lines, *told(problems, source, in_full=in_full), *flagged])
 
 
 def _runs_of(variant: Variant, runs: Sequence[Run]) -> str:

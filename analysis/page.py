@@ -76,7 +76,7 @@ def _pages(options: argparse.Namespace) -> dict[Path, list[Path]]:
         beside = given[0] if len(given) == 1 else shared
         return {file_of(options.out, beside / "page.html"): given}
     runs, problems = read_runs(given[0], CURVES)
-    for line in told(problems):
+    for line in told(problems, given[0]):
         print(line)
     pages, out = {}, folder_of(options.out, given[0])
     for game, agents in by_game(runs, options.agent_seed).items():

@@ -1,6 +1,7 @@
 """What is told of runs that are amiss: each one while they are few, else how many of each kind."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from analysis.runs import Problem
@@ -11,11 +12,12 @@ UNFINISHED = "unfinished"  # of which there may be many in a sweep that goes on
 _OWN = re.compile(r"\S*/\S*|[-+]?\d[\d.,]*(?:e[-+]?\d+)?[kMG]?\b")
 
 
-def told(problems: Sequence[Problem], *, in_full: bool = False) -> list[str]:
+def told(problems: Sequence[Problem], source: object = "", *, in_full: bool = False) -> list[str]:
     """A line a problem, but one for unfinished runs of one reason; with more than a dozen one for
     all of one kind and reason.
 
-    Such a line has their number, the words that they share, and the first one's folder.
+    Such a line has their number, the words that they share, and the first one's folder. The last
+    line has the command that tells each of those of `source`.
     """
     if in_full:
         return [str(problem) for problem in problems]
@@ -31,7 +33,8 @@ def told(problems: Sequence[Problem], *, in_full: bool = False) -> list[str]:
     lines = [_line(each) for each in order[:shown]]
     rest = sum(map(len, order[shown:]))
     lines += [f"{rest} more, of {len(order) - shown} other reasons"] if rest else []
-    return [*lines, f"each of these {len(problems)}: python -m analysis.figures --problems"]
+    command = shlex.join(["python", "-m", "analysis.figures", *filter(None, [str(source)])])
+    return [*lines, f"each of these {len(problems)}: {command} --problems"]
 
 
 def _line(alike: Sequence[Problem]) -> str:

@@ -288,7 +288,8 @@ def _why_none(root: Path | str, problems: list[Problem]) -> str:
     if problems:
         found = f"{len(problems)} found, none can be read"
     else:
-        found = "none found" if Path(root).is_dir() else "no such folder"
+        there = Path(root)
+        found = "none found" if there.is_dir() else "a file" if there.exists() else "no such folder"
     lines = [f"no runs to draw in {shorten(root)}: {found}"]
     lines += [str(problems[0])] if problems else []
     lines += ["allowed: a folder of runs, or one with such folders below it"]

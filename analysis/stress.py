@@ -69,12 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _stress_a_sweep(options: argparse.Namespace) -> int:
     root = folder_with_agents(options.root or newest_root(), "play with")
     runs, problems = read_runs(root, CURVES)
-    print(summary(root, runs, problems))
+    print(summary(root, runs, problems), flush=True)
     out = folder_of(options.out, root / "figures")
     check_writable("--out", out)
     agents = _agents(runs, options.agent_seed)
     if not agents:
-        print("error: no agent could be loaded, see above", file=sys.stderr)
+        print("error: no agent could be loaded, see above", file=sys.stderr, flush=True)
         return ExitCode.BAD_INPUT
     tasks = [
         Task(run, agent, change)

@@ -232,11 +232,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         at = None if options.at is None else whole("--at", options.at, STEPS)
         source, runs, problems = sources.read(options.source)
         out = folder_of(options.out, source.folder / "figures")
-        print(*told(problems), sep="\n") if problems else None
         first = named(options.against, (r.variant for r in runs)) if options.against else None
         rows = variants_beside(runs, first, at)
         if not rows:
             raise RunError(ExitCode.BAD_INPUT, f"{source}: no game has runs of several settings")
+        if at is not None and not any(row.score.n for row in rows):
+            raise ConfigError("--at", str(at), f"up to {max(run.env_steps for run in runs):,}")
+        print(*told(problems, source), sep="\n") if problems else None
         print(*columns([[f"{cell} " for cell in line] for line in [HEADS, *cells(rows)]]), sep="\n")
         out.mkdir(parents=True, exist_ok=True)
         written = [out / "variants.md", out / "variants.csv"]

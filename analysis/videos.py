@@ -51,13 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _videos_of_a_sweep(options: argparse.Namespace) -> int:
     root = folder_with_agents(options.root or newest_root(), "film")
     runs, problems = read_runs(root, CURVES)
-    print(summary(root, runs, problems))
+    print(summary(root, runs, problems), flush=True)
     chosen, out = by_game(runs, options.agent_seed), folder_of(options.out, root / "videos")
     check_writable("--out", out)
     mirror = Mirror(print) if options.wandb else None
     written = make_videos(chosen, out, options, mirror)
     if not written:
-        print("error: no agent could be shown, see above", file=sys.stderr)
+        print("error: no agent could be shown, see above", file=sys.stderr, flush=True)
         return ExitCode.BAD_INPUT
     print("look at", *(f"  {path}" for path in written), sep="\n")
     if mirror:

@@ -55,4 +55,6 @@ def _newest(run: Path, settings: RunConfig) -> Weights:
             steps = saved.update * settings.ppo.batch_size
             return Weights(steps, saved.agent["model"], saved.agent["backend"], sha256)
     saved_runs.load(run)  # raises where there are damaged ones
-    raise RunError(ExitCode.NO_CHECKPOINT, f"{run} has no checkpoint yet")
+    is_export = (run / weights.FILE).exists()
+    why = f"only {weights.FILE}, an export already" if is_export else "no checkpoint yet"
+    raise RunError(ExitCode.NO_CHECKPOINT, f"{run} has {why}")

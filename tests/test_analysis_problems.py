@@ -29,6 +29,8 @@ def test_of_more_those_alike_are_counted():
         "unfinished runs/x/r: running at 3 of 10M agent steps",
         "each of these 15: python -m analysis.figures --problems",
     ]
+    last = "each of these 15: python -m analysis.figures 'runs/my x' --problems"
+    assert told(problems, Path("runs/my x"))[-1] == last
     assert told(problems, in_full=True) == [str(problem) for problem in problems]
 
 

@@ -113,7 +113,7 @@ def test_a_lambda_without_a_finished_run_stops_the_sequence(tmp_path):
     of = claims(read_runs(tmp_path)[0])
     assert verdicts(of) == [UNDECIDED, UNDECIDED]
     assert "No finished run: Breakout at λ = 0.001." in of.answer
-    assert of.answer.endswith(" 1 unfinished run is left out.")
+    assert of.answer.endswith("\n\n1 unfinished run is left out.")
 
 
 def test_what_few_seeds_can_tell(tmp_path):
@@ -222,8 +222,8 @@ def test_unfinished_runs_are_never_compared(tmp_path):
     assert verdicts(of) == [UNDECIDED]
     assert (of.comparisons[0].base.n, of.comparisons[0].score.n) == (0, 0)
     assert of.answer == (
-        "Undecided: no run has finished, so nothing can be compared yet. 6 unfinished runs are "
-        "left out."
+        "Undecided: no run has finished, so nothing can be compared yet.\n\n"
+        "6 unfinished runs are left out."
     )
 
 

@@ -104,6 +104,15 @@ def test_make_help_tells_of_every_target(target):
     assert targets()[target]
 
 
+def test_every_target_that_takes_runs_takes_run_as_well():
+    """Not given to the command, RUN=... would be passed over, and the newest sweep drawn."""
+    text = (ROOT / "Makefile").read_text("utf-8")
+    recipes = re.findall(r"^\t.*\$\(.*\bRUNS?\).*$", text, re.MULTILINE)
+    assert len(recipes) == 13
+    for recipe in recipes:
+        assert "$(or $(RUNS),$(RUN))" in recipe or "$(or $(RUN),$(RUNS))" in recipe
+
+
 def test_defaults_in_the_table_of_settings():
     (settings,) = parse([]).configs
     defaults = {key: str(value) for key, value in schema.flatten(config.as_dict(settings)).items()}

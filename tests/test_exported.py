@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 import attn_ppo
-from attn_ppo.errors import ConfigError
+from attn_ppo.errors import ConfigError, RunError
 from attn_ppo.lifecycle.weights import HEADER
 from attn_ppo.trained import TrainedAgent
 
@@ -55,6 +55,8 @@ def test_weights_in_a_folder_stand_in_for_its_checkpoint(agent, folder, tmp_path
     attn_ppo.export(folder, tmp_path / "weights.safetensors")
     found = attn_ppo.load(tmp_path)
     assert (found.weights, found.env_steps) == (agent.weights, agent.env_steps)
+    with pytest.raises(RunError, match=r"only weights\.safetensors, an export already"):
+        attn_ppo.export(tmp_path, tmp_path / "again")
     (tmp_path / "weights.safetensors").write_bytes(b"no weights")
     with pytest.raises(ConfigError, match="can't be read"):
         attn_ppo.load(tmp_path)

@@ -32,5 +32,5 @@ def test_unfinished_runs_are_one_line(tmp_path, capsys):
     assert lines[:2] == [
         "unfinished 2 runs: running at 40 of 40 agent steps; the first is "
         f"{tmp_path}/Breakout/lambda=0/seed=1",
-        "each of these 2: python -m analysis.figures --problems",
+        f"each of these 2: python -m analysis.figures {tmp_path} --problems",
     ]

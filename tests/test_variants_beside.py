@@ -94,6 +94,7 @@ def test_bad_input_is_told(tmp_path, capsys):
     for words, says in (
         (["two", "--against", "gate=sofmax"], "nearest: gate=softmax"),
         (["two", "--at", "soon"], "error: --at=soon"),
+        (["two", "--at", "50"], "allowed: up to 40"),
         (["one"], "no game has runs of several settings"),
     ):
         assert command.main([str(tmp_path / words[0]), *words[1:]]) == 2
