@@ -1,4 +1,4 @@
-"""What is committed in results/study: figures are drawn again, its agents are there and play."""
+"""What is committed in results/: figures are drawn again, agents are there and play."""
 
 import csv
 import hashlib
@@ -19,6 +19,7 @@ STUDY = RESULTS / "study"
 MEASURED = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8"]
 MEASURED += ["--training", "--jobs", "1", "--no-wandb"]
 AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
+THIRD = sorted(RESULTS.glob("seaquest/*/lambda=*/seed=*"))
 STOPPED = [*RESULTS.glob("equal/*/lambda=0/*/"), *RESULTS.glob("gate/gate=none/*/*/*/")]
 STOPPED += [*RESULTS.glob("collapse/warm-up/*/*/*/"), *RESULTS.glob("collapse/target*/*/*/*/")]
 
@@ -64,6 +65,21 @@ def test_what_is_told_at_equal_score_and_entropy_is_made_again(tmp_path, capsys)
 
 
 @pytest.mark.slow
+def test_what_is_told_of_a_third_game_is_made_again(tmp_path, capsys):
+    """Curves, claims and the verdict, also of milestones whose weights aren't kept."""
+    folder, out = tmp_path / "seaquest", tmp_path / "out"
+    shutil.copytree(RESULTS / "seaquest", folder)
+    assert figures.main([str(folder), "--out", str(out), "--format", "png"]) == 0
+    assert claims.main([str(folder), "--out", str(out)]) == 0
+    assert believe.main([str(folder), *MEASURED, "--out", str(out)]) == 0
+    assert "measuring" not in capsys.readouterr().out
+    kept = sorted(f for f in (RESULTS / "seaquest/figures").iterdir() if f.name != RECORD)
+    assert len(kept) == 11
+    for path in kept:
+        assert path.read_bytes() == (out / path.name).read_bytes(), path.name
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "options", "curves"),
     [
@@ -97,12 +113,14 @@ def test_what_changed_games_cost_is_told_as_it_is():
 
 
 def test_each_agent_is_the_one_that_was_hashed():
-    text = (STUDY / "README.md").read_text()
-    known = dict(re.findall(r"^\| (\w+/\S+) \| `(\w{64})` \|$", text, re.MULTILINE))
-    assert len(AGENTS) == len(known) == 18
-    for folder in AGENTS:
-        content = (folder / "weights.safetensors").read_bytes()
-        assert hashlib.sha256(content).hexdigest() == known[str(folder.relative_to(STUDY))]
+    for agents, number in ((AGENTS, 18), (THIRD, 6)):
+        root = agents[0].parents[2]
+        text = (root / "README.md").read_text()
+        known = dict(re.findall(r"^\| (\w+/\S+) \| `(\w{64})` \|$", text, re.MULTILINE))
+        assert len(agents) == len(known) == number
+        for folder in agents:
+            content = (folder / "weights.safetensors").read_bytes()
+            assert hashlib.sha256(content).hexdigest() == known[str(folder.relative_to(root))]
 
 
 def test_an_agent_of_it_is_opened_and_acts():
@@ -113,12 +131,13 @@ def test_an_agent_of_it_is_opened_and_acts():
 
 def test_the_table_in_the_documents_is_that_of_the_files():
     """Scores and what is left, in README.md and docs/results.md, against claims.csv."""
-    root = STUDY.parent.parent
-    with open(STUDY / "figures/claims.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 4
+    rows = []
+    for folder in ("study", "seaquest"):
+        with open(RESULTS / folder / "figures/claims.csv") as file:
+            rows += list(csv.DictReader(file))
+    assert len(rows) == 5
     for document in ("README.md", "docs/results.md"):
-        text = (root / document).read_text()
+        text = (RESULTS.parent / document).read_text()
         for row in rows:
             left, low, high = (100 * float(row[key]) for key in ("kept", "kept_low", "kept_high"))
             digits = 1 if row["env"] == "Breakout" else 0
@@ -126,14 +145,15 @@ def test_the_table_in_the_documents_is_that_of_the_files():
                 f"{float(row[key]):.{digits}f}" for key in ("score", "score_low", "score_high")
             )
             mean, bottom, top = score.split()
-            line = f"| {row['env']} | {row['lambda']} | {mean} [{bottom}, {top}] "
+            game = "" if row["env"] == "Seaquest" and "docs" in document else f"| {row['env']} "
+            line = f"{game}| {row['lambda']} | {mean} [{bottom}, {top}] "
             line += f"| {left:.0f} % [{low:.0f}, {high:.0f}] |"
             assert line in text, document
 
 
 def test_no_run_names_its_machine():
     assert len(STOPPED) == 15
-    for folder in [*AGENTS, *STOPPED]:
+    for folder in [*AGENTS, *THIRD, *STOPPED]:
         status = json.loads((folder / "status.json").read_text())
         assert not status.keys() & {"host", "pid"}
-        assert (status["state"] == "done") == (folder in AGENTS)
+        assert (status["state"] == "preempted") == (folder in STOPPED)
