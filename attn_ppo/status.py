@@ -130,7 +130,7 @@ def summary(
         if not left.isdisjoint(folders):
             lines.append(f"to continue: {printable(command)}")
     if left.difference(*(commands or {}).values()):
-        lines.append("to continue, run the same command again")
+        lines.append("to continue, run the command that began it again")
     return "\n".join(lines)
 
 

@@ -163,7 +163,7 @@ def test_runs_that_were_planned_and_not_begun(capsys, settings_of):
     assert "1 run: 1 done\n" in shown(capsys, "runs/default/Breakout/lambda=0/seed=3")[2]
     assert len(list(Path("runs/default/Breakout/lambda=0").iterdir())) == 2  # no half-made folders
     copytree("runs/default", "copy")  # the command would go on in runs/default
-    assert shown(capsys, "copy")[2].endswith("\nto continue, run the same command again\n")
+    assert shown(capsys, "copy")[2].endswith("\nto continue, run the command that began it again\n")
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -204,7 +204,9 @@ def test_folders_are_asked_for_by_name_and_paths_say_nothing(capsys):
         folder = Path("runs/a/Pong/lambda=0/seed=0") / inside
         folder.mkdir()
         (folder / "config.yaml").write_text("env: x")
-    assert shown(capsys, "runs/a")[2].endswith("\nto continue, run the same command again\n")
+    assert shown(capsys, "runs/a")[2].endswith(
+        "\nto continue, run the command that began it again\n"
+    )
     assert "1 run: 1 preempted" in shown(capsys, "runs/a")[2]
 
 

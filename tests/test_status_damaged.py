@@ -16,7 +16,9 @@ from attn_ppo.lifecycle import plan
 def test_a_damaged_plan_hides_nothing(text, capsys):
     make_run(steps=512, state="preempted")
     Path("runs/default/plan.json").write_text(text)
-    assert "1 run: 1 preempted\nto continue, run the same command again\n" in shown(capsys)[2]
+    assert (
+        "1 run: 1 preempted\nto continue, run the command that began it again\n" in shown(capsys)[2]
+    )
 
 
 @pytest.mark.usefixtures("in_empty_folder")
@@ -24,6 +26,18 @@ def test_a_plan_that_the_disk_does_not_take_keeps_nothing_from_beginning(setting
     Path("runs/default/plan.json").mkdir(parents=True)
     plan.record("python -m attn_ppo.train -m seed=0,1", [settings_of()])
     assert [path.name for path in Path("runs/default").iterdir()] == ["plan.json"]
+
+
+@pytest.mark.usefixtures("in_empty_folder")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("metrics.csv", "metrics.csv is damaged"), ("config.yaml", "config.yaml is damaged")],
+)
+def test_what_a_finished_run_has_lost_is_noted(name, says, capsys):
+    folder = make_run(steps=512, state="done")
+    assert "note" not in shown(capsys)[2]
+    (folder / name).write_bytes(b"\x00\xff")
+    assert says in shown(capsys)[2]
 
 
 DAMAGE = {

@@ -48,6 +48,9 @@ def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standi
         state, note = _state(folder, recorded, row, locks)
         if unreadable and state not in FINAL:
             state, note = "unreadable", unreadable
+        elif state == "done":
+            lost = {"config.yaml": unreadable, "metrics.csv": not rows}
+            note = next((f"{name} is damaged" for name, is_lost in lost.items() if is_lost), "")
         if state not in ("running", "done"):  # what wasn't saved will be made again
             row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
         row |= _evaluation(folder, row.get("env_steps"))
