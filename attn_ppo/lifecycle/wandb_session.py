@@ -121,10 +121,7 @@ def _open(mode: str, about: dict[str, Any], trouble: str) -> tuple[Any, str]:
 
 
 def shut_down(exit_code: int = 0) -> None:
-    """Ends W&B's process, which holds run ids and the login and would delay our exit.
-
-    A run that hasn't come to its end by then ends with `exit_code` there.
-    """
+    """Ends W&B's process, which holds run ids and the login; runs not ended get `exit_code`."""
     import wandb
 
     try:
