@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from run_states import HEADER
 from starting import SMALL
 
 from attn_ppo import config
@@ -29,6 +30,7 @@ def evaluated(settings: config.RunConfig, score: float, entropy: float | None) -
     steps = settings.trained_steps
     said = {"score_mean": score, "attention_entropy": entropy, "env_steps": steps}
     (folder / "evaluation.json").write_text(json.dumps(said))
+    (folder / "metrics.csv").write_text(f"{HEADER}1,{steps},12.5,3.25,50.0\n")
     mark_status(folder, "done", env_steps=steps)
 
 

@@ -49,14 +49,19 @@ def look(runs: Iterable[tuple[Path, RunConfig | Planned | None]]) -> list[Standi
         if unreadable and state not in FINAL:
             state, note = "unreadable", unreadable
         elif state == "done":
-            lost = {"config.yaml": unreadable, "metrics.csv": not rows}
-            note = next((f"{name} is damaged" for name, is_lost in lost.items() if is_lost), "")
+            note = _lost(folder, {"config.yaml": bool(unreadable), "metrics.csv": not rows})
         if state not in ("running", "done"):  # what wasn't saved will be made again
             row |= {"env_steps": min(saved_steps(recorded), row.get("env_steps", 0.0))}
         row |= _evaluation(folder, row.get("env_steps"))
         found = flags(rows, settings) if isinstance(settings, RunConfig) else []
         standings.append(Standing(folder, settings, state, note, row, found))
     return standings
+
+
+def _lost(folder: Path, lost: Mapping[str, bool]) -> str:
+    """The first of its files that a finished run has lost, and how; "" if none."""
+    name = next((name for name, is_lost in lost.items() if is_lost), "")
+    return name and f"{name} is {'damaged' if (folder / name).exists() else 'missing'}"
 
 
 def saved_steps(recorded: Mapping[str, Any]) -> int:
