@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         where = error.filename or "the working folder"
         return report(RunError(ExitCode.DISK, f"can't read {where}: {error.strerror}"))
-    advice.say_first(asked.configs)
+    advice.say_first(asked.configs, asked.overrides)
     code = sweep.run_all(asked) if asked.is_sweep else train(asked.configs[0])
     advice.say_last(asked.configs)
     return code

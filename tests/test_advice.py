@@ -10,6 +10,31 @@ from attn_ppo.launch import advice, command_line, parent
 pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
+def first(asked: str) -> None:
+    """Says what comes first of a sweep's command line."""
+    parsed = command_line.parse(["-m", *asked.split()])
+    advice.say_first(parsed.configs, parsed.overrides)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lines"),
+    [
+        ("env=Breakout env=Pong", ["env=Pong replaces env=Breakout, given before it"]),
+        (
+            "seed=0,1 seed=2 lambda=0 seed=3",
+            [
+                "seed=2 replaces seed=0,1, given before it",
+                "seed=3 replaces seed=2, given before it",
+            ],
+        ),
+        ("env=Pong env=Pong lambda=0,1 axes=[ppo.gamma] ppo.gamma=0.9,0.8", []),
+    ],
+)
+def test_a_key_that_is_given_again_has_the_later_values_and_that_is_told(asked, lines, capsys):
+    first(asked)
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 @pytest.mark.parametrize(
     ("asked", "line"),
     [
@@ -25,14 +50,14 @@ pytestmark = pytest.mark.usefixtures("in_empty_folder")
     ],
 )
 def test_steps_that_are_no_whole_updates_are_told_once(asked, line, capsys):
-    advice.say_first(command_line.parse(["-m", *asked.split()]).configs)
+    first(asked)
     (told,) = capsys.readouterr().out.splitlines()
     assert told.startswith(line)
 
 
 def test_whole_updates_and_a_few_steps_more_are_not_worth_a_word(capsys):
-    advice.say_first(command_line.parse(["-m", "total_steps=1024,1e6,1e7", "name=a,b"]).configs)
-    advice.say_first(command_line.parse(["-m", "experiment=smoke"]).configs)
+    first("total_steps=1024,1e6,1e7 name=a,b")
+    first("experiment=smoke")
     assert capsys.readouterr().out == ""
 
 

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attn_ppo.config import RunConfig
 from attn_ppo.launch import parent
@@ -14,16 +14,34 @@ from attn_ppo.lifecycle.run_dir import read_status
 LITTLE = 0.001  # of the default, 10 million, 640 steps are left over: not worth a line
 
 
-def say_first(configs: Sequence[RunConfig]) -> None:
-    """A line for each number of steps that whole updates make smaller by more than LITTLE."""
+def say_first(configs: Sequence[RunConfig], overrides: Sequence[str]) -> None:
+    """What will be otherwise than it was typed, a line each.
+
+    That is an override whose key comes again, and a number of steps that whole updates make smaller
+    by more than LITTLE.
+    """
+    for line in (*_replaced(overrides), *_rounded(configs)):
+        print(line, flush=True)
+
+
+def _replaced(overrides: Sequence[str]) -> Iterator[str]:
+    """Hydra takes the last of a key's values; a wrapper's defaults may come first."""
+    values: dict[str, str] = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if values.get(key, value) != value and key != "axes":  # which the sweep adds to
+            yield f"{key}={value} replaces {key}={values[key]}, given before it"
+        values[key] = value
+
+
+def _rounded(configs: Sequence[RunConfig]) -> Iterator[str]:
     rounded = (c for c in configs if c.trained_steps < (1 - LITTLE) * c.total_steps)
     lines = (
         f"total_steps={c.total_steps:,} becomes {c.trained_steps:,}: {c.num_updates:,} "
         f"update{'s' * (c.num_updates > 1)} of {c.ppo.batch_size:,} agent steps"
         for c in rounded
     )
-    for line in dict.fromkeys(lines):
-        print(line, flush=True)
+    yield from dict.fromkeys(lines)
 
 
 def say_last(configs: Sequence[RunConfig]) -> None:
