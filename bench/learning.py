@@ -1,10 +1,11 @@
 """`python -m bench.learning`: what our PPO and Stable-Baselines3's learn from the same settings.
 
 Trains both on a game, several seeds each, ours without attention: the plain Nature CNN that the
-peer has. `--attention` adds ours with attention at lambda 0, and two controls of it: uniform maps,
-and maps whose sum is 1 at each cell, which leave the normalisation of the features alone. Draws the
-curves with intervals over seeds, and tests how far each is from ours without, and attention from
-its controls. Runs that are finished are not made again: the same command goes on.
+peer has. `--contenders` names others: ours with attention at lambda 0 (softmax), and two controls
+of it, uniform maps (uniform), and maps whose sum is 1 at each cell, which leave the normalisation
+of the features alone (normalized). Draws the curves with intervals over seeds, and tests how far
+each is from ours without, and attention from its controls. Runs that are finished are not made
+again: the same command goes on.
 """
 
 from attn_ppo.lifecycle import process
@@ -18,15 +19,15 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.equivalence import difference
-from analysis.panels import DPI, QUIET, agg_figure, footnote, style, tint
+from analysis.panels import DPI, agg_figure, footnote, style, tint
 from analysis.stats import mean_interval
 from attn_ppo.arguments import Parser, whole
 from attn_ppo.atari import games
@@ -34,7 +35,7 @@ from attn_ppo.compute.devices import available_cpus
 from attn_ppo.errors import ConfigError, ExitCode, report
 from attn_ppo.formats import short_number
 from attn_ppo.lifecycle.disk import replacing, write_atomically
-from attn_ppo.schema import Range
+from attn_ppo.schema import Range, check_choice
 from bench.race import environment
 
 LAST_GAMES = 100
@@ -44,11 +45,22 @@ OURS, PEER = "attn_ppo, no attention", "Stable-Baselines3"
 ATTENTION = "attn_ppo, attention"
 UNIFORM, NORMALIZED = "attn_ppo, uniform maps", "attn_ppo, normalisation alone"
 CONTROLS = {UNIFORM: "with uniform maps", NORMALIZED: "with normalisation alone"}
-VARIANTS = {  # name, and settings
-    OURS: ("none", "attention.gate=none"),
-    ATTENTION: ("softmax", "attention.gate=softmax"),
-    UNIFORM: ("uniform", "attention.gate=uniform"),
-    NORMALIZED: ("normalized", "attention.gate=uniform", "attention.maps=49"),  # 49 x 1/49
+CONTENDERS = {
+    "none": OURS,
+    "sb3": PEER,
+    "softmax": ATTENTION,
+    "uniform": UNIFORM,
+    "normalized": NORMALIZED,
+}
+SETTINGS = {
+    "none": ["attention.gate=none"],
+    "softmax": ["attention.gate=softmax"],
+    "uniform": ["attention.gate=uniform"],
+    "normalized": ["attention.gate=uniform", "attention.maps=49"],  # 49 x 1/49
+}
+PANELS = {
+    "Beside Stable-Baselines3": (OURS, PEER),
+    "Attention and its controls": (OURS, ATTENTION, UNIFORM, NORMALIZED),
 }
 LOOKS = {
     OURS: ("#20508f", "-"),
@@ -66,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
         games.rom_id(options.game)
         options.steps = whole("steps", options.steps, STEPS)
         options.seeds = [whole("seeds", seed, SEEDS) for seed in options.seeds]
+        for name in options.contenders:
+            check_choice("contenders", name, CONTENDERS)
         options.jobs = whole("jobs", options.jobs or str(available_cpus()), JOBS)
     except ConfigError as error:
         return report(error)
@@ -84,13 +98,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def train(options: argparse.Namespace) -> dict[str, list[pd.DataFrame]]:
     """The games of each contender's runs, a table a seed. Raises SystemExit where a run fails."""
-    makers = {OURS: partial(_ours, OURS), PEER: _theirs}
-    if options.attention:
-        makers |= {who: partial(_ours, who) for who in VARIANTS if who != OURS}
     with ThreadPoolExecutor(options.jobs) as pool:
         made = {
-            who: [pool.submit(maker, options, seed) for seed in options.seeds]
-            for who, maker in makers.items()
+            CONTENDERS[name]: [pool.submit(_games, name, options, seed) for seed in options.seeds]
+            for name in options.contenders
         }
         try:
             return {who: [future.result() for future in each] for who, each in made.items()}
@@ -116,8 +127,8 @@ def told(tables: Mapping[str, Sequence[pd.DataFrame]], options: argparse.Namespa
             each = ", ".join(f"{score:.4g}" for score in scores)
             spread = f"{mean.value:.4g} [{mean.low:.4g}, {mean.high:.4g}]"
             lines.append(f"| {who} | {name} | {mean.n} | {spread} | {each} |")
-        pairs = [(who, OURS) for who in found if who != OURS]
-        pairs += [(ATTENTION, other) for other in CONTROLS if other in found]
+        pairs = [(who, OURS) for who in found if who != OURS and OURS in found]
+        pairs += [(ATTENTION, other) for other in CONTROLS if {ATTENTION, other} <= found.keys()]
         for who, other in pairs:
             apart = difference(found[other], found[who])
             less = CONTROLS.get(other, "ours without")
@@ -145,66 +156,64 @@ def curve(table: pd.DataFrame, at: np.ndarray) -> np.ndarray:
 
 def draw(tables: Mapping[str, Sequence[pd.DataFrame]], game: str, steps: int) -> Figure:
     """Curves of single seeds, their means, and the means' 95 % intervals by Student's t."""
-    at = np.linspace(steps / 25, steps, POINTS)
-    with style():
-        figure = agg_figure(7, 4)
-        panel = figure.subplots()
-        for who, each in tables.items():
-            color, line = LOOKS[who]
-            curves = np.stack([curve(table, at) for table in each])
-            spans = [mean_interval(scores) for scores in curves.T]
-            low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
-            panel.fill_between(at, low, high, color=color, alpha=0.12, lw=0)
-            panel.plot(at, curves.T, color=tint(color, 0.5), lw=0.7)
-            panel.plot(
-                at,
-                curves.mean(axis=0),
-                color=color,
-                ls=line,
-                lw=2,
-                label=f"{who} (n = {len(each)})",
-            )
-        panel.set(xlabel="agent steps", ylabel=f"mean raw score, last {LAST_GAMES} games")
-        panel.set_ylim(bottom=0)
+    drawn = {title: [who for who in each if who in tables] for title, each in PANELS.items()}
+    drawn = {title: each for title, each in drawn.items() if set(each) - {OURS}} or drawn
+    figure = agg_figure(3.1 + 3.9 * len(drawn), 4.8)
+    panels = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
+    for panel, (title, each) in zip(panels, drawn.items(), strict=True):
+        for who in each:
+            _curves(panel, who, tables[who], steps)
+        panel.set_title(title, loc="left", fontsize=11, fontweight="bold")
+        panel.set_xlabel("agent steps")
         panel.xaxis.set_major_formatter(lambda value, _: short_number(int(value)))
-        panel.legend(frameon=False, loc="upper left", labelcolor=QUIET)
-        figure.suptitle(f"{game}: our PPO and Stable-Baselines3's", x=0.01, ha="left", fontsize=14)
-        footnote(
-            figure,
-            "Thick: mean over seeds. Bands: its 95 % interval by Student's t. Thin: single seeds. "
-            "All: Nature CNN, 8 games, 128 steps, 4 epochs of 4 minibatches, learning rate from "
-            "2.5e-4 to 0, clip range 0.2 of ratio and value, one thread.",
-        )
+        panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.02, -0.16))
+    panels[0].set(ylabel=f"mean raw score, last {LAST_GAMES} games", ylim=(0, None))
+    figure.suptitle(f"{game}: what the same settings learn", x=0.01, ha="left", fontsize=14)
+    footnote(
+        figure,
+        "Thick: mean over seeds. Bands: its 95 % interval by Student's t. Thin: single seeds. "
+        "All: Nature CNN, 8 games, 128 steps, 4 epochs of 4 minibatches, learning rate from "
+        "2.5e-4 to 0, clip range 0.2 of ratio and value, one thread.",
+    )
     return figure
 
 
-def _ours(who: str, options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    variant, *settings = VARIANTS[who]
-    path = _table(options, f"ours-{variant}", seed)
-    if not path.exists():
-        root, name = options.out / "runs", f"{variant}-{options.steps}"
-        _run(
-            "attn_ppo.train",
-            *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
-            *(*settings, f"name={name}", f"root={root}", "evaluation.episodes=1"),
-            *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
-        )
-        run = root / name / options.game / f"lambda=0/seed={seed}"
-        write_atomically(path, (run / "episodes.csv").read_text())
-    return pd.read_csv(path)
+def _curves(panel: Axes, who: str, tables: Sequence[pd.DataFrame], steps: int) -> None:
+    at = np.linspace(steps / 25, steps, POINTS)
+    color, line = LOOKS[who]
+    curves = np.stack([curve(table, at) for table in tables])
+    spans = [mean_interval(scores) for scores in curves.T]
+    low, high = ([getattr(span, end) for span in spans] for end in ("low", "high"))
+    panel.fill_between(at, low, high, color=color, alpha=0.12, lw=0)
+    panel.plot(at, curves.T, color=tint(color, 0.5), lw=0.7)
+    label = f"{who} (n = {len(tables)})"
+    panel.plot(at, curves.mean(axis=0), color=color, ls=line, lw=2, label=label)
 
 
-def _theirs(options: argparse.Namespace, seed: int) -> pd.DataFrame:
-    path = _table(options, "sb3", seed)
-    if not path.exists():
+def _games(name: str, options: argparse.Namespace, seed: int) -> pd.DataFrame:
+    """The games of one run of a contender, which is trained unless it has been."""
+    path = _table(options, name, seed)
+    if path.exists():
+        return pd.read_csv(path)
+    if name == "sb3":
         _run("bench.learning_sb3", options.game, str(seed), str(options.steps), str(path))
+        return pd.read_csv(path)
+    root, sweep = options.out / "runs", f"{name}-{options.steps}"
+    _run(
+        "attn_ppo.train",
+        *(f"env={options.game}", f"seed={seed}", f"total_steps={options.steps}"),
+        *(*SETTINGS[name], f"name={sweep}", f"root={root}", "evaluation.episodes=1"),
+        *("wandb.mode=disabled", "compute.threads=1", "device=cpu"),
+    )
+    run = root / sweep / options.game / f"lambda=0/seed={seed}"
+    write_atomically(path, (run / "episodes.csv").read_text())
     return pd.read_csv(path)
 
 
-def _table(options: argparse.Namespace, who: str, seed: int) -> Path:
+def _table(options: argparse.Namespace, name: str, seed: int) -> Path:
     """A finished run's games."""
-    steps = short_number(options.steps)
-    return options.out / f"{who}-{options.game}-{steps}-seed={seed}.csv"
+    who = name if name == "sb3" else f"ours-{name}"
+    return options.out / f"{who}-{options.game}-{short_number(options.steps)}-seed={seed}.csv"
 
 
 def _run(module: str, *arguments: str) -> None:
@@ -222,7 +231,7 @@ def _parser() -> Parser:
     add("--game", type=games.named, default="Breakout", help="by its ALE name; default: Breakout")
     add("--steps", default="200000", help="agent steps; default: 200000")
     add("--seeds", nargs="+", default=["0", "1", "2"], help="default: 0 1 2")
-    add("--attention", action="store_true", help="ours with attention and its controls, too")
+    add("--contenders", nargs="+", default=["none", "sb3"], help=f"of {', '.join(CONTENDERS)}")
     add("--jobs", help="runs at once, a thread each; default: as many as processors")
     add("--out", type=Path, default=Path("bench/out/learning"), help="default: bench/out/learning")
     return parser

@@ -60,7 +60,10 @@ def test_what_the_maps_add_is_told_beside_attention_s_controls():
     assert f"{attention}, less ours without, last 100 games: 6 [3.73, 8.27]" in text
 
 
-@pytest.mark.parametrize("arguments", [["--steps", "x"], ["--seeds", "-1"], ["--game", "Brekout"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--steps", "x"], ["--seeds", "-1"], ["--game", "Brekout"], ["--contenders", "softmx"]],
+)
 def test_wrong_arguments_are_told(arguments):
     command = [sys.executable, "-m", "bench.learning", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -91,7 +94,7 @@ PEER = Path(__file__).parent.parent / "results/peer"
 def test_the_comparison_that_is_kept_is_redrawn_byte_for_byte(tmp_path):
     for path in PEER.glob("*.csv"):
         shutil.copy(path, tmp_path)
-    arguments = ["--steps", "200000", "--attention", "--out", str(tmp_path)]
+    arguments = ["--steps", "200000", "--contenders", *learning.CONTENDERS, "--out", str(tmp_path)]
     assert learning.main(arguments) == 0
     for name in ("Breakout.md", "Breakout.png"):
         assert (tmp_path / name).read_bytes() == (PEER / name).read_bytes(), name
