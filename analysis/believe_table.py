@@ -17,6 +17,21 @@ from attn_ppo.interpret.believe.verdict import Comparison, Row, best_method
 from attn_ppo.interpret.believe.verdict_measures import MEASURES
 from attn_ppo.lifecycle.disk import write_atomically
 
+OF_EACH = {  # of single agents, and how they are called in that table
+    "score": "score",
+    "entropy": "attention entropy",
+    "stays": "strongest cell stays, steps",
+    "lift": "lift",
+    "lift_own_mean": "its own mean",
+    "lift_fixed": "best fixed cell",
+    "lift_as_high": "shifts as high",
+    "information_more": "information, more than untrained",
+    "agreement": "agreement",
+    "uniform": "KL, uniform",
+    "uniform_score": "score lost, uniform, %",
+    "own_mean_score": "frozen, %",
+}
+
 NOTES = (
     "Mean and 95 % interval: over seeds by Student's t; of a single seed over its games and blocks "
     "of 50 steps, which says nothing of other seeds.",
@@ -25,6 +40,9 @@ NOTES = (
     "Lift: attention on the key object over what a map even over all pixels has there; below it "
     "that of the best cell that never moves, known only afterwards, and of the map's own mean. "
     "Shifts as high: the share of shifts in time of the map with as great a lift.",
+    "Strongest cell stays: for how many steps in a row, the mean over maps; a game's end cuts it. "
+    "Of a map that doesn't move, what it leaves visible is all that the agent sees, so that it "
+    "agrees with cause by construction.",
     "Key object seen: 0 for even attention, 1 for the best cell at each step.",
     "Agreement: Spearman's correlation of a map's mass on objects with their importance, over "
     "steps and objects; shifted in time it is what knowing the objects alone earns. The best "
@@ -59,6 +77,7 @@ def to_markdown(rows: Sequence[Row], comparisons: Sequence[Comparison], words: s
     for head, members in games_of(rows):
         heads = [*map(head_of, members)]
         parts += [f"## {head}", _table(["measure", *heads], cells_of(members))]
+        parts.append(_table(["each agent", *OF_EACH.values()], _each(members)))
         if members[0].key:
             parts.append(
                 _table(["KL if edited (nats)", *heads], _objects(members, "importance", 3))
@@ -159,6 +178,22 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
             title = f"{title} ({rows[0].key})" if name == "lift" else title
             lines.append([title, *(_number(cell, measure.digits) for cell in cells)])
     return lines
+
+
+def _each(rows: Sequence[Row]) -> list[list[str]]:
+    """A line an agent."""
+    return [
+        [
+            f"{of_lambda(row)}, seed {seed}",
+            *(_alone(row.each[name][at], MEASURES[name].digits) for name in OF_EACH),
+        ]
+        for row in rows
+        for at, seed in enumerate(row.seeds)
+    ]
+
+
+def _alone(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else fixed(value, digits)
 
 
 def _number(cell: Interval, digits: int) -> str:

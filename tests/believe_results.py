@@ -27,6 +27,7 @@ def on_object(
     as_high: float = 0.0,
     information: float = 0.3,
     untrained: float | None = None,
+    places: float | None = 2.0,
 ) -> dict[str, Any]:
     controls = {"uniform": 1.1, "fixed": fixed, "own_mean": own_mean, "as_high": as_high}
     share = {"uniform": 0.02, "fixed": 0.03, "own_mean": 0.02, "as_high": as_high}
@@ -37,7 +38,7 @@ def on_object(
         "lift": told(lift, half) | {"controls": controls},
         "share": told(0.02 * lift, 0.01) | {"controls": share},
         "seen": told(0.4) | {"controls": {}},
-        "information": told(information) | {"controls": {"untrained": untrained}},
+        "information": told(information) | {"controls": {"untrained": untrained, "best": places}},
     }
     return found if importance is None else found | {"importance": told(importance)}
 
@@ -74,6 +75,7 @@ def measures(
     replaced: dict[str, float] | None = None,
     between: dict[str, list[float | None]] | None = None,
     played: dict[str, list[float]] | None = None,
+    stays: tuple[float, ...] = (2.0, 4.0),
 ) -> dict[str, Any]:
     """Of an agent that acts on the ball, follows it, and whose attention says so."""
     methods = {
@@ -96,6 +98,7 @@ def measures(
         "between_methods": {"names": [*alike], "correlation": [*alike.values()]},
         "interventions": {name: {"kl_forward": told(value)} for name, value in kl.items()},
         "scores": played or {},
+        "maps": [{"measure": "dwell", "value": value} for value in stays],
     }
 
 

@@ -62,6 +62,10 @@ def test_files(rows, tmp_path):
     assert "| KL if edited (nats) | λ = 0, 2 seeds |" in text
     assert "| Breakout | lift | 0.005 | 2.00" in text
     assert "corrected by Holm" in text
+    (line,) = re.findall(r"\| λ = 0.005, seed 1 \|.*", text)
+    # score, entropy, how long it stays, lift, its own mean ...; there are no games with other maps
+    assert re.split(r" \| ", line)[1:6] == ["12.0", "1.50", "3.0", "4.00", "1.00"]
+    assert line.endswith("| - | - |")
 
 
 def marks(figure: Any, gid: str) -> list[Any]:

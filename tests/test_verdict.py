@@ -45,6 +45,31 @@ def test_three_seeds_are_told_by_t_and_one_by_its_own_interval():
     assert with_lift(2.0).cells["lift"][:3] == pytest.approx((2, 1.9, 2.1))
 
 
+def test_single_agents_numbers_stand_beside_their_mean():
+    agents = [
+        agent(0, s, stays=(1.0, 3.0 + s), objects=[on_object("ball", 0.4, lift=s)]) for s in (0, 1)
+    ]
+    (found,) = verdict(agents)
+    assert found.each["lift"] == (0, 1)
+    assert found.each["stays"] == (2, 2.5)  # (1 + 3) / 2, (1 + 4) / 2
+    assert math.isnan(found.each["stress"][0])
+
+
+def test_whether_the_key_object_matters_more_than_the_next_is_told_agent_by_agent():
+    """Of agents that differ in how much they react to anything, the order may be shown all the
+    same: 0.1, 0.11 and 0.12 more, where the objects' own intervals overlap."""
+    agents = [
+        agent(0, s, objects=[on_object("ball", s + 1.1 + s / 100), on_object("paddle", s + 1)])
+        for s in range(3)
+    ]
+    assert "than the next, paddle, is shown: by 0.110 [0.085, 0.135] nats (n = 3)." in verdict_on(
+        *agents
+    )
+    reverse = agent(0, 3, objects=[on_object("ball", 0.1), on_object("paddle", 0.2)])
+    assert "than the next, paddle, isn't shown" in verdict_on(*agents, reverse)
+    assert "than the next" not in verdict_on(agents[0])  # of one agent no interval is known
+
+
 def test_a_seed_without_a_measure_does_not_count():
     agents = [agent(0, 0), agent(0, 1, attention=attention(None))]
     assert verdict(agents)[0].cells["agreement"].mean == 0.5

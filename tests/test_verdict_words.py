@@ -9,6 +9,7 @@ from attn_ppo.interpret.believe.phrases import number
 from attn_ppo.interpret.believe.words_of_attention import explains, follows, needs
 
 NAN = math.nan
+RESTING = "there is nothing to follow, the place of the ball hardly changes"
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,10 @@ NAN = math.nan
         (with_lift(0.5), "no, it lies elsewhere, though it moves when the object does"),
         (with_lift(1.1, as_high=0.5), "not shown; it may have no more on it than even"),
         (with_lift(2.0, half=None), "too little data"),
+        (with_lift(2.0, places=0.4), f"{RESTING}; attention is there"),
+        (with_lift(1.1, places=0.4), f"{RESTING}; attention isn't shown to be there"),
+        (with_lift(0.5, places=0.4), f"{RESTING}; attention lies elsewhere"),
+        (with_lift(2.0, places=0.6), "yes, it follows"),
     ],
 )
 def test_whether_attention_follows(found, says):

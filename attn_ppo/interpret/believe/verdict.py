@@ -46,7 +46,8 @@ class Row(NamedTuple):
     seeds: tuple[int, ...]
     key: str  # the object that attention is held against, "" where no cause is known
     cells: dict[str, Interval]  # by name of MEASURES
-    objects: dict[str, dict[str, Interval]]  # importance, share, lift, even share ...
+    each: dict[str, tuple[float, ...]]  # by name of MEASURES, of each seed's agent; nan if unknown
+    objects: dict[str, dict[str, Interval]]  # importance, share, lift, even share, behind ...
     methods: dict[str, dict[str, Interval]]  # by name, each of OF_METHOD and "between"
     pairs: dict[tuple[str, str], Interval]  # of saliency methods, how alike their maps are
     passes: dict[str, float]  # by method, the share of the seeds' agents where it passes
@@ -123,15 +124,19 @@ def best_method(row: Row) -> str:
 
 def over(members: Sequence[Agent], read: Callable[[Agent], Interval]) -> Interval:
     """A number of each agent over seeds; of a single one the agent's own interval."""
-    found = [each for each in map(read, members) if not math.isnan(each.mean)]
+    return _over(list(map(read, members)))
+
+
+def _over(numbers: Sequence[Interval]) -> Interval:
+    found = [each for each in numbers if not math.isnan(each.mean)]
     return found[0] if len(found) == 1 else over_seeds(each.mean for each in found)
 
 
 def _row(members: Sequence[Agent], key: str) -> Row:
     first, methods, passes = members[0], _methods(members), _passes(members)
     chosen = Chosen(key, _best(methods, passes))
-    cells = {
-        name: over(members, lambda agent, measure=measure: measure.read(agent, chosen))
+    read = {
+        name: [measure.read(agent, chosen) for agent in members]
         for name, measure in MEASURES.items()
     }
     return Row(
@@ -140,8 +145,9 @@ def _row(members: Sequence[Agent], key: str) -> Row:
         first.lambda_,
         tuple(agent.seed for agent in members),
         key,
-        cells,
-        _objects(members),
+        {name: _over(numbers) for name, numbers in read.items()},
+        {name: tuple(each.mean for each in numbers) for name, numbers in read.items()},
+        _objects(members, key),
         methods,
         _pairs(members),
         passes,
@@ -154,7 +160,7 @@ def _best(methods: Mapping[str, Mapping[str, Interval]], passes: Mapping[str, fl
     return max(known, key=agreement.__getitem__, default="")
 
 
-def _objects(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
+def _objects(members: Sequence[Agent], key: str) -> dict[str, dict[str, Interval]]:
     reads: dict[str, Callable[[Mapping[str, Any]], Interval]] = {
         "importance": lambda row: value_of(row.get("importance")),
         "share": lambda row: value_of(row.get("share")),
@@ -169,8 +175,17 @@ def _objects(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:
             what: over(members, lambda agent, n=name, r=read: r(agent.objects.get(n, {})))
             for what, read in reads.items()
         }
+        | {"behind": over(members, lambda agent, n=name: _behind(agent, key, n))}
         for name in names
     }
+
+
+def _behind(agent: Agent, key: str, name: str) -> Interval:
+    """How much more the key object matters to the agent than another, without an interval."""
+    one, other = (
+        value_of(agent.objects.get(each, {}).get("importance")).mean for each in (key, name)
+    )
+    return value_of(one - other)
 
 
 def _methods(members: Sequence[Agent]) -> dict[str, dict[str, Interval]]:

@@ -131,6 +131,12 @@ def with_methods(agent: Agent, name: str | None = None) -> Interval:
     )
 
 
+def _stays(agent: Agent, _: Chosen) -> Interval:
+    """The mean over the agent's maps."""
+    told = [row["value"] for row in agent.measures["maps"] if row["measure"] == "dwell"]
+    return value_of(mean(np.array(told))) if told else NOTHING
+
+
 def _kl(name: str) -> Callable[[Agent, Chosen], Interval]:
     """A reader of how much the policy changes if attention is replaced like that."""
     return lambda agent, _: value_of(
@@ -160,6 +166,10 @@ MEASURES: dict[str, Measure] = {
     "entropy": Measure("attention entropy (nats)", lambda a, _: value_of(a.measures["entropy"])),
     "policy_entropy": Measure(
         "policy entropy (nats)", lambda a, _: value_of(a.measures["policy_entropy"])
+    ),
+    "stays": Measure("strongest cell stays (steps)", _stays, 1, compared=False),
+    "places": Measure(
+        "entropy of place, key object (nats)", _on_key("information", "best"), compared=False
     ),
     "lift": Measure("lift", _on_key("lift"), chance="lift_uniform"),
     "lift_uniform": Measure("lift, even attention", _on_key("lift", "uniform"), compared=False),

@@ -78,12 +78,27 @@ def _what_matters(rows: Sequence[Row]) -> list[str]:
         against = " Attention is held against whatever moves." if rows[0].key else ""
         return [f"No edits of this game's memory are known, so no cause was measured.{against}"]
     told = ", ".join(f"{name} {number(found[name], 3)}" for name in reversed(known))
+    pooled = ", the mean over λ, its interval that of their seeds" if len(rows) > 1 else ""
     return [
         "Objects were moved, frozen or removed in the real game. This changes the policy by (KL "
-        f"divergence in nats, 0: not at all; n = {found[known[-1]].seeds}): {told}.",
-        "Attention is held against what matters most over all the game's agents: "
-        f"{key_of(rows[0])}.",
+        f"divergence in nats, 0: not at all; n = {found[known[-1]].seeds}{pooled}): {told}.",
+        "Attention is held against what matters most in the mean over all the game's agents: "
+        f"{key_of(rows[0])}.{_ahead(rows, known)}",
     ]
+
+
+def _ahead(rows: Sequence[Row], known: Sequence[str]) -> str:
+    """How much more the key object matters than the next; `known` ascend."""
+    if len(known) < 2:
+        return ""
+    behind = together([row.of_object(known[-2], "behind") for row in rows])
+    if math.isnan(behind.low):
+        return ""
+    shown = "is shown" if behind.low > 0 else "isn't shown"
+    return (
+        f" That it matters more than the next, {known[-2]}, {shown}: by {number(behind, 3)} nats "
+        f"(n = {behind.seeds})."
+    )
 
 
 def _stress(rows: Sequence[Row]) -> list[str]:

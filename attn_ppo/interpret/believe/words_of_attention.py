@@ -11,6 +11,7 @@ OTHER_MAPS = {  # in place of the agent's own
     "own_mean": "its mean",
     "other_moment": "another moment's map",
 }
+RESTS = 0.5  # nats of entropy of its place, below which an object is as good as always there
 FEW = 0.05  # share of the shifts in time that may score as high, if a map follows an object
 
 
@@ -27,7 +28,7 @@ def of_places(rows: Sequence[Row]) -> list[str]:
         information = number(row.cells["information"], 3)
         chance, more = (row.cells[f"information_{name}"] for name in ("untrained", "more"))
         less = f", {number(more, 3)} more than an untrained agent's"
-        less = "" if math.isnan(chance.mean) else less
+        less = "" if math.isnan(chance.mean) or rests(row) else less
         told.append(
             f"{measured(row, 'lift')}: {follows(row)}. Its lift is {number(row.cells['lift'])} "
             f"({beside}); its strongest cell shares {information} nats of information with the "
@@ -52,6 +53,13 @@ def follows(row: Row) -> str:
     )
     if math.isnan(lift.low):
         return "too little data to say"
+    if rests(row):
+        where = "attention isn't shown to be there"
+        if lift.low > even.mean:
+            where = "attention is there"
+        elif lift.high < even.mean:
+            where = "attention lies elsewhere"
+        return f"there is nothing to follow, the place of {key_of(row)} hardly changes; {where}"
     moves = more.low > 0 and high.mean <= FEW
     if lift.low > own.mean and moves:
         return "yes, it follows"
@@ -64,6 +72,11 @@ def follows(row: Row) -> str:
     if lift.low > even.mean:
         return "not shown; it lies where the object often is, but a still map may do as well"
     return "not shown; it may have no more on it than even attention"
+
+
+def rests(row: Row) -> bool:
+    """Whether the key object is as good as always in one place, so that no map can follow it."""
+    return row.cells["places"].mean < RESTS
 
 
 def of_cause(rows: Sequence[Row]) -> list[str]:
