@@ -74,7 +74,7 @@ def test_what_is_told_of_a_third_game_is_made_again(tmp_path, capsys):
     assert believe.main([str(folder), *MEASURED, "--out", str(out)]) == 0
     assert "measuring" not in capsys.readouterr().out
     kept = sorted(f for f in (RESULTS / "seaquest/figures").iterdir() if f.name != RECORD)
-    assert len(kept) == 11
+    assert len(kept) == 12
     for path in kept:
         assert path.read_bytes() == (out / path.name).read_bytes(), path.name
 
