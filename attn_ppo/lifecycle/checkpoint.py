@@ -60,7 +60,8 @@ def load(folder: Path) -> dict[str, Any] | None:
             if damaged:
                 print(f"warning: {damaged[0]} is damaged; going on from {path}", flush=True)
                 with contextlib.suppress(OSError):  # or the next save would make it the previous
-                    os.replace(damaged[0], folder / "checkpoint.damaged.pt")
+                    for each in reversed(damaged):  # the newest is the one that is kept
+                        os.replace(each, folder / "checkpoint.damaged.pt")
             return opened(found[0])
         if path.exists():
             damaged.append(path)
