@@ -37,6 +37,10 @@ def test_long_lines_and_few():
 def test_a_torn_line_and_no_table():
     assert last_games(write("8,0,1.0,117\n16,1,2."))["env_steps"] == [8]
     assert last_games(write("8,0,1.0,117\n16,x,2.0,118\n")) == {}
+    assert last_games(write("8,0,1.0,117\n16,1\n")) == {}
+    for damaged in (b"\xff\n8,0,1.0,117\n", HEADER.encode() + b"8,\xff\n"):
+        Path("episodes.csv").write_bytes(damaged)
+        assert last_games(Path("episodes.csv")) == {}
     assert last_games(Path("none.csv")) == {}
 
 
@@ -69,6 +73,8 @@ def test_the_human_normalised_score(settings_of):
     half = {"score_mean": (random + human) / 2}
     told = of_end(Path(), ExitCode.DONE, evaluation=half, settings=settings)
     assert told["evaluation/human_normalised"] == pytest.approx(0.5)
+    told = of_end(Path(), ExitCode.NOT_FINITE, "value_loss is nan", settings=settings)
+    assert "evaluation/human_normalised" not in told  # it came to no evaluation
     unknown = settings_of("env=Casino")
     told = of_end(Path(), ExitCode.DONE, evaluation=half, settings=unknown)
     assert "evaluation/human_normalised" not in told

@@ -59,11 +59,11 @@ def last_games(table: Path) -> dict[str, list[float]]:
             header = file.readline()
             start = max(len(header), file.seek(0, os.SEEK_END) - GAMES * _BYTES_PER_GAME)
             file.seek(start)
-            lines = file.read().decode().split("\n")
+            names, lines = header.decode().strip(), file.read().decode().split("\n")
     except (OSError, ValueError):
         return {}
     whole = lines[start > len(header) : -1]  # the first may be cut, what follows the last \n is
-    rows = list(csv.DictReader(io.StringIO("\n".join([header.decode().strip(), *whole[-GAMES:]]))))
+    rows = list(csv.DictReader(io.StringIO("\n".join([names, *whole[-GAMES:]]))))
     try:
         return {key: [float(row[key]) for row in rows] for key in EPISODES}
     except (KeyError, TypeError, ValueError):
