@@ -1,12 +1,13 @@
-"""What is said of a disk that doesn't take a file, by the system's error."""
+"""Files that are whole or not there, and what is said of a disk that doesn't take one."""
 
 import errno
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from attn_ppo.errors import ExitCode, describe
+from attn_ppo.errors import ExitCode, RunError, describe
 from attn_ppo.lifecycle import disk
 
 
@@ -64,3 +65,48 @@ def test_a_file_system_without_fsync_is_written_to(number, tmp_path, monkeypatch
     else:
         disk.write_atomically(tmp_path / "x", "whole")
         assert (tmp_path / "x").read_text() == "whole"
+
+
+def test_what_becomes_the_file_is_hidden_beside_it(tmp_path):
+    """Where no list of files shows it, and a rename doesn't cross file systems."""
+    with disk.replacing(tmp_path / "x") as pending:
+        pending.write_text("whole")
+        assert list(tmp_path.iterdir()) == [pending] == [tmp_path / ".x.pending"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_no_file_stays_open_after_a_write(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    disk.write_atomically(tmp_path / "x", "whole")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_can_t_be_removed_either_hides_no_error(tmp_path, monkeypatch):
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(OSError, match="No space left"), disk.replacing(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_disk_that_is_asked_is_that_of_the_nearest_folder_there_is(tmp_path, monkeypatch):
+    asked = []
+
+    def statvfs(folder: Path) -> None:
+        asked.append(folder)
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    told = disk.disk_error(tmp_path / "a/b/x", OSError(errno.ENOSPC, "No space left"), 70_000)
+    assert asked == [tmp_path]
+    assert str(told).endswith("/a/b/x: No space left (70,000 bytes needed)")  # no word on what is
+
+
+def test_a_file_in_the_place_of_a_folder_can_t_be_written_to(tmp_path):
+    (tmp_path / "seed=0").write_text("")
+    with pytest.raises(RunError, match=r"can't write .*/seed=0: Not a directory") as told:
+        disk.check_writable([tmp_path / "seed=1", tmp_path / "seed=0"])
+    assert told.value.code == ExitCode.DISK
+    disk.check_writable([tmp_path, tmp_path / "seed=1"])
+    assert list(tmp_path.iterdir()) == [tmp_path / "seed=0"]

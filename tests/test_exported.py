@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import planted
 import pytest
+import torch
 from planted_run import write_planted_run
 from safetensors import safe_open
 from safetensors.torch import save
 
 import attn_ppo
-from attn_ppo.errors import ConfigError, RunError
+from attn_ppo.errors import ConfigError, ExitCode, RunError
+from attn_ppo.lifecycle import weights
 from attn_ppo.lifecycle.weights import HEADER
 from attn_ppo.trained import TrainedAgent
 
@@ -98,6 +100,23 @@ def test_files_that_are_no_agent_are_told(folder, tmp_path):
         assert len(str(error.value).splitlines()) == 2
 
 
+def test_a_disk_that_is_full_is_told_with_what_is_needed(folder, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights, "write_atomically", full)
+    with pytest.raises(RunError, match=r"/x: No space left .* \([0-9,]+ bytes needed, ") as error:
+        attn_ppo.export(folder, tmp_path / "x")
+    assert error.value.code == ExitCode.DISK
+
+
+def test_the_digest_of_weights_is_of_their_names_and_their_floats():
+    floats = bytes.fromhex("0000803f 000000c0")  # 1 and -2, the low byte first
+    named = {"b": torch.tensor([-2.0]), "a": torch.tensor([1.0])}
+    expected = hashlib.sha256(b"a" + floats[:4] + b"b" + floats[4:]).hexdigest()
+    assert weights.digest_of(named) == expected
+
+
 def with_header(file: Path, copy: Path, **changes: str) -> Path:
     """`copy`: the file with another header."""
     with safe_open(file, "pt") as opened:
@@ -124,6 +143,15 @@ def test_headers_that_another_program_has_written_are_told(folder, tmp_path, cha
     with pytest.raises(ConfigError, match=f"has a header with {next(iter(changes))}=") as error:
         attn_ppo.load(with_header(whole, tmp_path / "other", **changes))
     assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("key", HEADER)
+def test_a_header_that_lacks_a_key_is_of_another_format(folder, tmp_path, key):
+    whole = attn_ppo.export(folder, tmp_path / "whole")
+    left = {name: text for name, text in header_of(whole).items() if name != key}
+    (tmp_path / "less").write_bytes(save({"w": torch.zeros(1)}, metadata=left))
+    with pytest.raises(ConfigError, match="is of another format"):
+        weights.read(tmp_path / "less")
 
 
 def test_a_file_whose_weights_do_not_fit_its_settings(folder, tmp_path):

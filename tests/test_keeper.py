@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from disk_order import noted
 from torch import Tensor
 
 from attn_ppo.config import RunConfig
@@ -145,3 +146,51 @@ def test_weights_that_a_run_starts_from_are_none_of_its_milestones(stop, run_dir
     keeper.keep(state(0, torch.zeros(2)))
     keeper.save()
     assert milestones.found(run_dir.folder) == []
+
+
+def test_what_a_checkpoint_knows_of_is_on_the_disk_before_it(stop, run_dir, settings, monkeypatch):
+    """The rows and its milestone; and the alarm of a stop is off before any of it."""
+    done = noted(monkeypatch)
+    monkeypatch.setattr(stop, "cancel_deadline", lambda: done.append("no alarm"))
+    keeper = Keeper(run_dir, stop, settings, None)
+    keeper.keep(state(4, torch.zeros(2)))
+    assert done == []
+    keeper.save()
+    assert done == [
+        "no alarm",
+        "fsync metrics.csv",
+        "fsync episodes.csv",
+        "fsync .env_steps=0000000128.pt.pending",
+        ".env_steps=0000000128.pt.pending -> env_steps=0000000128.pt",
+        "fsync milestones",
+        "fsync .checkpoint.new.pt.pending",
+        ".checkpoint.new.pt.pending -> checkpoint.new.pt",
+        "fsync seed=0",
+        "checkpoint.new.pt -> checkpoint.pt",
+        "fsync seed=0",
+        "fsync .status.json.pending",
+        ".status.json.pending -> status.json",
+        "fsync seed=0",
+    ]
+
+
+def test_a_stop_that_gave_nothing_up_says_what_it_said(stop, run_dir, settings):
+    keeper, error = Keeper(run_dir, stop, settings, None), stop.error("saved at 32 steps")
+    keeper.keep(state(1, torch.zeros(2)))
+    keeper.save()
+    kept = (run_dir.folder / "checkpoint.pt").stat()
+    with pytest.raises(RunError) as told:
+        end(keeper, error)
+    assert told.value is error
+    assert (run_dir.folder / "checkpoint.pt").stat() == kept  # what is saved isn't saved again
+
+
+def test_a_weight_that_fits_no_memory_of_before_has_new_memory(stop, run_dir, settings):
+    """One of shape (1,) would also be copied, twice, into one of shape (2,)."""
+    keeper = Keeper(run_dir, stop, settings, None)
+    for number, size in ((1, 2), (2, 2), (3, 1)):
+        keeper.keep(state(number, torch.full((size,), float(number))))
+    keeper.save()
+    found = saved.load(run_dir.folder)
+    assert found is not None
+    assert found.agent["model"]["weight"].tolist() == [3]

@@ -176,3 +176,34 @@ def test_damaged_or_missing_milestones_are_told(run, tmp_path):
     with pytest.raises(RunError, match=r"env_steps=0000000096\.pt: damaged") as error:
         attn_ppo.load(tmp_path, milestone=1)
     assert error.value.code == ExitCode.NO_CHECKPOINT
+
+
+AGENT: Any = {"model": {"w": torch.tensor([2.0])}, "optimizer": {}, "rng": None, "backend": "torch"}
+
+
+def test_what_a_kill_left_half_made_is_none_of_them(tmp_path):
+    for steps in (320, 96):
+        milestones.save(tmp_path, steps, AGENT)
+    (tmp_path / "milestones/.env_steps=0000000160.pt.pending").write_bytes(b"half")
+    assert [each.env_steps for each in milestones.found(tmp_path)] == [96, 320]
+    kept = milestones.load(tmp_path, 2)
+    assert (kept.env_steps, kept.model["w"].tolist(), kept.backend) == (320, [2], "torch")
+
+
+def test_a_newer_versions_milestone_is_refused(tmp_path):
+    (tmp_path / "milestones").mkdir()
+    data = checkpoint.packed({"format": 2, "weights": {}})
+    (tmp_path / "milestones/env_steps=0000000096.pt").write_bytes(data)
+    told = "has format 2, made by a newer version; this one reads up to 1"
+    with pytest.raises(RunError, match=told) as error:
+        milestones.load(tmp_path, 1)
+    assert error.value.code == ExitCode.NO_CHECKPOINT
+
+
+def test_what_a_milestone_needs_is_told_where_the_disk_is_full(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(milestones, "write_atomically", full)
+    with pytest.raises(RunError, match=r"0000000096\.pt: No space left .* \([0-9,]+ bytes needed"):
+        milestones.save(tmp_path, 96, AGENT)

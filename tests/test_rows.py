@@ -27,6 +27,13 @@ LEARNED: tuple[str, ...] = (
 )
 
 
+class Sent(list):
+    """A sink that keeps its rows."""
+
+    def write(self, row):
+        self.append(row)
+
+
 def games(count: int, score: float, length: int) -> list[list[Episode]]:
     """An update of five steps: one game finishes at its second, the others at its fourth."""
     each = [Episode(0, score, length)] * count
@@ -90,10 +97,6 @@ def test_the_last_100_games_outlast_an_interruption(run_dir, settings_of):
 
 
 def test_without_attention_its_entropy_is_nan_and_no_fault(in_empty_folder, settings_of):  # noqa: ARG001
-    class Sent(list):
-        def write(self, row):
-            self.append(row)
-
     settings, sent = settings_of("attention.gate=none"), Sent()
     run_dir = RunDir(settings)
     rows = Rows(settings, run_dir, [sent])
@@ -121,13 +124,43 @@ def test_a_single_map_has_no_overlap(settings_of):
     assert written["map_movement"] == "0.5"
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 @pytest.mark.parametrize("name", FINITE)
-def test_a_loss_that_isn_t_finite_ends_the_run(run_dir, settings_of, name):
-    metrics = dict.fromkeys(LEARNED, torch.tensor(0.5)) | {name: torch.tensor(math.nan)}
-    with pytest.raises(RunError, match=f"{name} is nan at update 7"):
-        Rows(settings_of(), run_dir, []).write(7, [], metrics, 1e-3)
+def test_a_loss_that_isn_t_finite_ends_the_run(run_dir, settings_of, name, value):
+    sent = Sent()
+    metrics = dict.fromkeys(LEARNED, torch.tensor(0.5)) | {name: torch.tensor(float(value))}
+    with pytest.raises(RunError, match=f"{name} is {value} at update 7"):
+        Rows(settings_of(), run_dir, [sent]).write(7, [], metrics, 1e-3)
     (written,) = table(run_dir.folder / "metrics.csv")  # where one can see how it came to that
-    assert (written["update"], written[name]) == ("7", "nan")
+    assert (written["update"], written[name]) == ("7", value)
+    assert (sent[0]["update"], str(sent[0][name])) == (7, value)
+
+
+def test_a_row_has_the_rate_and_the_weight_of_its_own_update(run_dir, settings_of):
+    """128 x 8 = 1,024 agent steps an update: the fourth begins at 3,072, half of the warm-up."""
+    linear = ("lambda=0.008", "lambda_schedule=linear", "lambda_start=2048", "lambda_warmup=2048")
+    metrics = dict.fromkeys(LEARNED, torch.tensor(0.5))
+    sent = Sent()
+    rows = Rows(settings_of(*linear), run_dir, [sent], inexact_resumes=2)
+    row = rows.write(4, games(1, 30.5, 10), metrics, 1.25e-4)
+    assert (row["lambda"], row["learning_rate"], row["inexact_resumes"]) == (0.004, 1.25e-4, 2)
+    (written,) = table(run_dir.folder / "metrics.csv")
+    assert (written["lambda"], written["learning_rate"]) == ("0.004", "0.000125")
+    assert written["inexact_resumes"] == "2"
+    assert row.items() <= sent[0].items()
+    assert sent[0]["learning/human_normalised"] == 1  # Breakout's human score; not in the table
+
+
+def test_the_speed_of_an_update_is_its_own(run_dir, settings_of, monkeypatch):
+    """1,024 agent steps in 2 s, then in 8 s."""
+    clock = iter([100.0, 102.0, 110.0])
+    monkeypatch.setattr("attn_ppo.lifecycle.rows.time.monotonic", lambda: next(clock))
+    rows = Rows(settings_of(), run_dir, [])
+    write(rows, 1, games(0, 0, 0))
+    write(rows, 2, games(0, 0, 0))
+    first, second = table(run_dir.folder / "metrics.csv")
+    assert [row["env_steps_per_second"] for row in (first, second)] == ["512.0", "128.0"]
+    assert [row["elapsed_seconds"] for row in (first, second)] == ["2.0", "10.0"]
 
 
 def test_a_game_has_the_agent_steps_at_which_it_finished(run_dir, settings_of):

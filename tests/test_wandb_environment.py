@@ -52,6 +52,13 @@ def test_every_word_for_less_than_online_is_heeded(
     assert os.environ[variable] == word
 
 
+@pytest.mark.parametrize("word", ["1", "true", "T", "yes", "y", "ON", " on "])
+def test_every_word_for_yes_disables(word, monkeypatch):
+    monkeypatch.setenv("WANDB_DISABLED", word)
+    with heeded() as trouble:
+        assert (os.environ["WANDB_MODE"], trouble) == ("disabled", "")
+
+
 def test_a_mode_that_does_not_exist_is_offline(start, server, said, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offlin")
     assert start("auto").mode == "offline"
@@ -193,12 +200,24 @@ def test_a_variable_that_wandb_refuses_costs_a_line(start, said, monkeypatch):
 
 def test_the_environment_is_left_as_it_was(monkeypatch):
     monkeypatch.setenv("WANDB_DIR", "x")
-    monkeypatch.setenv("WANDB_DISABLED", "yes")
+    monkeypatch.setenv("WANDB_DISABLED", " Yes")
+    monkeypatch.setenv("WANDB_CONSOLE", "wrap_raw")
     before = dict(os.environ)
     with heeded():
         assert os.environ["WANDB_MODE"] == "disabled"
-        assert "WANDB_DIR" not in os.environ
+        assert not {"WANDB_DIR", "WANDB_CONSOLE"} & os.environ.keys()
     assert dict(os.environ) == before
+    with pytest.raises(ValueError, match="of W&B"), heeded():
+        raise ValueError("of W&B")
+    assert dict(os.environ) == before
+
+
+def test_a_variable_that_is_blank_or_asks_for_what_is_so_anyway_needs_no_word():
+    anyway = {"WANDB_SILENT": "TRUE", "WANDB_SAVE_CODE": "False", "WANDB_CONSOLE": "OFF"}
+    assert note({"WANDB_DIR": " ", "WANDB_RESUME": "", "WANDB_DISABLE_GIT": " ", **anyway}) == ""
+    why = "W&B gets rows, settings and videos alone, and prints nothing"
+    told = note({**anyway, "WANDB_SILENT": "no"})
+    assert told == f"W&B: passed over: WANDB_SILENT ({why})"
 
 
 # ---------------------------------------------------------------- online without a log-in
