@@ -91,10 +91,14 @@ PEER = Path(__file__).parent.parent / "results/peer"
 
 
 @pytest.mark.slow
-def test_the_comparison_that_is_kept_is_redrawn_byte_for_byte(tmp_path):
-    for path in PEER.glob("*.csv"):
+@pytest.mark.parametrize(
+    ("folder", "contenders", "seeds"),
+    [(PEER, [*learning.CONTENDERS], "012"), (PEER / "fresh", ["softmax", "uniform"], "345")],
+)
+def test_the_comparison_that_is_kept_is_redrawn_byte_for_byte(folder, contenders, seeds, tmp_path):
+    for path in folder.glob("*.csv"):
         shutil.copy(path, tmp_path)
-    arguments = ["--steps", "200000", "--contenders", *learning.CONTENDERS, "--out", str(tmp_path)]
-    assert learning.main(arguments) == 0
+    asked = ["--contenders", *contenders, "--seeds", *seeds, "--out", str(tmp_path)]
+    assert learning.main(["--steps", "200000", *asked]) == 0
     for name in ("Breakout.md", "Breakout.png"):
-        assert (tmp_path / name).read_bytes() == (PEER / name).read_bytes(), name
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
