@@ -55,7 +55,7 @@ def test_a_search_of_eight_killed_after_three_ends_with_eight():
     assert list(json.loads((RUNS / "plan.json").read_text())) == [shlex.join([*SEARCH, *options])]
     done = search(*options)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"over lambda, ppo.clip_range; {told} done already" in done.stdout.splitlines()[0]
+    assert f"over lambda, ppo.clip_range; {told} done already" in done.stdout
     assert states() == ["COMPLETE"] * 8
     table = rows(RUNS / "trials.csv")
     assert [row["number"] for row in table] == list("01234567")

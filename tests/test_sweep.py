@@ -72,7 +72,7 @@ def test_a_sweep_runs_all_skips_all_and_survives_a_bad_run():
         ["Pong", "0", "0"],
         ["Pong", "0.005", "0"],
     ]
-    assert done.stdout.startswith("4 runs in runs/default\n")
+    assert "4 runs in runs/default" in done.stdout.splitlines()
     assert states(done.stdout) == ["done", "done", "failed", "done"]
     assert "damaged" in table[2]
     assert "4 runs: 3 done, 1 failed" in done.stdout

@@ -21,6 +21,8 @@ from attn_ppo.lifecycle import wandb_session
 pytest_plugins = "wandb_mirror_fixtures"
 pytestmark = pytest.mark.usefixtures("nobody_logged_in")
 
+AT_ONCE = 25  # seconds: left to itself W&B takes 90, and a busy machine three times what is usual
+
 
 # ---------------------------------------------------------------- where online is impossible
 
@@ -81,7 +83,7 @@ def test_unreachable_host(
         monkeypatch.setattr(wandb_session, "CHECK_SECONDS", 0.3)
     begun = time.monotonic()
     sink = start(mode, run_id="kept")
-    assert time.monotonic() - begun < 9  # some 3.3; importing wandb takes another second
+    assert time.monotonic() - begun < AT_ONCE  # some 3.3; importing wandb takes another second
     sink.write({"update": 1, "env_steps": 1})
     sink.finish()
     assert (sink.mode, sink.run_id) == ("offline", "kept")
@@ -92,7 +94,7 @@ def test_unreachable_host(
 def test_auto_without_login_is_offline_at_once(start, said: list[str], tmp_path: Path):
     begun = time.monotonic()
     sink = start("auto")
-    assert time.monotonic() - begun < 9
+    assert time.monotonic() - begun < AT_ONCE
     assert sink.mode == "offline"
     (folder,) = (tmp_path / "run" / "wandb").iterdir()
     assert said == [f"W&B: offline, nobody is logged in; wandb sync {folder}"]
@@ -105,7 +107,7 @@ def test_wrong_key_falls_back_and_keeps_the_id(start, said, stack, monkeypatch, 
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     begun = time.monotonic()
     sink = start("online", run_id="kept")
-    assert time.monotonic() - begun < 9  # some 0.5
+    assert time.monotonic() - begun < AT_ONCE  # some 0.5
     sink.write({"update": 1, "env_steps": 1})
     sink.finish()
     assert (sink.mode, sink.run_id) == ("offline", "kept")
@@ -147,7 +149,7 @@ def test_init_beyond_its_own_time_limit_is_given_up(start, said, server, monkeyp
     monkeypatch.setattr(wandb_session, "start", never_online)
     begun = time.monotonic()
     assert start("online").mode == "offline"
-    assert time.monotonic() - begun < 9
+    assert time.monotonic() - begun < AT_ONCE
     assert len(said) == 1
 
 
@@ -156,7 +158,7 @@ def test_server_that_stops_during_init(start, said, server, monkeypatch):
     monkeypatch.setattr(wandb_session, "_check_access", lambda _: server.hang())
     begun = time.monotonic()
     sink = start("online", run_id="kept")
-    assert time.monotonic() - begun < 9  # some 5; left to itself W&B takes 90
+    assert time.monotonic() - begun < AT_ONCE  # some 5; left to itself W&B takes 90
     assert (sink.mode, sink.run_id) == ("offline", "kept")
     assert len(said) == 1
 
