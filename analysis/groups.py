@@ -167,8 +167,10 @@ def uniform_entropies(runs: Iterable[Run]) -> set[float]:
 
 
 def is_evaluated(run: Run) -> bool:
-    """Whether the evaluation has a score and an attention entropy."""
-    return run.evaluation is not None and run.evaluation.get("attention_entropy") is not None
+    """Whether the evaluation has a score and, where there is attention, its entropy."""
+    if run.evaluation is None or run.config.attention.gate == "none":
+        return run.evaluation is not None
+    return run.evaluation.get("attention_entropy") is not None
 
 
 def mean_sd(values: Iterable[float], ddof: int = 1) -> tuple[float, float, int]:

@@ -211,11 +211,15 @@ def markdown(rows: Sequence[Beside]) -> str:
 
 
 def named(text: str, variants: Iterable[Variant]) -> Variant:
-    """The variant that `text` names, in full or short. Raises ConfigError."""
+    """The variant that `text` names, in full, short or by what it alone has. Raises ConfigError."""
     known = sorted(set(variants))
     for variant in known:
         if text in (variant.name, variant.short):
             return variant
+    asked = set(text.split())
+    having = [v for v in known if asked and asked <= {*v.name.split(), *v.short.split()}]
+    if len(having) == 1:
+        return having[0]
     names = [variant.short for variant in known if variant.settings]
     raise ConfigError("--against", text, ", ".join(names) or "nothing", nearest(text, names))
 

@@ -97,7 +97,8 @@ def write_run(
     if evaluation:
         score, entropy = evaluation
         steps = rows.strip().split("\n")[-1].split(",")[1]
-        text = f'"score_mean": {score}, "attention_entropy": {entropy}, "env_steps": {steps}'
+        told = f'"attention_entropy": {json.dumps(entropy)}, "env_steps": {steps}'
+        text = f'"score_mean": {score}, {told}'
         (folder / "evaluation.json").write_text(f'{{{text}, "scores": {list(scores)}}}')
     if scores and not evaluation:
         games = "".join(f"{step},0,{score},5\n" for step, score in enumerate(scores, 1))

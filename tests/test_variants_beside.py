@@ -11,7 +11,9 @@ from test_analysis_runs import SECOND, write_run
 from analysis import variants as command
 from analysis.equivalence import Difference
 from analysis.runs import read_runs
-from analysis.variants import Beside, variants_beside
+from analysis.variants import Beside, named, variants_beside
+from attn_ppo.errors import ConfigError
+from attn_ppo.variants import Variant
 
 SOFTMAX, NONE = (9.0, 10.0, 11.0), (8.0, 9.0, 8.5)
 
@@ -20,7 +22,8 @@ def write(root, game="Breakout", lambda_="0", **scores):
     """A finished, evaluated run a score, by gate."""
     for gate, of in scores.items():
         for seed, score in enumerate(of):
-            write_run(root / gate, game, lambda_, seed, gate=gate, evaluation=(score, 2))
+            played = (score, None if gate == "none" else 2)  # as a run's own evaluation has it
+            write_run(root / gate, game, lambda_, seed, gate=gate, evaluation=played)
     return read_runs(root)[0]
 
 
@@ -86,6 +89,19 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
     table = pd.read_csv(tmp_path / "figures/variants.csv")
     assert table["less"].tolist()[1] == -1.5
     assert table["settings"].tolist() == ["attention.gate=softmax", "attention.gate=none"]
+
+
+def test_settings_are_named_by_what_one_alone_has():
+    maps = [
+        Variant(n, ("attention.gate=uniform", f"attention.maps={m}")) for n, m in enumerate((2, 49))
+    ]
+    softmax = Variant(2, ("attention.gate=softmax", "attention.maps=2"))
+    of = [*maps, softmax]
+    assert named("gate=softmax", of) == named("attention.gate=softmax", of) == softmax
+    assert named("maps=49", of) == named("maps=49 gate=uniform", of) == maps[1]
+    for text in ("gate=uniform", "maps=2", "", "gate=uniform maps=4"):  # of two, of all, of none
+        with pytest.raises(ConfigError, match="gate=uniform maps=49"):
+            named(text, of)
 
 
 def test_bad_input_is_told(tmp_path, capsys):
