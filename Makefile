@@ -92,7 +92,7 @@ $(WEB)/node_modules: $(WEB)/package-lock.json
 bench: $(READY)  ## speed compared with other trainers on this machine, about ten minutes; BENCH=<options>
 	$(BIN)/python -m bench $(BENCH)
 
-gpu-check: $(READY)  ## whether this machine's GPU computes rightly, and how fast, within ten minutes; GPU=<options>
+gpu-check: $(READY)  ## whether this machine's GPU computes rightly, and how fast, within eleven minutes; GPU=<options>
 	$(BIN)/python -m bench.gpu_check $(GPU)
 
 torture: $(READY)  ## inject faults into runs and count what is lost; TORTURE=--short

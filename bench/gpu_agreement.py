@@ -14,15 +14,15 @@ rounding all factors to 11 bits (tests/test_gpu_agreement.py does it again):
     bf16          7.2e-3            4.6e-2
 
 The tolerances are four times that, fp32's more. So neither TF32 passes for fp32, nor bf16 for TF32.
-fp32 has PyTorch's own convolutions on a GPU: cuDNN's are not 0 where only zeros are seen, which the
-normalisation of each cell would blow up. No run has those (backends.settle_convolutions), and
-gpu_zeros.py says whether a run's are exactly 0 there.
+fp32 (gpu_fp32.py) has PyTorch's own convolutions on a GPU: cuDNN's are not 0 where only zeros are
+seen, which the normalisation of each cell would blow up. No run has those
+(backends.settle_convolutions), and gpu_zeros.py says whether a run's are exactly 0 there.
 """
 
 import contextlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -41,7 +41,6 @@ from bench.gpu_part import LEFT_OUT, Ask, Row, judged
 from bench.ours import settings_of
 
 LAMBDA, CLIP_RANGE = 0.005, 0.1
-PRECISIONS = ("fp32", "tf32", "bf16")
 TOLERANCES = {  # outputs, gradients
     "fp32": (2e-5, 1e-4),
     "tf32": (3.6e-3, 4.4e-2),
@@ -57,16 +56,19 @@ class Result(NamedTuple):
     gradients: dict[str, Tensor]  # of each layer, weights and biases in one vector
 
 
-def rows(ask: Ask) -> Iterator[Row]:
-    """A row for the CPU, then one for each backend and precision."""
+def rows(ask: Ask, precisions: Sequence[str] = ("tf32", "bf16")) -> Iterator[Row]:
+    """A row for each backend and precision, with fp32 one for the CPU before them."""
     settings = settings_of("env=Breakout", "ppo.num_envs=8", "ppo.num_steps=32")
     weights, batch = played(settings)
     exact = computed(settings, weights, batch, torch.device("cpu"), "torch", "fp64")
-    cpu = computed(settings, weights, batch, torch.device("cpu"), "torch", "fp32")
-    yield compared("the CPU's own fp32", cpu, exact, "fp32")
+    if "fp32" in precisions:
+        cpu = computed(settings, weights, batch, torch.device("cpu"), "torch", "fp32")
+        yield compared("the CPU's own fp32", cpu, exact, "fp32")
     device = torch.device(ask.device)
     for name in ("torch", "compile"):
-        for precision in PRECISIONS[:1] if ask.rehearsal and name == "compile" else PRECISIONS:
+        for precision in precisions:
+            if ask.rehearsal and name == "compile" and precision != "fp32":
+                continue
             what = f"{device.type.upper()}, {name}, {precision}"
             if why := missing(name, precision, device, ask):
                 yield Row(what, LEFT_OUT, why)

@@ -29,9 +29,10 @@ from attn_ppo.compute import devices
 from attn_ppo.errors import ConfigError, ExitCode
 from bench.gpu_part import FAILED, LEFT_OUT, Ask, Row, rows_of
 
-# Each in a file bench/gpu_<name>.py, with the seconds that it takes, as an H100 with 16 cores did
-# (zeros: a guess). With fewer left it isn't begun; some may take more, the last all there is.
-PARTS = {"machine": 10, "agreement": 50, "zeros": 40, "graphs": 30, "resume": 80, "speed": 60}
+# Each in a file bench/gpu_<name>.py, with the seconds that it takes, as an H100 with 16 cores did.
+# With fewer left it isn't begun; some may take more, the last all there is.
+PARTS = {"machine": 10, "fp32": 45, "agreement": 45, "zeros": 40}
+PARTS |= {"graphs": 30, "resume": 80, "speed": 60}
 SHARE = 0.4  # of what is left that a part may take before others
 WIDTH = 100
 
@@ -122,11 +123,11 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def _parser() -> Parser:
-    parser = Parser("bench.gpu_check", __doc__, "--minutes 10")
+    parser = Parser("bench.gpu_check", __doc__, "--minutes 15")
     add = parser.add_argument
     add("--device", default="cuda", help="cuda, cuda:N, or cpu to rehearse; default: cuda")
     add("--game", type=games.named, default="Breakout", help="of the speed; default: Breakout")
-    add("--minutes", type=float, default=10, help="for everything; default: 10")
+    add("--minutes", type=float, default=11, help="for everything; default: 11")
     add("--cores", type=int, default=devices.available_cpus(), help="to share; default: all")
     chosen = {"choices": PARTS, "metavar": "PART", "default": list(PARTS)}
     add("--only", nargs="+", **chosen, help=f"of {', '.join(PARTS)}; default: all")

@@ -16,6 +16,7 @@ from typing import Any
 from bench.pace import Child, ContenderError
 from bench.race import python_path
 
+UNCACHED = ("agreement", "fp32")
 OK, FAILED, MEASURED, LEFT_OUT = "ok", "FAILED", "measured", "left out"
 
 
@@ -67,8 +68,10 @@ def rows_of(part: str, ask: Ask, tell: Callable[[Row], object]) -> list[Row]:
         tell(row)
 
     command = [sys.executable, "-m", "bench.gpu_part", part, json.dumps(asdict(ask))]
+    # What one part compiled, with cuDNN or without, isn't for another: the cache can't tell.
+    alone = {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"} if part in UNCACHED else {}
     threads = {"OMP_NUM_THREADS": str(ask.cores), "MKL_NUM_THREADS": str(ask.cores)}
-    env = {"PYTHONPATH": python_path(), "WANDB_MODE": "disabled", **threads}
+    env = {"PYTHONPATH": python_path(), "WANDB_MODE": "disabled", **threads, **alone}
     with tempfile.TemporaryDirectory() as folder:
         child = Child(command, folder=folder, env=env)
         try:

@@ -24,6 +24,8 @@ import numpy as np
 
 PARTS = ("emulate", "infer", "update")
 START_SECONDS, ITERATION_SECONDS = 120.0, 180.0
+ERROR = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b")  # the end of a traceback begins so
+FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")  # not those of an address
 
 Name = TypeVar("Name", str, int)
 Taken = TypeVar("Taken")
@@ -145,14 +147,16 @@ class Child:
                 file.close()
 
     def _last_words(self) -> str:
-        """The last line that it printed, without folders, and its exit code."""
+        """Its error, else the last line that it printed, without folders, and its exit code."""
         try:
             code = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             return "closed its output but goes on"
         self._printed.seek(0)
-        lines = [line.strip() for line in self._printed if line.strip()]
-        last = re.sub(r"/(?:[^\s/'\"]+/)+", "", lines[-1]) if lines else "without a word"
+        lines = [line.rstrip() for line in self._printed if line.strip()]
+        errors = [line for line in lines if ERROR.match(line)]  # its message may have more lines
+        last = (errors or lines or ["without a word"])[-1].strip()
+        last = FOLDERS.sub("", last)
         return f"{last[:160]} (exit code {code})"
 
 

@@ -69,6 +69,17 @@ def test_a_child_that_fails_says_why_without_folders(start):
     assert str(told.value) == expected
 
 
+def test_an_error_of_several_lines_is_told_by_its_first(start):
+    child = start("raise ValueError('/tmp/a/b.py: 3 == 1\\nSee https://x.org/a/b.html')")
+    with pytest.raises(ContenderError) as told:
+        child.report(30)
+    assert str(told.value) == "ValueError: b.py: 3 == 1 (exit code 1)"
+    child = start("import sys; sys.exit('See https://x.org/a/b.html')")
+    with pytest.raises(ContenderError) as told:
+        child.report(30)
+    assert str(told.value) == "See https://x.org/a/b.html (exit code 1)"
+
+
 def test_who_falls_out_of_the_race_does_not_stop_it(start):
     children = {"steady": start(SLEEPER), "faltering": start(FALTERING)}
     for child in children.values():

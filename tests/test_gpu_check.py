@@ -104,7 +104,7 @@ def asked(monkeypatch) -> dict[str, float]:
 def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, asked):
     gpu_check.main(["--device", "cpu", "--minutes", "10", "--out", str(tmp_path)])
     # nothing takes any time here: 0.4 of 600 s, and all of it for the last
-    expected = dict.fromkeys(["machine", "agreement", "zeros", "graphs", "resume"], 240) | {
+    expected = dict.fromkeys(["machine", "fp32", "agreement", "zeros", "graphs", "resume"], 240) | {
         "speed": 600
     }
     assert asked == pytest.approx(expected, abs=20)
@@ -113,7 +113,14 @@ def test_each_part_gets_its_share_of_the_time_that_is_left(tmp_path, asked):
 def test_a_part_that_does_not_fit_is_left_out_before_it_begins(tmp_path, asked, capsys):
     gpu_check.main(["--device", "cpu", "--minutes", "1.2", "--out", str(tmp_path)])
     # 72 s, of which 0.4 are 28.8: more than machine takes, less than the others, which get theirs
-    expected = {"machine": 28.8, "agreement": 50, "zeros": 40, "graphs": 30, "speed": 72}
+    expected = {
+        "machine": 28.8,
+        "fp32": 45,
+        "agreement": 45,
+        "zeros": 40,
+        "graphs": 30,
+        "speed": 72,
+    }
     assert asked == pytest.approx(expected, abs=5)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "resume"
@@ -121,10 +128,10 @@ def test_a_part_that_does_not_fit_is_left_out_before_it_begins(tmp_path, asked, 
     assert lines[2].endswith(" are left; give more --minutes")
 
 
-def test_the_parts_fit_into_ten_minutes_as_an_h100_took_them(monkeypatch):
-    """Of 600 s the five before speed take 10 + 50 + 40 + 30 + 80 = 210, speed has 390: one run, one
-    of Stable-Baselines3, 2, 4 and 8 at once 45 each, 16 at once and as many of theirs 77: 379."""
-    now = 210.0
+def test_the_parts_fit_into_eleven_minutes_as_an_h100_took_them(monkeypatch):
+    """Of 660 s the six before speed take 10 + 45 + 45 + 40 + 30 + 80 = 250, speed has 410: one run,
+    one of Stable-Baselines3, 2, 4, 8 at once 45 each, 16 at once and as many of theirs 77: 379."""
+    now = 250.0
     took = []
 
     def measure(key, count, _):
@@ -135,13 +142,13 @@ def test_the_parts_fit_into_ten_minutes_as_an_h100_took_them(monkeypatch):
 
     monkeypatch.setattr(gpu_speed, "measure", measure)
     monkeypatch.setattr(gpu_part.time, "monotonic", lambda: now)
-    assert sum(gpu_check.PARTS.values()) - gpu_check.PARTS["speed"] == 210
-    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 600.0)))
+    assert sum(gpu_check.PARTS.values()) - gpu_check.PARTS["speed"] == 250
+    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 660.0)))
     assert took == [("ours", 1), ("sb3", 1), *(("ours", n) for n in (2, 4, 8, 16)), ("sb3", 16)]
-    assert now == 589
+    assert now == 629
     assert {row.state for row in rows} == {MEASURED}
-    now, took = 250.0, []  # 350 s: 302 for ours, which leave 48 for 16 of theirs
-    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 600.0)))
+    now, took = 310.0, []  # 350 s: 302 for ours, which leave 48 for 16 of theirs
+    rows = list(gpu_speed.rows(Ask("cuda", "Breakout", 16, 660.0)))
     assert took[-1] == ("ours", 16)
     assert [row.state for row in rows[-2:]] == [LEFT_OUT, MEASURED]
     assert "hydra.launcher.n_jobs=16" in rows[-1].told

@@ -10,7 +10,7 @@ from asking import ask
 from attn_ppo.compute import backends
 from attn_ppo.compute.backends import unprepared
 from attn_ppo.ppo import ppo_loss
-from bench import gpu_agreement, gpu_graphs, gpu_zeros
+from bench import gpu_agreement, gpu_fp32, gpu_graphs, gpu_zeros
 from bench.gpu_part import FAILED, LEFT_OUT, MEASURED, OK
 
 
@@ -125,6 +125,9 @@ def traced(function):
     return torch.compile(function, backend="eager")
 
 
+LATE = ["no time; give more --minutes"]
+
+
 @pytest.mark.slow
 def test_what_the_compiler_traces_agrees_and_is_traced_once(monkeypatch):
     monkeypatch.setattr(backends, "compiled", traced)
@@ -132,13 +135,13 @@ def test_what_the_compiler_traces_agrees_and_is_traced_once(monkeypatch):
     assert [row.state for row in rows] == [OK, OK, MEASURED], rows
     as_compiled = backends.BACKENDS["compile"]._replace(prepare=traced)
     monkeypatch.setitem(backends.BACKENDS, "compile", as_compiled)
-    rows = list(gpu_agreement.rows(ask()))
-    names = ["torch, fp32", "torch, tf32", "torch, bf16", "compile, fp32"]
+    rows = [*gpu_fp32.rows(ask()), *gpu_agreement.rows(ask())]
+    names = ["torch, fp32", "compile, fp32", "torch, tf32", "torch, bf16"]
     assert [row.what for row in rows] == ["the CPU's own fp32", *(f"CPU, {name}" for name in names)]
     assert {row.state for row in rows} == {OK}, rows
     rows = list(gpu_zeros.rows(ask()))
     assert [row.state for row in rows] == [OK] * 4, rows
     monkeypatch.setattr(backends, "compile_missing", lambda _: "no compiler")
-    rows = [*gpu_graphs.rows(ask()), *gpu_agreement.rows(ask(0))]
+    rows = [*gpu_graphs.rows(ask()), *gpu_fp32.rows(ask(0)), *gpu_agreement.rows(ask(0))]
     left = [row.told for row in rows if row.state == LEFT_OUT]
-    assert left == ["no compiler", *["no time; give more --minutes"] * 3, "no compiler"]
+    assert left == ["no compiler", *LATE, "no compiler", *LATE * 2]
