@@ -1,7 +1,7 @@
 """The measures of a sweep's agents, kept in their folders: all_measured -> Measured.
 
 What is kept, <run>/believe.json, is used again while the agent's weights and the options are the
-same, so that a command that was stopped goes on where it was.
+same, so that a command that was stopped goes on where it was. Weights that are gone are no others.
 """
 
 import json
@@ -27,6 +27,7 @@ from attn_ppo.interpret.believe.subject import Options
 from attn_ppo.interpret.believe.verdict_measures import Agent
 from attn_ppo.interpret.network import OpenAgent, open_agent
 from attn_ppo.interpret.play.record import recorded
+from attn_ppo.lifecycle import weights
 from attn_ppo.lifecycle.disk import disk_error, write_atomically
 
 FILE, LOOKING_FILE = "believe.json", "believe_looking.json"
@@ -51,8 +52,16 @@ class Wanted(NamedTuple):
 
     def open(self) -> OpenAgent:
         if self.lost:
-            raise RunError(ExitCode.NO_CHECKPOINT, "the weights of this milestone are gone")
+            of = "milestone" if self.folder != self.run.folder else "agent"
+            raise RunError(ExitCode.NO_CHECKPOINT, f"the weights of this {of} are gone")
         return open_agent(self.run.folder, self.milestone)
+
+
+def as_last_saved(run: Run, looking: bool = False) -> Wanted:
+    """The agent of a run, lost where the folder has measures of it, but no checkpoint or export."""
+    there = any(run.folder.glob("checkpoint*")) or (run.folder / weights.FILE).exists()
+    lost = not there and (run.folder / FILE).exists()
+    return Wanted(run, run.folder, looking=looking, lost=lost)
 
 
 class Progress:
@@ -98,7 +107,7 @@ def all_measured(
 
     `stress`: as `stress_of` reads it. `jobs`: agents at a time.
     """
-    subjects = [Wanted(run, run.folder) for run in runs]
+    subjects = [as_last_saved(run) for run in runs]
     found = measure_all(subjects, options, jobs)
     runs = [subject.run for subject, _, _ in found]
     agents = [

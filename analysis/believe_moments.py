@@ -3,7 +3,7 @@
 Of a milestone whose weights were deleted, what was measured is kept in a folder of its name.
 """
 
-from analysis.believe_agents import FILE, LOOKING_FILE, Wanted
+from analysis.believe_agents import FILE, LOOKING_FILE, Wanted, as_last_saved
 from analysis.runs import Run
 from attn_ppo.lifecycle import milestones
 
@@ -22,7 +22,7 @@ def milestones_of(run: Run, looking: bool = False) -> list[Wanted]:
 
 def end_of(run: Run, looking: bool = False) -> list[Wanted]:
     """The finished agent; none of a run that isn't."""
-    return [] if run.unfinished else [Wanted(run, run.folder, looking=looking)]
+    return [] if run.unfinished else [as_last_saved(run, looking)]
 
 
 def env_steps_of(wanted: Wanted) -> int:

@@ -116,6 +116,23 @@ def test_what_was_measured_of_milestones_outlives_their_weights(write_run, asked
     assert "env_steps=0000000040: the weights of this milestone are gone" in capsys.readouterr().out
 
 
+def test_what_was_measured_of_an_agent_outlives_its_weights(write_run, asked, capsys):
+    gone, _ = write_run(), write_run("lambda=0.005")
+    assert believe.main([]) == 0
+    table = Path("runs/demo/figures/believe.csv")
+    before = table.read_bytes()
+    for path in gone.glob("checkpoint*"):
+        path.unlink()
+    table.unlink()
+    assert believe.main([]) == 0
+    assert table.read_bytes() == before
+    assert len(asked) == 2
+    capsys.readouterr()
+    assert believe.main(["--steps", "500"]) == 0  # of which nothing is kept
+    assert f"skipped {gone}: the weights of this agent are gone" in capsys.readouterr().out
+    assert len(asked) == 3
+
+
 def test_milestones_are_measured_and_kept(write_run, asked):
     for lambda_, score in (("0", 5), ("0.005", 2)):
         keep_milestones(write_run(f"lambda={lambda_}", score=score), 32, 40, 48, 64)
