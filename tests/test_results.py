@@ -5,6 +5,8 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,11 @@ MEASURED = ["--steps", "1000", "--samples", "50", "--sanity", "3", "--games", "8
 MEASURED += ["--training", "--jobs", "1", "--no-wandb"]
 AGENTS = sorted(STUDY.glob("*/lambda=*/seed=*"))
 THIRD = sorted(RESULTS.glob("seaquest/*/lambda=*/seed=*"))
-STOPPED = [*RESULTS.glob("equal/*/lambda=0/*/"), *RESULTS.glob("gate/gate=none/*/*/*/")]
-STOPPED += [*RESULTS.glob("collapse/warm-up/*/*/*/"), *RESULTS.glob("collapse/target*/*/*/*/")]
+STOPPED = [*RESULTS.glob("equal/*/lambda=0/*/")]
+OTHERS = [*RESULTS.glob("gate/gate=[nu]*/*/*/*/"), *RESULTS.glob("collapse/warm-up/*/*/*/")]
+OTHERS += [*RESULTS.glob("collapse/target*/*/*/*/")]
+DECIDED = "until=decided budget=36 env=Breakout,MsPacman lambda=0,0.0005,0.005 total_steps=500_000"
+DECIDED += " evaluation.episodes=50 checkpoint.milestones=10 name=study device=cpu"
 
 
 @pytest.mark.slow
@@ -80,11 +85,24 @@ def test_what_is_told_of_a_third_game_is_made_again(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_it_is_decided_again_as_it_was(tmp_path):
+    """By the sweep's own command, for which all 36 runs are done already."""
+    study = tmp_path / "study"
+    shutil.copytree(STUDY, study, ignore=shutil.ignore_patterns("*.safetensors", "decision.json"))
+    command = [sys.executable, "-m", "attn_ppo.train", "-m", *DECIDED.split()]
+    command += ["wandb.mode=disabled", f"root={tmp_path}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 looks, 36 of 36 runs: 3 of 4 decided against lambda 0\n" in done.stdout
+    assert (study / "decision.json").read_bytes() == (STUDY / "decision.json").read_bytes()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "options", "curves"),
     [
-        ("gate", ("--at", "200000", "--against", "gate=softmax"), ("reward",)),
-        ("collapse", ("--at", "100000"), ("reward", "entropy")),
+        ("gate", ("--against", "gate=softmax"), ("reward",)),
+        ("collapse", (), ("reward", "entropy")),
     ],
 )
 def test_settings_are_compared_again(folder, options, curves, tmp_path):
@@ -113,7 +131,8 @@ def test_what_changed_games_cost_is_told_as_it_is():
 
 
 def test_each_agent_is_the_one_that_was_hashed():
-    for agents, number in ((AGENTS, 18), (THIRD, 9)):
+    for each, number in ((AGENTS, 18), (THIRD, 9)):
+        agents = [folder for folder in each if (folder / "weights.safetensors").exists()]
         root = agents[0].parents[2]
         text = (root / "README.md").read_text()
         known = dict(re.findall(r"^\| (\w+/\S+) \| `(\w{64})` \|$", text, re.MULTILINE))
@@ -152,8 +171,8 @@ def test_the_table_in_the_documents_is_that_of_the_files():
 
 
 def test_no_run_names_its_machine():
-    assert len(STOPPED) == 15
-    for folder in [*AGENTS, *THIRD, *STOPPED]:
+    assert [len(each) for each in (AGENTS, THIRD, STOPPED, OTHERS)] == [36, 9, 3, 21]
+    for folder in [*AGENTS, *THIRD, *STOPPED, *OTHERS]:
         status = json.loads((folder / "status.json").read_text())
         assert not status.keys() & {"host", "pid"}
         assert (status["state"] == "preempted") == (folder in STOPPED)
