@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,8 +73,41 @@ def test_what_becomes_the_file_is_hidden_beside_it(tmp_path):
     """Where no list of files shows it, and a rename doesn't cross file systems."""
     with disk.replacing(tmp_path / "x") as pending:
         pending.write_text("whole")
-        assert list(tmp_path.iterdir()) == [pending] == [tmp_path / ".x.pending"]
+        hidden = tmp_path / f".x.{os.getpid()}.pending"
+        assert list(tmp_path.iterdir()) == [pending] == [hidden]
     assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_two_processes_may_write_the_same_file(tmp_path):
+    """Whole is what one of them wrote, always, and neither fails."""
+    path = tmp_path / "x"
+    code = f"""
+from pathlib import Path
+import sys
+from attn_ppo.lifecycle import disk
+disk.sync = lambda _: None  # as a disk that takes no time
+for _ in range(1500):
+    disk.write_atomically(Path({str(path)!r}), sys.argv[1] * 100_000)
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", code, letter]) for letter in "ab"]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        text = path.read_text() if path.exists() else ""
+        seen.add((len(text), len(set(text))))
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert seen - {(0, 0)} == {(100_000, 1)}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_kills_left_is_removed(tmp_path):
+    (tmp_path / "milestones").mkdir()
+    left = [".checkpoint.pt.7.pending", "milestones/.env_steps=0000000032.pt.12.pending"]
+    kept = [".page.html.7.pending", "checkpoint.pt"]  # another command may be writing the former
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    disk.swept(tmp_path, "*.pt")
+    there = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert there == set(kept)
 
 
 def test_no_file_stays_open_after_a_write(tmp_path):

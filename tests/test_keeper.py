@@ -1,5 +1,7 @@
 """What a stop costs: the update in progress at most, whatever it comes out as."""
 
+import os
+
 import pytest
 import torch
 from disk_order import noted
@@ -160,16 +162,16 @@ def test_what_a_checkpoint_knows_of_is_on_the_disk_before_it(stop, run_dir, sett
         "no alarm",
         "fsync metrics.csv",
         "fsync episodes.csv",
-        "fsync .env_steps=0000000128.pt.pending",
-        ".env_steps=0000000128.pt.pending -> env_steps=0000000128.pt",
+        f"fsync .env_steps=0000000128.pt.{os.getpid()}.pending",
+        f".env_steps=0000000128.pt.{os.getpid()}.pending -> env_steps=0000000128.pt",
         "fsync milestones",
-        "fsync .checkpoint.new.pt.pending",
-        ".checkpoint.new.pt.pending -> checkpoint.new.pt",
+        f"fsync .checkpoint.new.pt.{os.getpid()}.pending",
+        f".checkpoint.new.pt.{os.getpid()}.pending -> checkpoint.new.pt",
         "fsync seed=0",
         "checkpoint.new.pt -> checkpoint.pt",
         "fsync seed=0",
-        "fsync .status.json.pending",
-        ".status.json.pending -> status.json",
+        f"fsync .status.json.{os.getpid()}.pending",
+        f".status.json.{os.getpid()}.pending -> status.json",
         "fsync seed=0",
     ]
 

@@ -1,6 +1,7 @@
 """The run folder: one process at a time, one run a folder, rows that survive."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -204,8 +205,8 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatc
     done = noted(monkeypatch)
     checkpoint.save(tmp_path, state(2))
     assert done == [
-        "fsync .checkpoint.new.pt.pending",
-        ".checkpoint.new.pt.pending -> checkpoint.new.pt",
+        f"fsync .checkpoint.new.pt.{os.getpid()}.pending",
+        f".checkpoint.new.pt.{os.getpid()}.pending -> checkpoint.new.pt",
         f"fsync {tmp_path.name}",
         "checkpoint.pt -> checkpoint.prev.pt",
         "checkpoint.new.pt -> checkpoint.pt",

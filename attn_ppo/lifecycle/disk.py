@@ -28,9 +28,10 @@ HINTS = {  # what the system's own words leave open
 def replacing(path: Path) -> Iterator[Path]:
     """A path to write a file to, which becomes `path` at the end, on the disk, all of it or none.
 
-    After an error nothing is left; a kill leaves at most one `.pending` file.
+    Of two processes that write the same file the later has it. After an error nothing is left; a
+    kill leaves at most one `.pending` file, see `swept`.
     """
-    pending = path.with_name(f".{path.name}.pending")
+    pending = path.with_name(f".{path.name}.{os.getpid()}.pending")
     try:
         yield pending
         with open(pending, "rb+") as file:
@@ -40,6 +41,13 @@ def replacing(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             pending.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def swept(folder: Path, names: str) -> None:
+    """Removes what kills left of such files, which nobody else may be writing, at any depth."""
+    for left in folder.rglob(f".{names}.*.pending"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -19,7 +19,7 @@ from attn_ppo import config
 from attn_ppo.config import RunConfig
 from attn_ppo.errors import ConfigError, ExitCode, RunError, describe
 from attn_ppo.formats import spelled
-from attn_ppo.lifecycle.disk import disk_error, sync, write_atomically
+from attn_ppo.lifecycle.disk import disk_error, swept, sync, write_atomically
 from attn_ppo.lifecycle.lock import RunLock
 
 METRICS = (
@@ -67,6 +67,7 @@ class RunDir:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = RunLock(self.folder)
+            swept(self.folder, "*.pt")  # the large ones
             if read_status(self.folder).get("state") == "done":
                 self.write_status("running")  # until it is evaluated as these settings ask
             write_atomically(self.folder / "config.yaml", config.to_yaml(settings))
