@@ -141,7 +141,7 @@ def test_evaluations_and_training_scores_are_never_mixed_in_a_game(tmp_path):
 
 
 def test_without_attention_an_evaluation_counts_too(tmp_path):
-    about = {"rows": rows_to(0, 0, 0, 0), "evaluation": (TENTHS["Boxing"][2], "null")}
+    about = {"rows": rows_to(0, 0, 0, 0), "evaluation": (TENTHS["Boxing"][2], None)}
     write_run(tmp_path, "Boxing", gate="none", **about)
     found = pools_of(read_runs(tmp_path)[0])
     assert found is not None
