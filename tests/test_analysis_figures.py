@@ -228,7 +228,7 @@ def test_uniform_attention_is_marked_where_it_fits(tmp_path):
 
 
 def test_runs_without_attention_are_left_out_of_the_scatter(tmp_path):
-    write_run(tmp_path, gate="none", evaluation=(30, "null"))
+    write_run(tmp_path, gate="none", evaluation=(30, None))
     runs = read_runs(tmp_path)[0]
     assert draw_entropy_scatter(runs) is None
     write_run(tmp_path, "Pong", evaluation=(30, 1))
