@@ -44,7 +44,8 @@ def mid_write(count: int) -> None:
     real = checkpoint.write_atomically
 
     def half(path: Path, content: bytes) -> None:
-        path.with_name(f".{path.name}.pending").write_bytes(content[: len(content) // 2])
+        name = f".{path.name}.{os.getpid()}.pending"
+        path.with_name(name).write_bytes(content[: len(content) // 2])
         die()
 
     trap = counted(count, half)
