@@ -56,6 +56,15 @@ def test_a_part_that_fails_has_a_row_about_it(name, parts):
     assert {row.part for row in rows} == {name}
 
 
+@pytest.mark.parametrize(
+    ("name", "cached"), [("fp32", False), ("agreement", False), ("right", True)]
+)
+def test_what_other_parts_compiled_is_not_taken_where_cudnn_is_off_or_on(name, cached, parts):
+    body = "yield Row('a', 'ok', os.environ.get('TORCHINDUCTOR_FORCE_DISABLE_CACHES', '0'))"
+    (row,) = gpu_part.rows_of(parts(name, body), ask(), lambda _: None)
+    assert row.told == ("0" if cached else "1")
+
+
 def test_a_part_that_hangs_is_ended_in_time(parts):
     name = parts("hangs", "yield Row('a', 'ok', 'fine'); time.sleep(600)")
     began = time.monotonic()

@@ -200,6 +200,15 @@ def test_what_was_complete_before_a_kill_between_two_renames_counts(tmp_path):
     assert update_in(tmp_path) == 2
 
 
+def test_a_run_that_goes_on_removes_what_a_kill_left_of_a_checkpoint(settings_of):
+    settings = settings_of()
+    left = settings.folder / ".checkpoint.new.pt.7.pending"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    RunDir(settings).close()
+    assert not left.exists()
+
+
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     checkpoint.save(tmp_path, state(1))
     done = noted(monkeypatch)

@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def swept(folder: Path, names: str) -> None:
     """Removes what kills left of such files, which nobody else may be writing, at any depth."""
-    for left in folder.rglob(f".{names}.*.pending"):
+    for left in folder.rglob(f".{names}*.pending"):
         with contextlib.suppress(OSError):
             left.unlink()
 
