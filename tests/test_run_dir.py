@@ -200,6 +200,7 @@ def test_what_was_complete_before_a_kill_between_two_renames_counts(tmp_path):
     assert update_in(tmp_path) == 2
 
 
+@pytest.mark.usefixtures("in_empty_folder")
 def test_a_run_that_goes_on_removes_what_a_kill_left_of_a_checkpoint(settings_of):
     settings = settings_of()
     left = settings.folder / ".checkpoint.new.pt.7.pending"
